@@ -1,0 +1,1 @@
+"""How benchmark items come to be. Nothing in this package imports torch."""

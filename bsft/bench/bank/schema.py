@@ -1,0 +1,264 @@
+"""Schema of the case bank's YAML: one file a condition, plus the reference files for laboratory values, vitals and drugs.
+
+The grammar of phrases matters, because scenes are composed from them:
+
+* a *noun phrase* is lower-case, has its article where English wants one, and no final full stop:
+  "a productive cough with rust-coloured sputum" (fits "came in with ...", "... began two days ago");
+* a *finding* is a noun phrase or verbless clause that fits after "Chest:" ("coarse crackles at the {side} base");
+* an *instruction* is an imperative without a full stop ("take blood cultures before the first antibiotic dose").
+
+`{side}` is the only placeholder: it becomes "left" or "right", the same one throughout a case.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Phrases = Annotated[list[str], Field(min_length=2)]
+"""Independent wordings of the same fact; the last one is held out for the test split."""
+
+
+class Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Range(Entry):
+    """`[low, high]` in YAML."""
+
+    low: float
+    high: float
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_pair(cls, value: object) -> object:
+        if isinstance(value, list | tuple):
+            if len(value) != 2:
+                raise ValueError(f"a range is [low, high]; found {value!r}")
+            return {"low": value[0], "high": value[1]}
+        return value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.low > self.high:
+            raise ValueError(f"low must not exceed high; found [{self.low}, {self.high}]")
+        return self
+
+
+class Population(Entry):
+    age_years: Range
+    sex: Literal["any", "female", "male"] = "any"
+
+
+class CourseEvent(Entry):
+    """A symptom or event before presentation. Events are listed in the order in which they happen."""
+
+    id: str
+    hours_before: Range
+    """Hours before presentation at which it began; ranges of successive events must not overlap."""
+    phrases: Phrases
+    """Noun phrases: "shaking chills"."""
+
+
+class HistoryEntry(Entry):
+    name: str
+    """Noun phrase without article: "type 2 diabetes"."""
+    probability: Annotated[float, Field(gt=0, le=1)]
+
+
+class Medication(Entry):
+    drug: str
+    """Generic name, lower case, as in reference/drugs.yaml."""
+    dose: float
+    unit: Literal["mg", "g", "micrograms", "units", "mL", "mmol", "puffs", "drops"]
+    route: str
+    """"by mouth", "intravenously", "subcutaneously", "inhaled", "topically" ..."""
+    frequency: str
+    """"once daily", "twice daily", "every 8 hours", "as a single dose" ..."""
+    treats: str
+    """The history entry it treats (must be among `history`), or the reason if it is not listed there."""
+    probability: Annotated[float, Field(gt=0, le=1)] = 1.0
+
+
+class ExamFinding(Entry):
+    id: str
+    site: str
+    """What is examined, capitalised: "Chest auscultation"."""
+    finding: Phrases
+    normal: Phrases
+    discriminating: bool = False
+
+
+class Imaging(Entry):
+    id: str
+    study: str
+    """Capitalised: "Chest X-ray"."""
+    finding: Phrases
+    normal: Phrases
+    confirms_exam: str | None = None
+    """Id of the exam finding that a *normal* reading of this study would plainly contradict."""
+
+
+class Figure(Entry):
+    """A rendered figure. `kind` decides which parameters are allowed; the description is for text-only models."""
+
+    kind: Literal["ecg", "spirometry", "audiogram", "lab_trend", "growth_chart", "temperature_chart", "tympanogram"]
+    params: dict[str, float | str | list[float]] = {}
+    reading: Phrases
+    """What it shows, as findings."""
+    misreadings: Annotated[list[str], Field(min_length=3)]
+    """Wrong readings of the same form and similar length."""
+
+
+class Differential(Entry):
+    name: str
+    """Noun phrase without article."""
+    shared: str
+    """What speaks for it, a noun phrase."""
+    against: str
+    """The feature of this condition that speaks against it, a noun phrase."""
+
+
+class Treatment(Entry):
+    text: str
+    """Instruction: "give ceftriaxone 2 g intravenously once daily"."""
+    drugs: list[str] = []
+    """The drugs in it, as in reference/drugs.yaml (empty for procedures)."""
+    dose: Medication | None = None
+    """The main drug's order, when a dose is given."""
+
+
+class NextTest(Entry):
+    test: str
+    """Noun phrase: "CT pulmonary angiography"."""
+    because: str
+    """Clause after "because": "it confirms or excludes the embolus directly"."""
+    less_useful: Annotated[list[str], Field(min_length=3)]
+    """Other real tests, noun phrases of similar length, that would not be the best next step."""
+
+
+class GuidelineStep(Entry):
+    id: str
+    text: str
+    """Instruction."""
+    kind: Literal["examination", "lab", "imaging", "history", "allergy", "treatment", "monitoring", "referral"]
+    essential: bool = True
+
+
+class Condition(Entry):
+    """One condition of the bank."""
+
+    id: str
+    name: str
+    """Noun phrase without article: "community-acquired pneumonia"."""
+    specialty: str
+    population: Population
+    complaint: Phrases
+    """Noun phrases for the presenting complaint."""
+    course: Annotated[list[CourseEvent], Field(min_length=4)]
+    history: Annotated[list[HistoryEntry], Field(min_length=2)]
+    medications: Annotated[list[Medication], Field(min_length=2)]
+    """Home medications; each fits the population and has an ordinary adult (or weight-appropriate) dose."""
+    exam: Annotated[list[ExamFinding], Field(min_length=3)]
+    vitals: dict[str, Range] = {}
+    """Only those that depart from normal; see reference/vitals.yaml for ids and units."""
+    labs: Annotated[dict[str, Range], Field(min_length=2)]
+    """Characteristic results, usually abnormal, in the units of reference/labs.yaml. low is the mild, high the severe end
+    when the condition raises it; the simulator moves all of a case's values together with one severity."""
+    labs_fall: list[str] = []
+    """Analytes of `labs` (and vitals) that *fall* with severity: for them severity runs from high to low."""
+    normal_labs: Annotated[list[str], Field(min_length=4)]
+    """Analytes that are also reported and normal in this condition."""
+    imaging: Annotated[list[Imaging], Field(min_length=1)]
+    figure: Figure | None = None
+    differentials: Annotated[list[Differential], Field(min_length=3)]
+    evidence: Annotated[list[str], Field(min_length=3)]
+    """Ids of course events, exam, imaging entries or `labs` keys that support the diagnosis best."""
+    red_flags: Annotated[list[str], Field(min_length=1)]
+    """Noun phrases."""
+    first_line: Treatment
+    alternative: Treatment
+    """What to give when first_line is contraindicated by allergy (or the usual second choice)."""
+    avoid: Annotated[list[Treatment], Field(min_length=2)]
+    """Treatments that are contraindicated or wrong in this condition."""
+    next_test: NextTest
+    guideline_steps: Annotated[list[GuidelineStep], Field(min_length=4)]
+    counselling: Annotated[list[str], Field(min_length=2)]
+    """Right advice to the patient, instructions: "return at once if you cannot keep fluids down"."""
+    wrong_counselling: Annotated[list[str], Field(min_length=3)]
+    """Wrong or harmful advice of the same form and similar length."""
+
+    @model_validator(mode="after")
+    def _references_hold(self) -> Self:
+        known = {e.id for e in self.course} | {e.id for e in self.exam} | {i.id for i in self.imaging} | set(self.labs)
+        if unknown := [e for e in self.evidence if e not in known]:
+            raise ValueError(f"evidence names unknown facts: {', '.join(unknown)}")
+        exams = {e.id for e in self.exam}
+        for study in self.imaging:
+            if study.confirms_exam is not None and study.confirms_exam not in exams:
+                raise ValueError(f"imaging {study.id!r} confirms unknown exam finding {study.confirms_exam!r}")
+        for earlier, later in zip(self.course, self.course[1:], strict=False):
+            if later.hours_before.high > earlier.hours_before.low:
+                raise ValueError(f"course event {later.id!r} may begin before {earlier.id!r}: their ranges overlap")
+        if unknown := [a for a in self.labs_fall if a not in self.labs and a not in self.vitals]:
+            raise ValueError(f"labs_fall names results that are not listed: {', '.join(unknown)}")
+        if both := sorted(set(self.labs) & set(self.normal_labs)):
+            raise ValueError(f"listed both as characteristic and as normal: {', '.join(both)}")
+        return self
+
+
+class Analyte(Entry):
+    """A laboratory analyte. Reference ranges by sex; `child` holds ranges under 12 years where they differ."""
+
+    name: str
+    """Display name: "Potassium"."""
+    unit: str
+    panel: str
+    """"electrolytes", "renal", "liver", "blood count", "coagulation", "inflammation", "cardiac", "endocrine" ..."""
+    reference: Range | None = None
+    reference_female: Range | None = None
+    reference_male: Range | None = None
+    reference_child: Range | None = None
+    critical_low: float | None = None
+    critical_high: float | None = None
+    plausible: Range
+    """Outside it a value is not compatible with a living patient or a working assay."""
+    decimals: Annotated[int, Field(ge=0, le=3)]
+    other_unit: str | None = None
+    """Another unit in clinical use ..."""
+    other_factor: float | None = None
+    """... and what the value is multiplied by to reach it."""
+
+    @model_validator(mode="after")
+    def _has_reference(self) -> Self:
+        if self.reference is None and (self.reference_female is None or self.reference_male is None):
+            raise ValueError("give `reference`, or both `reference_female` and `reference_male`")
+        return self
+
+
+class Vital(Entry):
+    name: str
+    unit: str
+    reference: Range
+    reference_child: Range | None = None
+    critical_low: float | None = None
+    critical_high: float | None = None
+    plausible: Range
+    decimals: int
+
+
+class Drug(Entry):
+    """A drug with what the oracles need to know of it."""
+
+    drug_class: str
+    """"penicillin", "cephalosporin", "ACE inhibitor" ..."""
+    allergy_groups: list[str] = []
+    """Allergens that forbid it: "penicillin", "sulfonamide antibiotics", "NSAIDs" ..."""
+    unit: str
+    usual_dose: Range
+    """Usual single adult dose, in `unit`."""
+    route: str
+    """The commonest route, as in Medication.route."""
+    avoid_in: list[str] = []
+    """History entries or states in which it is contraindicated: "asthma", "pregnancy", "severe renal impairment" ..."""
