@@ -262,3 +262,14 @@ class Drug(Entry):
     """The commonest route, as in Medication.route."""
     avoid_in: list[str] = []
     """History entries or states in which it is contraindicated: "asthma", "pregnancy", "severe renal impairment" ..."""
+
+
+class Allergen(Entry):
+    """Something to which a record may report an allergy. One that forbids nothing is a control."""
+
+    reactions: Annotated[list[str], Field(min_length=3)]
+    """Noun phrases: "an urticarial rash"."""
+    forbids: list[str] = []
+    """Allergy groups of reference/drugs.yaml."""
+    common: Annotated[float, Field(gt=0, le=1)]
+    """Probability that an adult's record names it."""
