@@ -1,0 +1,104 @@
+"""From a data config to a benchmark on disk: built, imported or simply opened, once, in the cache."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+
+from bsft.bench.store import BadInput, Benchmark, file_sha256, open_benchmark, write_benchmark
+from bsft.config import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBenchConfig
+from bsft.paths import cache_dir
+
+
+def fingerprint(data: DataConfig) -> str:
+    """What determines the benchmark's items, without making them.
+
+    Raises:
+        BadInput: a file or directory that the config names is missing.
+    """
+    if isinstance(data, OpenBenchConfig):
+        return _open_identity(data.n_cases, data.build_seed)
+    if isinstance(data, MedErrBenchConfig):
+        from bsft.bench.importers.mederrbench import IMPORTER_VERSION, SOURCE_FILES
+
+        names = [Path(data.path) / name for name in SOURCE_FILES.values()]
+        return _digest(IMPORTER_VERSION, *(_sha256_of(file) for file in names))
+    assert isinstance(data, JsonlConfig)
+    path = Path(data.path)
+    files = [path] if path.is_file() else sorted([*path.glob("*.jsonl"), *path.glob("manifest.json")])
+    if not files:
+        raise BadInput(f"data.path={path}: no such file, or a directory without .jsonl files")
+    return _digest(*(f"{file.name} {_sha256_of(file)}" for file in files))
+
+
+@cache
+def _open_identity(n_cases: int, seed: int) -> str:
+    from bsft.bench.build import BuildSpec, identity
+
+    return identity(BuildSpec(n_cases=n_cases, seed=seed))
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def _sha256_of(file: Path) -> str:
+    if not file.is_file():
+        raise BadInput(f"{file}: no such file")
+    return _cached_sha256(file, file.stat().st_size, file.stat().st_mtime_ns)
+
+
+@cache
+def _cached_sha256(file: Path, size: int, mtime_ns: int) -> str:
+    return file_sha256(file)
+
+
+def obtain(data: DataConfig) -> Benchmark:
+    """Opens the benchmark that a data config describes; builds or imports it first when the cache lacks it.
+
+    Safe under concurrent jobs: one makes it, the others wait.
+
+    Raises:
+        BadInput: the source is missing or malformed.
+    """
+    if isinstance(data, JsonlConfig):
+        return open_benchmark(Path(data.path))
+    target = cache_dir() / "benchmarks" / f"{data.name}-{_digest(fingerprint(data), _options(data))[:16]}"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{target}.lock"):
+        if not (target / "manifest.json").exists():
+            _make(data, target)
+    return open_benchmark(target)
+
+
+def _options(data: DataConfig) -> str:
+    if isinstance(data, MedErrBenchConfig):
+        return f"{data.normalise_case} {data.min_kind_test_items}"
+    return ""
+
+
+def _make(data: DataConfig, target: Path) -> None:
+    if isinstance(data, OpenBenchConfig):
+        from bsft.bench.build import BuildSpec, build
+
+        build(BuildSpec(n_cases=data.n_cases, seed=data.build_seed), target)
+        return
+    assert isinstance(data, MedErrBenchConfig)
+    from bsft.bench.importers.mederrbench import import_mederrbench
+
+    imported = import_mederrbench(
+        Path(data.path), normalise_case=data.normalise_case, min_kind_test_items=data.min_kind_test_items
+    )
+    write_benchmark(
+        target,
+        imported.items,
+        imported.tasks,
+        name=data.name,
+        version="imported",
+        seed=0,
+        licence="MIT",
+        notes=imported.notes,
+    )

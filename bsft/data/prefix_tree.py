@@ -1,0 +1,185 @@
+"""Prefix trees over token ids: what sequences share is kept once.
+
+Sequences are sorted, so that the tree's tokens lie in depth-first preorder: a sequence adds only the tokens behind its
+longest common prefix with the one before it (a *run*). A token's subtree is then a contiguous range, and
+
+    token k is an ancestor of token q, or q itself   <=>   k <= q < subtree_end[k]
+
+which is all that attention needs to know. A tree can also grow from tokens that were read before (`ancestors`), whose
+keys and values lie in a cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Range = tuple[int, int]
+
+
+@dataclass(frozen=True)
+class Run:
+    """Tokens `start..stop` that one sequence added; `outer` are the tree tokens above it, `root` its ancestors' group."""
+
+    start: int
+    stop: int
+    outer: Ints
+    root: int
+
+
+@dataclass(frozen=True)
+class PrefixTree:
+    """A batch of sequences as one tree of `N` tokens.
+
+    Attributes:
+        ids: `(N,)` token ids in preorder.
+        depths: `(N,)` position of each token in its sequence, ancestors included.
+        subtree_end: `(N,)` one past the last token below each token.
+        paths: for each input sequence, the tree index of each of its tokens.
+        runs: the tree in pieces, in preorder.
+        roots: the cached ancestors of each group of sequences (indices into the cache; empty without one).
+    """
+
+    ids: Ints
+    depths: Ints
+    subtree_end: Ints
+    paths: list[Ints]
+    runs: list[Run]
+    roots: list[Ints]
+
+    @property
+    def n_tokens(self) -> int:
+        return len(self.ids)
+
+    @property
+    def n_sequence_tokens(self) -> int:
+        """Tokens that separate sequences would have had."""
+        return sum(len(path) for path in self.paths)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive tokens `start..stop` whose attention is computed in one call.
+
+    Their keys are the cached tokens `past` and the tree tokens of `keys`, in that order. `causal` says that the block is
+    a whole sequence from the root, so that no mask is needed.
+    """
+
+    start: int
+    stop: int
+    past: tuple[Range, ...]
+    keys: tuple[Range, ...]
+    causal: bool
+
+
+def build_tree(sequences: Sequence[Sequence[int]], ancestors: Sequence[Ints] | None = None) -> PrefixTree:
+    """Merges sequences into a tree.
+
+    Args:
+        sequences: token ids, each with at least one.
+        ancestors: for each sequence, the cache indices of the tokens that precede it; sequences with equal ancestors
+            may share. None: no sequence has any.
+
+    Raises:
+        ValueError: no sequence, or an empty one.
+    """
+    if not sequences or any(len(s) == 0 for s in sequences):
+        raise ValueError("a prefix tree needs at least one sequence, and none may be empty")
+    arrays = [np.asarray(s, dtype=np.int64) for s in sequences]
+    roots, group_of = _group_ancestors(ancestors, len(sequences))
+    order = sorted(range(len(arrays)), key=lambda i: (group_of[i], tuple(sequences[i])))
+    ids: list[Ints] = []
+    depths: list[Ints] = []
+    runs: list[Run] = []
+    paths: list[Ints] = [np.empty(0, np.int64)] * len(arrays)
+    end = np.empty(sum(len(a) for a in arrays), dtype=np.int64)
+    path = np.empty(0, dtype=np.int64)
+    n, previous = 0, None
+    for i in order:
+        shared = 0
+        if previous is not None and group_of[previous] == group_of[i]:
+            shared = common_length(arrays[previous], arrays[i])
+        new = arrays[i][shared:]
+        end[path[shared:]] = n
+        if len(new):
+            runs.append(Run(n, n + len(new), path[:shared], group_of[i]))
+            ids.append(new)
+            depths.append(len(roots[group_of[i]]) + np.arange(shared, shared + len(new)))
+        path = np.concatenate([path[:shared], np.arange(n, n + len(new))])
+        paths[i] = path
+        n += len(new)
+        previous = i
+    end[path] = n
+    return PrefixTree(np.concatenate(ids), np.concatenate(depths), end[:n].copy(), paths, runs, roots)
+
+
+def _group_ancestors(ancestors: Sequence[Ints] | None, n: int) -> tuple[list[Ints], list[int]]:
+    if ancestors is None:
+        return [np.empty(0, np.int64)], [0] * n
+    groups: dict[bytes, int] = {}
+    roots: list[Ints] = []
+    group_of: list[int] = []
+    for own in ancestors:
+        key = np.ascontiguousarray(own, dtype=np.int64).tobytes()
+        if key not in groups:
+            groups[key] = len(roots)
+            roots.append(np.asarray(own, dtype=np.int64))
+        group_of.append(groups[key])
+    return roots, group_of
+
+
+def common_length(a: Ints, b: Ints) -> int:
+    """Length of the longest common prefix."""
+    n = min(len(a), len(b))
+    different = np.flatnonzero(a[:n] != b[:n])
+    return int(different[0]) if len(different) else n
+
+
+def ranges_of(indices: Ints) -> tuple[Range, ...]:
+    """Sorted indices as maximal ranges `[start, stop)`."""
+    if len(indices) == 0:
+        return ()
+    cuts = [0, *(np.flatnonzero(np.diff(indices) != 1) + 1).tolist(), len(indices)]
+    return tuple((int(indices[a]), int(indices[b - 1]) + 1) for a, b in pairwise(cuts))
+
+
+def blocks_of(tree: PrefixTree, max_block_tokens: int) -> list[Block]:
+    """Cuts a tree into attention blocks: runs that follow each other are taken together up to `max_block_tokens`.
+
+    A later run of a block sees a prefix of the keys that its first run sees, because the tree lies in preorder.
+    """
+    blocks: list[Block] = []
+    runs = tree.runs
+    first = 0
+    for i in range(1, len(runs) + 1):
+        full = i < len(runs) and runs[i].stop - runs[first].start > max_block_tokens
+        if i == len(runs) or full or runs[i].root != runs[first].root:
+            blocks.append(_block(tree, runs[first], runs[i - 1].stop, single=i - first == 1))
+            first = i
+    return blocks
+
+
+def _block(tree: PrefixTree, head: Run, stop: int, *, single: bool) -> Block:
+    past = ranges_of(tree.roots[head.root])
+    keys = (*ranges_of(head.outer), (head.start, stop))
+    return Block(head.start, stop, past, keys, causal=single and not past and not len(head.outer))
+
+
+def block_mask(tree: PrefixTree, block: Block) -> NDArray[np.bool_]:
+    """Which keys each token of a block sees, `(stop - start, number of keys)`, cached ones first."""
+    n_past = sum(b - a for a, b in block.past)
+    keys = np.concatenate([np.arange(a, b) for a, b in block.keys])
+    queries = np.arange(block.start, block.stop)[:, None]
+    visible = (keys <= queries) & (queries < tree.subtree_end[keys])
+    return np.concatenate([np.ones((len(queries), n_past), dtype=bool), visible], axis=1)
+
+
+def key_depths(tree: PrefixTree, block: Block, past_depths: Ints) -> Ints:
+    """Depth of each key of a block (for sliding windows)."""
+    own = np.concatenate([tree.depths[a:b] for a, b in block.keys])
+    return np.concatenate([*(past_depths[a:b] for a, b in block.past), own])

@@ -1,0 +1,1 @@
+"""Backbones, behaviour tokens, attention and the LightningModule."""

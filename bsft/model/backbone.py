@@ -1,0 +1,225 @@
+"""The causal LM under every method: loaded from a hub, a directory, a package or made at random; with behaviour tokens and
+adapters where the method asks for them.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from bsft import config as cfg
+from bsft.bench.store import BadInput
+from bsft.methods import Method
+from bsft.model import attention
+from bsft.model.behavior import BehaviorVocabulary, initial_rows
+from bsft.model.tiny import CHATML, tiny_model, tiny_tokenizer
+from bsft.model.weights import converted
+
+log = logging.getLogger(__name__)
+VOCABULARY = "behavior_vocabulary.json"
+_DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
+
+
+@dataclass
+class Backbone:
+    """A causal LM with its tokenizer and, for methods that have them, its behaviour tokens.
+
+    `causal` is the transformers model itself; adapters, if any, are inside it and `adapted` is their owner.
+    """
+
+    causal: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    vocabulary: BehaviorVocabulary | None
+    adapted: PeftModel | None = None
+
+    @property
+    def module(self) -> nn.Module:
+        return self.adapted if self.adapted is not None else self.causal
+
+    @property
+    def supports_trees(self) -> bool:
+        return bool(getattr(self.causal, "_supports_attention_backend", False))
+
+    def use_attention(self, name: str) -> None:
+        if name == attention.NAME:
+            attention.register()
+        self.causal.set_attn_implementation(name)
+
+    def hidden_states(self, input_ids: Tensor, **kwargs: Any) -> Tensor:
+        """Last hidden states `(B, T, H)`; the output layer is not computed."""
+        outputs = self.causal.base_model(input_ids=input_ids, **kwargs)
+        return cast(Tensor, outputs.last_hidden_state)
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """`(..., H)` -> `(..., V)`."""
+        head = cast(nn.Module, self.causal.get_output_embeddings())
+        out: Tensor = head(hidden)
+        softcap = getattr(self.causal.config, "final_logit_softcapping", None)
+        return out if softcap is None else torch.tanh(out / softcap) * softcap
+
+    def trainable(self) -> dict[str, nn.Parameter]:
+        return {name: p for name, p in self.module.named_parameters() if p.requires_grad}
+
+    def save_adapter(self, directory: Path) -> None:
+        """PEFT's format (or the whole model without adapters), the tokenizer and the behaviour vocabulary."""
+        directory.mkdir(parents=True, exist_ok=True)
+        if self.adapted is not None:
+            # "auto" would write both full embedding matrices after a resize
+            self.adapted.save_pretrained(str(directory), save_embedding_layers=False)
+        else:
+            self.causal.save_pretrained(directory)
+        self.tokenizer.save_pretrained(directory)
+        if self.vocabulary is not None:
+            (directory / VOCABULARY).write_text(json.dumps(self.vocabulary.as_dict(), indent=2), encoding="utf-8")
+
+    def load_adapter(self, directory: Path) -> None:
+        """Loads what `save_adapter` wrote into this backbone.
+
+        Raises:
+            BadInput: nothing there, another behaviour vocabulary, or a trainable parameter is missing.
+        """
+        from peft import load_peft_weights, set_peft_model_state_dict
+        from safetensors.torch import load_file
+
+        if self.vocabulary is not None:
+            file = directory / VOCABULARY
+            if not file.exists():
+                raise BadInput(f"{file}: no such file; the adapter was made without behaviour tokens")
+            self.vocabulary.check_same(json.loads(file.read_text(encoding="utf-8")), str(file))
+        if self.adapted is not None:
+            if not (directory / "adapter_model.safetensors").exists():
+                raise BadInput(f"{directory / 'adapter_model.safetensors'}: no such file")
+            weights = load_peft_weights(str(directory), device="cpu")
+            result = set_peft_model_state_dict(self.adapted, weights)
+            if result.unexpected_keys:
+                raise BadInput(f"{directory}: unexpected weights {result.unexpected_keys[:3]}")
+        else:
+            files = sorted(directory.glob("model*.safetensors"))
+            if not files:
+                raise BadInput(f"{directory}: no model*.safetensors file")
+            weights = {name: tensor for file in files for name, tensor in load_file(file).items()}
+            self.causal.load_state_dict(weights, strict=False)
+
+
+def load_backbone(model: cfg.ModelConfig, method: Method, *, precision: str = "32-true", seed: int = 0) -> Backbone:
+    """Loads a model and prepares it for a method.
+
+    Args:
+        precision: Lightning's name; with `bf16-mixed` a frozen base is held in bf16, adapters stay in fp32.
+        seed: seeds what is random at the start (adapters, random rows).
+
+    Raises:
+        BadInput: the weights cannot be had or do not fit the tokenizer.
+    """
+    lora = method.sft is not None and method.sft.tuning in ("lora", "qlora")
+    dtype = _DTYPES[model.dtype]
+    if precision == "bf16-mixed" and (lora or not method.needs_fit):
+        dtype = torch.bfloat16
+    causal, tokenizer = _load(model, dtype, quantized=method.sft is not None and method.sft.tuning == "qlora")
+    torch.manual_seed(seed)
+    vocabulary = None
+    if method.behavior is not None:
+        vocabulary = _add_behavior_tokens(causal, tokenizer, method.behavior)
+    backbone = Backbone(causal, tokenizer, vocabulary)
+    if method.sft is None:
+        causal.requires_grad_(False)
+    elif lora:
+        backbone.adapted = _adapt(causal, method.sft, vocabulary)
+    if method.sft is not None and method.sft.gradient_checkpointing:
+        causal.gradient_checkpointing_enable({"use_reentrant": False})
+    return backbone
+
+
+def _load(
+    model: cfg.ModelConfig, dtype: torch.dtype, *, quantized: bool
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    if model.source == "random":
+        tokenizer: PreTrainedTokenizerBase = tiny_tokenizer()
+        try:
+            return tiny_model(cast(str, model.id)).to(dtype), tokenizer
+        except KeyError:
+            raise BadInput(f"model.id={model.id}: random models are llama, llama_untied, qwen2, gemma3") from None
+    where: str | Path = {"hub": model.id, "local": model.path}.get(model.source) or converted(model)
+    options: dict[str, Any] = {"revision": model.revision} if model.revision else {}
+    options["trust_remote_code"] = model.trust_remote_code
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(where, **options)
+        if quantized:
+            options["quantization_config"] = _four_bit()
+        causal = AutoModelForCausalLM.from_pretrained(
+            where, dtype=dtype, use_safetensors=True, attn_implementation=model.attention, **options
+        )
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise BadInput(
+            f"model={model.name}: {where} could not be loaded from the {model.source}: {reason[:300]}"
+        ) from error
+    if tokenizer.chat_template is None and model.chat_template is not None:
+        tokenizer.chat_template = CHATML
+    if tokenizer.chat_template is None:
+        raise BadInput(f"model={model.name}: its tokenizer has no chat template; set model.chat_template=chatml")
+    return causal, tokenizer
+
+
+def _four_bit() -> Any:
+    if not torch.cuda.is_available():
+        raise BadInput("method.tuning=qlora needs a CUDA device, and none is visible; use method.tuning=lora")
+    try:
+        import bitsandbytes  # noqa: F401
+    except ImportError:
+        raise BadInput("method.tuning=qlora needs bitsandbytes: pip install 'bsft[qlora]'") from None
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=torch.bfloat16,
+    )
+
+
+def _add_behavior_tokens(
+    causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, behavior: cfg.BehaviorConfig
+) -> BehaviorVocabulary:
+    n_known = len(tokenizer)
+    vocabulary = BehaviorVocabulary.add_to(tokenizer)
+    if max(vocabulary.ids) >= cast(nn.Embedding, causal.get_input_embeddings()).num_embeddings:
+        causal.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    matrices = [cast(nn.Embedding, causal.get_input_embeddings()).weight]
+    if not causal.config.get_text_config().tie_word_embeddings:
+        matrices.append(cast(nn.Linear, causal.get_output_embeddings()).weight)
+    with torch.no_grad():
+        for matrix in matrices:
+            matrix[list(vocabulary.ids)] = initial_rows(matrix, tokenizer, behavior.init, n_known)
+    return vocabulary
+
+
+def _adapt(causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVocabulary | None) -> PeftModel:
+    if sft.tuning == "qlora":
+        causal = prepare_model_for_kbit_training(causal, use_gradient_checkpointing=sft.gradient_checkpointing)
+    targets: str | list[str] = list(sft.lora.targets)
+    if targets == ["all-linear"]:
+        targets = "all-linear"
+    rows: Any = None
+    if vocabulary is not None:
+        rows = list(vocabulary.ids)
+        if not causal.config.get_text_config().tie_word_embeddings:
+            # on untied models the output rows would otherwise keep their first values
+            rows = {"embed_tokens": rows, "lm_head": rows}
+    peft_config = LoraConfig(
+        task_type="CAUSAL_LM",
+        r=sft.lora.rank,
+        lora_alpha=sft.lora.alpha,
+        lora_dropout=sft.lora.dropout,
+        target_modules=targets,
+        trainable_token_indices=rows,
+    )
+    return cast(PeftModel, get_peft_model(causal, peft_config, autocast_adapter_dtype=True))

