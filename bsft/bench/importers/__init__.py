@@ -1,0 +1,16 @@
+"""Importers: somebody else's benchmark, read as its authors publish it, turned into items."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from bsft.bench.records import Item, TaskSpec
+
+
+@dataclass(frozen=True)
+class ImportedBenchmark:
+    """What an importer returns: items by split, the tasks they belong to, and what was repaired, dropped or noticed."""
+
+    items: dict[str, list[Item]]
+    tasks: list[TaskSpec]
+    notes: list[str]

@@ -1,0 +1,289 @@
+"""The MedErrBench importer, on small CSV files with the damage that the published ones have."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import pytest
+
+from bsft.bench.importers import ImportedBenchmark
+from bsft.bench.importers.mederrbench import (
+    FILED_TEXT,
+    FLAG_TEXT,
+    KIND_TEXT,
+    PROBLEMS,
+    SOURCE_FILES,
+    import_mederrbench,
+)
+from bsft.bench.importers.mederrbench_csv import ERROR_TYPES
+from bsft.bench.importers.near_duplicates import near_duplicates
+from bsft.bench.importers.text_repair import capitalise_sentences, strip_sentence_numbers, undo_mac_roman
+from bsft.bench.records import Item
+from bsft.bench.store import BadInput, open_benchmark, write_benchmark
+
+COLUMNS = ["Text ID", "Text", "Sentences", "Error Flag", "Error Sentence ID", "Error Sentence", "Error Type"]
+COLUMNS += ["Corrected Sentence", "Corrected Text"]
+Row = dict[str, str]
+
+STORIES = {
+    "train": "A man of {n} fell from a ladder and hurt his right wrist badly. It is swollen and tender at the snuffbox",
+    "validation": "A woman of {n} has had watery stools since she ate oysters on holiday. She drinks and passes urine",
+    "test": "A child of {n} months coughs at night and breathes fast with a hoarse cry. The chest moves evenly",
+}
+
+
+def pair(split: str, number: int, kind: str = "Diagnosis", *, story: str | None = None) -> list[Row]:
+    """A note with an error and its clean twin, damaged as published: the correction has lost its first word."""
+    bed = 100 * list(STORIES).index(split) + number
+    start = (story or STORIES[split]).format(n=number + 20) + f", bed {bed}."
+    wrong = f"The most likely cause is cause {bed}."
+    right = f"The most likely cause is another, {bed}."
+    clean = f"{start} most likely cause is another, {bed}. He rests."
+    ids = [f"en-{split}-{2 * number + i}" for i in range(2)]
+    first = [ids[0], f"{start}\n{wrong} He rests.", "", "1", "2", wrong, kind, right, clean]
+    second = [ids[1], clean, "", "0", "-1", "NA", "NA", "NA", "NA"]
+    return [dict(zip(COLUMNS, values, strict=True)) for values in (first, second)]
+
+
+@pytest.fixture
+def rows() -> dict[str, list[Row]]:
+    unlike = "{n} words: alpha beta gamma"
+    stories = {
+        "train": [STORIES["train"], "Alpha {n} beta gamma delta epsilon zeta eta theta iota kappa lambda", unlike],
+        "validation": [STORIES["validation"]],
+        "test": [STORIES["test"], "One {n} two three four five six seven eight nine ten eleven twelve"],
+    }
+    return {
+        split: [row for number, story in enumerate(texts) for row in pair(split, number, story=story)]
+        for split, texts in stories.items()
+    }
+
+
+def write(directory: Path, rows: dict[str, list[Row]], columns: list[str] = COLUMNS) -> Path:
+    for (split, split_rows), name in zip(rows.items(), SOURCE_FILES.values(), strict=True):
+        assert split in name
+        with (directory / name).open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, columns, extrasaction="ignore")
+            writer.writeheader()
+            writer.writerows(split_rows)
+    return directory
+
+
+def detection(benchmark: ImportedBenchmark, split: str) -> list[Item]:
+    return [item for item in benchmark.items[split] if item.task == "error_detection"]
+
+
+def note(item: Item) -> str:
+    return item.turns[1].text
+
+
+def test_items_are_twins_that_differ_in_the_annotated_sentence_only(tmp_path: Path, rows: dict[str, list[Row]]) -> None:
+    benchmark = import_mederrbench(write(tmp_path, rows))
+    assert {split: len(items) for split, items in benchmark.items.items()} == {"train": 12, "val": 4, "test": 8}
+    perturbed, clean = detection(benchmark, "test")[:2]
+    assert (perturbed.id, perturbed.twin_id) == (
+        "mederrbench/en-test-0/error_detection",
+        "mederrbench/en-test-1/error_detection",
+    )
+    assert clean.twin_id == perturbed.id
+    assert clean.case_id == perturbed.case_id == "mederrbench/en-test-0"
+    assert (perturbed.label, perturbed.gold_behavior, perturbed.autonomy, perturbed.variant) == (
+        "flag",
+        "proactive",
+        "L3",
+        "perturbed",
+    )
+    assert (clean.label, clean.gold_behavior, clean.autonomy, clean.variant) == ("no_flag", "reactive", "L2", "clean")
+    assert clean.perturbation is None
+    found = perturbed.perturbation
+    assert found is not None
+    assert (found.kind, found.locus.turn, found.locus.role, found.locus.field) == (
+        "error/diagnosis",
+        1,
+        "record",
+        "sentence 2",
+    )
+    assert note(perturbed).replace(found.after, found.before) == note(clean)
+    assert "The most likely cause is another, 200. He rests." in note(clean)
+    assert perturbed.turns[0] == clean.turns[0]
+    assert perturbed.query == clean.query
+
+
+def test_without_normalisation_texts_stay_as_published(tmp_path: Path, rows: dict[str, list[Row]]) -> None:
+    benchmark = import_mederrbench(write(tmp_path, rows), normalise_case=False)
+    assert [note(item) for item in detection(benchmark, "val")] == [row["Text"] for row in rows["validation"]]
+    assert not any("annotated sentence" in message for message in benchmark.notes)
+
+
+def test_annotated_words_within_a_sentence_are_not_exchanged_for_a_whole_one(
+    tmp_path: Path, rows: dict[str, list[Row]]
+) -> None:
+    start = "Seventy residents are asked about accidents after their calls. The P value will be"
+    perturbed, clean = rows["validation"]
+    perturbed |= {"Text": f"{start} less than 0.5", "Error Sentence": "less than 0.5"}
+    perturbed["Corrected Sentence"] = "The P value will be more than 0.5"
+    perturbed["Corrected Text"] = clean["Text"] = f"{start} more than 0.5"
+    assert note(detection(import_mederrbench(write(tmp_path, rows)), "val")[1]) == clean["Text"]
+
+
+def test_an_annotation_that_the_note_words_otherwise_is_reported(tmp_path: Path, rows: dict[str, list[Row]]) -> None:
+    rows["validation"][0]["Error Sentence"] = "The likeliest cause is cause 100."
+    benchmark = import_mederrbench(write(tmp_path, rows))
+    assert "val: 1 annotated sentences that their note words otherwise" in benchmark.notes
+    assert note(detection(benchmark, "val")[1]) == rows["validation"][1]["Text"].replace(". most", ". Most")
+
+
+def test_neighbours_are_twins_when_the_corrected_text_is_damaged_and_strangers_are_not(
+    tmp_path: Path, rows: dict[str, list[Row]]
+) -> None:
+    rows["train"][0]["Corrected Text"] = "damaged"
+    rows["validation"][0]["Corrected Text"] = "damaged"
+    rows["validation"][1]["Text"] = "Another patient altogether came for a vaccination before a journey."
+    benchmark = import_mederrbench(write(tmp_path, rows))
+    assert detection(benchmark, "train")[0].twin_id == "mederrbench/en-train-1/error_detection"
+    assert [item.twin_id for item in detection(benchmark, "val")] == [None, None]
+    assert len({item.case_id for item in benchmark.items["val"]}) == 2
+    assert "val: 2 notes without a twin" in benchmark.notes
+
+
+def test_rare_types_are_pooled_and_options_are_of_one_length(tmp_path: Path, rows: dict[str, list[Row]]) -> None:
+    for row in (rows["train"][0], rows["test"][0]):
+        row["Error Type"] = "Lab / Serum Value"
+    benchmark = import_mederrbench(write(tmp_path, rows), min_kind_test_items=2)
+    labels = {task.name: task.labels for task in benchmark.tasks}
+    assert labels == {"error_detection": ["no_flag", "flag"], "error_classification": ["no_flag", "flag_other"]}
+    assert any("pooled into flag_other: diagnosis, lab_value" in message for message in benchmark.notes)
+
+    benchmark = import_mederrbench(tmp_path, min_kind_test_items=1)
+    labels = {task.name: task.labels for task in benchmark.tasks}
+    assert labels["error_classification"] == ["no_flag", "flag_diagnosis", "flag_lab_value"]
+    golds = [item.label for item in benchmark.items["test"] if item.task == "error_classification"]
+    assert golds == ["flag_lab_value", "no_flag", "flag_diagnosis", "no_flag"]
+
+
+def test_every_reply_is_within_20_percent_of_every_other() -> None:
+    assert set(PROBLEMS) == {f"flag_{kind}" for kind in [*ERROR_TYPES.values(), "other"]}
+    lengths = [len(KIND_TEXT.format(problem=problem)) for problem in PROBLEMS.values()]
+    lengths += [len(FILED_TEXT), len(FLAG_TEXT)]
+    assert max(lengths) <= 1.2 * min(lengths)
+
+
+def test_options_are_shuffled_by_seed(tmp_path: Path, rows: dict[str, list[Row]]) -> None:
+    write(tmp_path, rows)
+
+    def orders(seed: int) -> list[list[str]]:
+        items = import_mederrbench(tmp_path, min_kind_test_items=1, seed=seed).items["train"]
+        return [[option.label for option in item.options] for item in items]
+
+    assert orders(0) == orders(0) != orders(1)
+
+
+def test_training_notes_that_near_duplicate_a_test_note_are_dropped(tmp_path: Path, rows: dict[str, list[Row]]) -> None:
+    for row in rows["train"][2:4]:
+        row["Text"] = rows["test"][2]["Text"].replace("seven", "7")
+    # Within a split near-duplicates stay, as one case.
+    for row, copied in zip(rows["train"][4:6], rows["train"][0:2], strict=True):
+        row["Text"] = copied["Text"].replace("snuffbox", "elbow")
+        row["Corrected Text"] = "damaged"
+    benchmark = import_mederrbench(write(tmp_path, rows), normalise_case=False)
+    assert [item.id.split("/")[1] for item in detection(benchmark, "train")] == [
+        "en-train-0",
+        "en-train-1",
+        "en-train-4",
+        "en-train-5",
+    ]
+    assert {item.case_id for item in benchmark.items["train"]} == {"mederrbench/en-train-0"}
+    assert any("en-train-2: dropped with its twin, near-duplicate of en-test-2" in line for line in benchmark.notes)
+    assert any("en-train-0: near-duplicate of en-train-4" in line for line in benchmark.notes)
+
+
+def test_a_written_import_opens(tmp_path: Path, rows: dict[str, list[Row]]) -> None:
+    imported = import_mederrbench(write(tmp_path, rows))
+    write_benchmark(
+        tmp_path / "out", imported.items, imported.tasks, name="m", version="1", seed=0, licence="MIT",
+        notes=imported.notes,
+    )  # fmt: skip
+    benchmark = open_benchmark(tmp_path / "out")
+    assert list(benchmark.items("val")) == imported.items["val"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "message"),
+    [
+        ("Error Flag", "yes", "row 2: field Error Flag: found 'yes', allowed: 0 or 1"),
+        ("Error Type", "Spelling", "row 2: field Error Type: found 'Spelling', allowed: Diagnosis, Management,"),
+        ("Error Sentence ID", "two", "row 2: field Error Sentence ID: found 'two', allowed: a number"),
+        ("Text", " ", "row 2: field Text: found nothing"),
+        ("Corrected Sentence", "", "row 2: field Corrected Sentence: found nothing"),
+        ("Text ID", "en-test-1", "row 3: field Text ID: found 'en-test-1' a second time"),
+    ],
+)
+def test_a_bad_value_is_refused(
+    tmp_path: Path, rows: dict[str, list[Row]], field: str, value: str, message: str
+) -> None:
+    rows["test"][0][field] = value
+    with pytest.raises(BadInput, match=message) as error:
+        import_mederrbench(write(tmp_path, rows))
+    assert "reviewed_data_EN_test.csv" in str(error.value)
+
+
+def test_a_bad_file_is_refused(tmp_path: Path, rows: dict[str, list[Row]]) -> None:
+    with pytest.raises(BadInput, match=r"reviewed_data_EN_train\.csv: no such file"):
+        import_mederrbench(tmp_path)
+    write(tmp_path, rows, [column for column in COLUMNS if column != "Error Type"])
+    with pytest.raises(BadInput, match="row 1: no column 'Error Type'; found: Text ID, Text"):
+        import_mederrbench(tmp_path)
+    train = write(tmp_path, rows) / SOURCE_FILES["train"]
+    text = train.read_text(encoding="utf-8")
+    for damaged, message in (
+        (text + "en-train-9,too short\n", "row 8: found too many or too few fields, allowed: 9"),
+        (text + '"never closed', "not valid CSV"),
+        (text.splitlines(keepends=True)[0], "has no rows"),
+    ):
+        train.write_text(damaged, encoding="utf-8")
+        with pytest.raises(BadInput, match=message):
+            import_mederrbench(tmp_path)
+    train.write_bytes(text.encode() + b"\xff")
+    with pytest.raises(BadInput, match="not UTF-8: invalid start byte, byte 0xff"):
+        import_mederrbench(tmp_path)
+
+
+def test_wrong_decoding_is_undone() -> None:
+    damaged = "37\u00ac\u221eC, 4\u201a\u00c4\u00ec6 cups, caf\u00e9, lost \ufffd"
+    assert undo_mac_roman(damaged) == ("37°C, 4–6 cups, café, lost \ufffd", 2, 1)
+
+
+def test_repairs_of_decoding_are_reported(tmp_path: Path, rows: dict[str, list[Row]]) -> None:
+    for row in rows["validation"]:
+        row["Text"] += " Temperature 39 \u00ac\u221eC\ufffd."
+    rows["validation"][0]["Corrected Text"] += " Temperature 39 \u00ac\u221eC\ufffd."
+    benchmark = import_mederrbench(write(tmp_path, rows))
+    assert all("39 °C" in note(item) for item in benchmark.items["val"])
+    assert "val: 3 runs of wrongly decoded characters repaired" in benchmark.notes
+    assert "val: 3 replacement characters left, whose meaning is lost" in benchmark.notes
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("he fell. most likely drunk.", "He fell. Most likely drunk."),
+        ('He said "no." then he left! why? ok', 'He said "no." Then he left! Why? Ok'),
+        ("It grew E. coli. it was treated, e.g. by rest.", "It grew E. coli. It was treated, e.g. by rest."),
+        ("It fell. pH was 7.1. p53 was normal.", "It fell. pH was 7.1. p53 was normal."),
+    ],
+)  # fmt: skip
+def test_sentences_begin_with_capitals(text: str, expected: str) -> None:
+    assert capitalise_sentences(text) == expected
+
+
+def test_running_sentence_numbers_are_removed_and_other_numbers_kept() -> None:
+    assert strip_sentence_numbers("He fell. 0 He rose. 1 He ran. 2 He sat. 3") == "He fell. He rose. He ran. He sat."
+    assert strip_sentence_numbers("He fell. 1 He rose. 2 He ran. 3 He sat.") == "He fell. He rose. He ran. He sat."
+    for text in ("Children: 2 She has. 5 Dogs. 7 Cats.", "One: 1 Dog. No more."):
+        assert strip_sentence_numbers(text) == text
+
+
+def test_near_duplicates_share_five_grams() -> None:
+    texts = ["a b c d e f g h i j", "x y", "A b c, d e f g h i K", "a b c d e q r s t u", "x y"]
+    assert list(near_duplicates(texts)) == [(0, 2, 5 / 6), (1, 4, 1.0)]
