@@ -9,7 +9,7 @@ Sample (error_detection)::
     Resident: "Here is the clerking note of my last patient."
     Note: "A man has had a painful, swollen big toe since last night ... He is treated with allopurinol alone."
     Resident: "Please file it under today's date."
-    no_flag: "The note is filed ..."      flag: "I have not filed the note yet: ..."
+    no_flag: "I have filed the note ..."      flag: "I have not filed the note yet: ..."
 
 Tasks, both proactive and scored by macro-F1: `error_detection` (no_flag, flag) and `error_classification` (no_flag and
 one label for each error type; types that are rare in the test split share `flag_other`).
