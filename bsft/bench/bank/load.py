@@ -164,7 +164,9 @@ def _check_population(bank: Bank, condition: Condition) -> Iterator[str]:
     text = f"{condition.id.replace('_', ' ')} {condition.name}".lower()
     population = condition.population
     implied = {"female" for word in FEMALE_WORDS if word in text} | {"male" for word in MALE_WORDS if word in text}
-    implied |= {SEX_OF_ANALYTE[name] for name in (*condition.labs, *condition.normal_labs) if name in SEX_OF_ANALYTE}
+    if not implied:  # A name decides before a result does: beta-hCG is also measured in testicular cancer.
+        results = (*condition.labs, *condition.normal_labs)
+        implied = {SEX_OF_ANALYTE[name] for name in results if name in SEX_OF_ANALYTE}
     if implied and implied != {population.sex}:
         yield f"implies sex {' and '.join(sorted(implied))}, but the population's is {population.sex}"
     if any(word in text for word in PREGNANCY_WORDS) and not _within(population.age_years, FERTILE_AGE_YEARS):
