@@ -1,0 +1,187 @@
+"""Builds the open benchmark: plans the cases, makes their items shard by shard, and writes the directory at once.
+
+Shards are independent of each other and of the number of workers. An interrupted build leaves its finished shards in a
+hidden directory beside the output, and the same call goes on from there.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import asdict, dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from bsft.bench.bank import schema
+from bsft.bench.bank.load import load_bank
+from bsft.bench.casefile import open_case
+from bsft.bench.foils import load_foils
+from bsft.bench.records import SCHEMA_VERSION, Item, Manifest
+from bsft.bench.splits import CasePlan, plan_cases
+from bsft.bench.store import MANIFEST, BadInput, file_sha256
+from bsft.bench.tasks import TASKS, items_of
+from bsft.bench.wordings import WORDINGS, load_words
+
+NAME = "bsft-open"
+VERSION = "open-v1-dev"
+LICENCE = "Apache-2.0"
+CASES_PER_SHARD = 200
+"""About 10 MB of JSON lines."""
+NOTES = (
+    "Synthetic cases simulated from a hand-written bank; no patient's data.",
+    "Not for clinical use.",
+)
+
+
+@dataclass(frozen=True)
+class BuildSpec:
+    """What determines the benchmark, beside the version of its content.
+
+    Attributes:
+        n_cases: number of simulated cases over all splits; about 20.7 items each.
+        seed: decides every random choice.
+        heldout: keep conditions, wordings and kinds of perturbation for a split of their own, `test_heldout`.
+    """
+
+    n_cases: int = 300
+    seed: int = 0
+    heldout: bool = True
+
+    def __post_init__(self) -> None:
+        if self.n_cases < 10:
+            raise BadInput(f"data.n_cases: found {self.n_cases}, allowed: 10 or more")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A file of the benchmark: some cases of one split."""
+
+    name: str
+    split: str
+    first: int
+    last: int
+
+
+def identity(spec: BuildSpec) -> str:
+    """Fingerprint of everything that determines the items: the spec, the version, the case bank and the wordings."""
+    digest = hashlib.sha256(json.dumps([VERSION, SCHEMA_VERSION, asdict(spec)], sort_keys=True).encode())
+    bank = Path(schema.__file__).parent
+    for root in (bank, WORDINGS):
+        for file in sorted(root.rglob("*.yaml")):
+            digest.update(file.relative_to(root).as_posix().encode())
+            digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def build(spec: BuildSpec, output: Path, *, workers: int = 1, progress: bool = True) -> Manifest:
+    """Builds the benchmark into `output`, replacing an earlier one there.
+
+    Args:
+        spec: what to build.
+        output: the benchmark's directory; it appears complete or not at all.
+        workers: processes that make shards; the bytes written do not depend on it.
+        progress: show a progress bar.
+
+    Raises:
+        BadInput: `output` is something other than a benchmark.
+    """
+    if output.exists() and not (output / MANIFEST).exists() and (not output.is_dir() or any(output.iterdir())):
+        raise BadInput(f"{output}: exists and is not a benchmark; choose another output")
+    scratch = output.with_name(f".{output.name}.{identity(spec)[:16]}")
+    scratch.mkdir(parents=True, exist_ok=True)
+    shards = plan_shards(spec)
+    todo = [shard for shard in shards if not (scratch / f"{shard.name}.json").exists()]
+    _make(spec, todo, scratch, workers, progress, done=len(shards) - len(todo))
+    manifest = _manifest(spec, shards, scratch)
+    for shard in shards:
+        (scratch / f"{shard.name}.json").unlink()
+    (scratch / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
+    if output.exists():
+        shutil.rmtree(output)
+    scratch.rename(output)
+    return manifest
+
+
+def plan_shards(spec: BuildSpec) -> list[Shard]:
+    """The benchmark's files, in order."""
+    plans = plan_cases(load_bank(), spec.n_cases, spec.seed, heldout=spec.heldout)
+    return [
+        Shard(f"{split}-{number:04d}.jsonl", split, first, min(first + CASES_PER_SHARD, len(cases)))
+        for split, cases in plans.items()
+        for number, first in enumerate(range(0, len(cases), CASES_PER_SHARD))
+    ]
+
+
+def make_items(spec: BuildSpec, plans: Sequence[CasePlan]) -> Iterator[Item]:
+    """All items of the planned cases, in order."""
+    bank, words, foils = load_bank(), load_words(), load_foils()
+    for plan in plans:
+        yield from items_of(
+            open_case(
+                bank, words, foils, plan.condition,
+                case_id=plan.case_id, edition=plan.edition, split=plan.split, seed=spec.seed,
+            )  # fmt: skip
+        )
+
+
+def _make(
+    spec: BuildSpec, shards: Sequence[Shard], scratch: Path, workers: int, progress: bool, *, done: int
+) -> None:
+    columns = (TextColumn("building"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"), TimeRemainingColumn())
+    with Progress(*columns, disable=not progress) as bar:
+        task = bar.add_task("build", total=len(shards) + done, completed=done)
+        if workers <= 1:
+            for shard in shards:
+                _write_shard(spec, shard, scratch)
+                bar.advance(task)
+            return
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            futures = [pool.submit(_write_shard, spec, shard, scratch) for shard in shards]
+            for future in as_completed(futures):
+                future.result()
+                bar.advance(task)
+
+
+def _write_shard(spec: BuildSpec, shard: Shard, scratch: Path) -> None:
+    """Writes a shard and, when it is complete, its counts, whose presence marks it as done."""
+    plans = plan_cases(load_bank(), spec.n_cases, spec.seed, heldout=spec.heldout)[shard.split]
+    counts: Counter[tuple[str, str]] = Counter()
+    partial = scratch / f".{shard.name}.{os.getpid()}"
+    with partial.open("w", encoding="utf-8", newline="\n") as stream:
+        for item in make_items(spec, plans[shard.first : shard.last]):
+            counts[item.task, item.label] += 1
+            stream.write(item.model_dump_json(exclude_defaults=True) + "\n")
+    partial.replace(scratch / shard.name)
+    sidecar = scratch / f"{shard.name}.json"
+    sidecar_partial = scratch / f".{sidecar.name}.{os.getpid()}"
+    sidecar_partial.write_text(json.dumps([[task, label, n] for (task, label), n in sorted(counts.items())]))
+    sidecar_partial.replace(sidecar)
+
+
+def _manifest(spec: BuildSpec, shards: Sequence[Shard], scratch: Path) -> Manifest:
+    counts: dict[str, dict[str, dict[str, int]]] = {}
+    files: dict[str, list[str]] = defaultdict(list)
+    for shard in shards:
+        files[shard.split].append(shard.name)
+        for task, label, n in json.loads((scratch / f"{shard.name}.json").read_text()):
+            labels = counts.setdefault(task, {}).setdefault(shard.split, {})
+            labels[label] = labels.get(label, 0) + n
+    return Manifest(
+        name=NAME,
+        version=VERSION,
+        schema_version=SCHEMA_VERSION,
+        seed=spec.seed,
+        licence=LICENCE,
+        tasks=list(TASKS),
+        files=dict(files),
+        counts=counts,
+        sha256={shard.name: file_sha256(scratch / shard.name) for shard in shards},
+        notes=list(NOTES),
+    )

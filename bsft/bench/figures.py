@@ -1,0 +1,142 @@
+"""Figures as data: what a text-only model reads instead of pixels, and charts simulated from a case."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from bsft.bench.bank.schema import Analyte, Range
+from bsft.bench.records import ImageSpec
+from bsft.bench.simulate import number
+
+Params = Mapping[str, float | str | list[float]]
+
+NAMES = {
+    "ecg": "ECG",
+    "spirometry": "spirometry",
+    "audiogram": "audiogram",
+    "lab_trend": "laboratory trend",
+    "growth_chart": "growth chart",
+    "temperature_chart": "temperature chart",
+    "tympanogram": "tympanogram",
+}
+
+CHART_HOURS = (0.0, 6.0, 12.0, 18.0, 24.0)
+SHAPES: Mapping[str, tuple[float, ...]] = {
+    "a steady rise of the {what} over 24 hours": (0, 0.25, 0.5, 0.75, 1),
+    "a steady fall of the {what} over 24 hours": (0, -0.25, -0.5, -0.75, -1),
+    "a stable {what} throughout the 24 hours": (0, 0.02, -0.02, 0.02, 0),
+    "a peak of the {what} at 12 hours, then a fall": (0, 0.5, 1, 0.5, 0),
+    "a low point of the {what} at 12 hours, then a rise": (0, -0.5, -1, -0.5, 0),
+}
+"""What a simulated chart shows, and its course in units of its largest change."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A figure, its right reading and wrong ones of the same form."""
+
+    spec: ImageSpec
+    right: str
+    wrong: Sequence[str]
+
+
+def describe(kind: str, params: Params, analytes: Mapping[str, Analyte]) -> str:
+    """The raw content of a figure in words and numbers, without its interpretation."""
+    if kind == "ecg":
+        return _describe_ecg(params)
+    if kind == "spirometry":
+        return (
+            f"Spirometry: FEV1 {params['fev1_percent']:g}% of predicted, FVC {params['fvc_percent']:g}% of predicted, "
+            f"FEV1/FVC {params['fev1_fvc']:g}"
+        )
+    if kind == "audiogram":
+        hertz, right, left = (_series(params, key) for key in ("frequencies_hz", "right_db", "left_db"))
+        ears = [f"{ear} ear {_pairs(hertz, levels, ' Hz')} dB" for ear, levels in (("right", right), ("left", left))]
+        return "Audiogram: " + "; ".join(ears)
+    if kind == "lab_trend":
+        analyte = analytes[str(params["analyte"])]
+        values = _pairs(_series(params, "hours"), _series(params, "values"), " h")
+        return f"{analyte.name} ({analyte.unit}): {values}"
+    if kind == "temperature_chart":
+        return f"Temperature (°C): {_pairs(_series(params, 'hours'), _series(params, 'celsius'), ' h')}"
+    if kind == "growth_chart":
+        return f"Weight (kg): {_pairs(_series(params, 'age_months'), _series(params, 'weight_kg'), ' months')}"
+    if kind == "tympanogram":
+        return f"Tympanogram: peak at {params['peak_dapa']:g} daPa, compliance {params['compliance_ml']:g} mL"
+    raise ValueError(f"unknown figure {kind!r}; known are {', '.join(NAMES)}")
+
+
+def _describe_ecg(params: Params) -> str:
+    parts = [f"rate {params['rate_bpm']:g}/min"]
+    p_waves = str(params.get("p_waves", "present"))
+    parts.append(f"P waves {p_waves}")
+    if params.get("rhythm") == "atrial_flutter":
+        parts.append("saw-tooth baseline")
+    elif params.get("rhythm") == "atrial_fibrillation":
+        parts.append("irregular RR intervals")
+    if "pr_ms" in params:
+        parts.append(f"PR {params['pr_ms']:g} ms")
+    if "qrs_ms" in params:
+        parts.append(f"QRS {params['qrs_ms']:g} ms")
+    if params.get("st_mm") and params.get("st_leads"):
+        parts.append(f"ST {params['st_mm']:+g} mm in {params['st_leads']}")
+    else:
+        parts.append("ST level")
+    if "t_wave" in params:
+        parts.append(f"T waves {params['t_wave']}")
+    patterns = {"lbbb": "broad notched R in V6", "rbbb": "RSR in V1", "s1q3t3": "S in I, Q in III", "delta": "slurred QRS upstroke"}
+    if (pattern := str(params.get("pattern", "none"))) in patterns:
+        parts.append(patterns[pattern])
+    return "ECG: " + ", ".join(parts)
+
+
+def _series(params: Params, key: str) -> list[float]:
+    values = params[key]
+    assert isinstance(values, list)
+    return values
+
+
+def _pairs(positions: Sequence[float], values: Sequence[float], unit: str) -> str:
+    return ", ".join(f"{p:g}{unit} {v:g}" for p, v in zip(positions, values, strict=True))
+
+
+def mirrored(params: Params) -> dict[str, float | str | list[float]]:
+    """An audiogram with its ears exchanged."""
+    return {**params, "right_db": params["left_db"], "left_db": params["right_db"]}
+
+
+def lab_chart(analyte_id: str, analyte: Analyte, name: str, start: float, rng: random.Random) -> Reading | None:
+    """A simulated trend of a result; None where a doubling or halving would not be compatible with life."""
+    if not (analyte.plausible.low <= 0.4 * start and 1.9 * start <= analyte.plausible.high) or start <= 0:
+        return None
+    amplitude = start * rng.uniform(0.3, 0.55)
+    shape = rng.choice(list(SHAPES))
+    values = [float(number(start + amplitude * step, analyte.decimals)) for step in SHAPES[shape]]
+    if len(set(values)) < 3 and "stable" not in shape:
+        return None
+    params: dict[str, float | str | list[float]] = {
+        "analyte": analyte_id, "hours": list(CHART_HOURS), "values": values,
+    }  # fmt: skip
+    return _chart("lab_trend", params, name, shape, rng)
+
+
+def temperature_chart(start: float, plausible: Range, rng: random.Random) -> Reading:
+    """A simulated temperature chart that starts at the measured temperature."""
+    warm = start >= 37.8
+    shapes = [s for s in SHAPES if warm or not ("fall of" in s or "low point" in s)]
+    shapes = [s for s in shapes if start < 38.8 or not ("rise of" in s or "peak of" in s)]
+    shape = rng.choice(shapes)
+    amplitude = rng.uniform(0.9, 1.4)
+    celsius = [round(min(max(start + amplitude * step, plausible.low), plausible.high), 1) for step in SHAPES[shape]]
+    return _chart("temperature_chart", {"hours": list(CHART_HOURS), "celsius": celsius}, "temperature", shape, rng)
+
+
+def _chart(
+    kind: str, params: dict[str, float | str | list[float]], what: str, shape: str, rng: random.Random
+) -> Reading:
+    right = shape.format(what=what)
+    wrong = [other.format(what=what) for other in SHAPES if other != shape]
+    rng.shuffle(wrong)
+    return Reading(ImageSpec(kind=kind, params=params, alt=right), right, wrong)

@@ -1,0 +1,215 @@
+"""Allergens and past illnesses for conflicts and for their clean twins, with the same overall frequencies.
+
+A conflict between an allergy and an order is a *combination*. If allergens that cause conflicts were commoner in
+perturbed scenes than in clean ones, counting words would find the conflict without reading. So for every condition
+there are two distributions over names: one over those that conflict with its drugs, and one (the foils) over those
+that do not; the foils are fitted so that both give the same frequencies over the whole bank.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bsft.bench.bank.load import Bank, load_bank
+from bsft.bench.bank.schema import Condition
+from bsft.bench.wordings import Words, load_words
+
+Matrix = NDArray[np.float64]
+
+CONTROL_ALLERGY_PROBABILITY = 0.2
+"""How often a second allergen that forbids no drug stands beside the first."""
+NONE_KNOWN_PROBABILITY = 0.5
+MATCHING_TOLERANCE = 0.02
+"""Largest tolerated difference between the two marginal frequencies of one name."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """The drug of a condition that can be put into conflict, and whether it is ordered or taken at home."""
+
+    drug: str
+    ordered: bool
+
+
+@dataclass(frozen=True)
+class Matched:
+    """Two distributions over names for every eligible condition: conflicting ones and foils."""
+
+    names: tuple[str, ...]
+    targets: Mapping[str, Target]
+    weights: Mapping[str, float]
+    """How willingly a condition is used; below 1 where its names would otherwise be too common to be matched."""
+    conflicts: Mapping[str, Sequence[float]]
+    foils: Mapping[str, Sequence[float]]
+
+    def conflict(self, condition_id: str, rng: random.Random) -> str:
+        return rng.choices(self.names, self.conflicts[condition_id])[0]
+
+    def foil(self, condition_id: str, rng: random.Random) -> str:
+        return rng.choices(self.names, self.foils[condition_id])[0]
+
+
+def fit_foils(conflicts: Matrix, allowed: Matrix, weights: Matrix) -> tuple[Matrix, Matrix]:
+    """Fits foils by iterative proportional fitting, lowering the weights of rows that cannot be matched.
+
+    Args:
+        conflicts: `(n, k)`, rows sum to 1: distribution of conflicting names per condition.
+        allowed: `(n, k)` of 0 and 1: names that are harmless for the condition.
+        weights: `(n,)`, how often each condition is used.
+
+    Returns:
+        Foils `(n, k)` with rows that sum to 1, and the weights `(n,)` for which
+        `weights @ foils` equals `weights @ conflicts`.
+
+    Raises:
+        ValueError: no matching exists even with lowered weights.
+    """
+    weights = weights.copy()
+    for _ in range(60):
+        target = weights @ conflicts
+        flow = allowed * weights[:, None] + 1e-12 * allowed
+        for _ in range(400):
+            columns = flow.sum(0)
+            flow = flow * np.where(columns > 0, target / np.where(columns > 0, columns, 1), 0)
+            rows = flow.sum(1)
+            flow = flow * np.where(rows > 0, weights / np.where(rows > 0, rows, 1), 0)[:, None]
+        excess = target - flow.sum(0)
+        if np.abs(excess).max() <= MATCHING_TOLERANCE * weights.sum() and (flow.sum(1) > 0).all():
+            return flow / flow.sum(1, keepdims=True), weights
+        # Names that cannot be placed elsewhere are too common: use the conditions that need them less often.
+        weights = weights * np.where(conflicts @ np.maximum(excess, 0) > excess.max() * 0.25, 0.9, 1.0)
+    raise ValueError("the foils of the bank cannot be matched: one name conflicts with nearly every condition")
+
+
+@dataclass(frozen=True)
+class Foils:
+    """Matched names of the whole bank."""
+
+    bank: Bank
+    allergens: Matched
+    hazards: Matched
+
+    def draw_allergens(self, condition: Condition, home_drug: str, rng: random.Random) -> tuple[str, ...]:
+        """Allergens for the record of a case without conflict: a foil where a conflict is possible."""
+        controls = [name for name, allergen in self.bank.allergens.items() if not allergen.forbids]
+        target = self.allergens.targets.get(condition.id)
+        if target is not None and (target.ordered or target.drug == home_drug):
+            first = self.allergens.foil(condition.id, rng)
+        elif rng.random() < NONE_KNOWN_PROBABILITY:
+            return ()
+        else:
+            groups = _allergy_groups(self.bank, _drugs_of(condition))
+            harmless = [n for n, a in self.bank.allergens.items() if not groups & set(a.forbids)]
+            first = rng.choices(harmless, [self.bank.allergens[n].common for n in harmless])[0]
+        second = rng.choice([name for name in controls if name != first])
+        return (first, second) if rng.random() < CONTROL_ALLERGY_PROBABILITY else (first,)
+
+
+def _drugs_of(condition: Condition) -> list[str]:
+    """Every drug that a scene of this condition may contain in its clean state."""
+    drugs = [*condition.first_line.drugs, *(m.drug for m in condition.medications)]
+    return list(dict.fromkeys(drugs))
+
+
+def _allergy_groups(bank: Bank, drugs: Sequence[str]) -> set[str]:
+    return {group for drug in drugs if drug in bank.drugs for group in bank.drugs[drug].allergy_groups}
+
+
+def _avoid_in(bank: Bank, drugs: Sequence[str]) -> set[str]:
+    return {state for drug in drugs if drug in bank.drugs for state in bank.drugs[drug].avoid_in}
+
+
+def _match_allergens(bank: Bank) -> Matched:
+    names = tuple(name for name, allergen in bank.allergens.items() if allergen.forbids)
+    forbids = {name: set(bank.allergens[name].forbids) for name in names}
+    targets: dict[str, Target] = {}
+    conflicts, allowed = [], []
+    for condition in bank.conditions.values():
+        target = _target(bank, condition, lambda drug: bool(set(bank.drugs[drug].allergy_groups)))
+        if target is None:
+            continue
+        groups = set(bank.drugs[target.drug].allergy_groups)
+        row = np.array([bank.allergens[n].common ** 0.5 if groups & forbids[n] else 0.0 for n in names])
+        everything = _allergy_groups(bank, _drugs_of(condition))
+        if row.sum() == 0:
+            continue
+        targets[condition.id] = target
+        conflicts.append(row / row.sum())
+        allowed.append(np.array([float(not everything & forbids[n]) for n in names]))
+    return _matched(bank, names, targets, conflicts, allowed)
+
+
+def _match_hazards(bank: Bank, words: Words) -> Matched:
+    names = tuple(words.threads.hazards)
+    targets: dict[str, Target] = {}
+    conflicts, allowed = [], []
+    for condition in bank.conditions.values():
+        spoken = _mentions(condition)
+        silent = np.array([float(words.threads.hazards[n].split()[-1] not in spoken and n not in spoken) for n in names])
+        target = _target(bank, condition, lambda drug: bool(set(names) & set(bank.drugs[drug].avoid_in)))
+        if target is None:
+            continue
+        states = set(bank.drugs[target.drug].avoid_in)
+        row = np.array([float(n in states) for n in names]) * silent
+        if row.sum() == 0:
+            continue
+        everything = _avoid_in(bank, _drugs_of(condition))
+        targets[condition.id] = target
+        conflicts.append(row / row.sum())
+        allowed.append(np.array([float(n not in everything) for n in names]) * silent)
+    return _matched(bank, names, targets, conflicts, allowed)
+
+
+def _mentions(condition: Condition) -> str:
+    """Illnesses that belong to the condition already, as one text."""
+    names = [condition.name, *(h.name for h in condition.history), *(d.name for d in condition.differentials)]
+    return " ".join([*names, *(m.treats for m in condition.medications)]).lower()
+
+
+def _target(bank: Bank, condition: Condition, usable: object) -> Target | None:
+    """The ordered drug if it can conflict, otherwise the first home medicine that can."""
+    assert callable(usable)
+    main = condition.first_line.dose.drug if condition.first_line.dose is not None else None
+    for drug in [main] if main is not None else condition.first_line.drugs[:1]:
+        if drug in bank.drugs and usable(drug):
+            return Target(drug, True)
+    for medication in condition.medications:
+        if medication.drug in bank.drugs and usable(medication.drug):
+            return Target(medication.drug, False)
+    return None
+
+
+def _matched(
+    bank: Bank, names: tuple[str, ...], targets: Mapping[str, Target], conflicts: list[Matrix], allowed: list[Matrix]
+) -> Matched:
+    weights = np.array([_share(bank.conditions[condition_id], target) for condition_id, target in targets.items()])
+    foils, fitted = fit_foils(np.array(conflicts), np.array(allowed), weights)
+    ids = list(targets)
+    return Matched(
+        names=names,
+        targets=targets,
+        weights=dict(zip(ids, (fitted / weights).tolist(), strict=True)),
+        conflicts=dict(zip(ids, np.array(conflicts).tolist(), strict=True)),
+        foils=dict(zip(ids, foils.tolist(), strict=True)),
+    )
+
+
+def _share(condition: Condition, target: Target) -> float:
+    """How often a case of the condition shows the target drug at all."""
+    if target.ordered:
+        return 1.0
+    total = sum(m.probability for m in condition.medications)
+    return sum(m.probability for m in condition.medications if m.drug == target.drug) / total
+
+
+@cache
+def load_foils() -> Foils:
+    """The matched names of the bank that ships with the package."""
+    bank, words = load_bank(), load_words()
+    return Foils(bank, _match_allergens(bank), _match_hazards(bank, words))

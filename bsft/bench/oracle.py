@@ -1,0 +1,54 @@
+"""Rules that decide from a case's facts whether an injected problem can be found in the turns that are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from bsft.bench.bank.load import Bank
+from bsft.bench.bank.schema import Analyte, Drug, Range, Vital
+from bsft.bench.scene import Scene
+
+DOSE_FACTOR = 2.5
+"""A dose this many times beyond the usual range is recognisably wrong."""
+
+MICROGRAMS = {"micrograms": 1.0, "mg": 1e3, "g": 1e6}
+
+
+def value_is_impossible(analyte: Analyte, value: float) -> bool:
+    """A printed value that no living patient has (in the analyte's own unit)."""
+    return not analyte.plausible.low <= value <= analyte.plausible.high
+
+
+def value_is_critical(entry: Analyte | Vital, value: float) -> bool:
+    low, high = entry.critical_low, entry.critical_high
+    return (low is not None and value < low) or (high is not None and value > high)
+
+
+def value_is_normal(reference: Range, value: float) -> bool:
+    return reference.low <= value <= reference.high
+
+
+def dose_is_wrong(drug: Drug, dose: float, unit: str) -> bool:
+    """A dose far outside the usual range, in whichever mass unit it is written."""
+    if unit != drug.unit:
+        if unit not in MICROGRAMS or drug.unit not in MICROGRAMS:
+            return False
+        dose *= MICROGRAMS[unit] / MICROGRAMS[drug.unit]
+    return dose >= DOSE_FACTOR * drug.usual_dose.high or dose <= drug.usual_dose.low / DOSE_FACTOR
+
+
+def allergy_conflict(bank: Bank, allergen: str, drugs: Iterable[str]) -> bool:
+    """Whether an allergy on record forbids one of the drugs."""
+    forbidden = set(bank.allergens[allergen].forbids)
+    return any(forbidden & set(bank.drugs[drug].allergy_groups) for drug in drugs if drug in bank.drugs)
+
+
+def contraindicated(bank: Bank, state: str, drugs: Iterable[str]) -> bool:
+    """Whether a state is among the contraindications of one of the drugs."""
+    return any(state in bank.drugs[drug].avoid_in for drug in drugs if drug in bank.drugs)
+
+
+def is_visible(scene: Scene, text: str, *, outside: str = "") -> bool:
+    """Whether a text is said in the scene, not counting the slot `outside`."""
+    wanted = text.lower()
+    return any(wanted in slot.turn.text.lower() for slot in scene if slot.id != outside)

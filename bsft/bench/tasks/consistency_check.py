@@ -1,0 +1,161 @@
+"""Consistency check (proactive, from the paper's first figure; the kinds beyond examination and X-ray are ours).
+
+Two statements of the scene contradict each other, and the agent, asked for something else, says which.
+
+Sample: "Chest auscultation: coarse crackles at the left base." ... "Chest X-ray: clear lungs on both sides." ... query
+"Please send the bed manager a short message." -> "May I interrupt: the chest X-ray and the chest auscultation findings
+contradict each other."
+
+Labels: no_flag, flag_exam_imaging, flag_history_medication, flag_speakers, flag_time. Metric: macro-F1.
+Oracle: the two statements are both visible, and only one of their four combinations of values is chosen as wrong in
+each half of the pairs: finding and normal report are both found in clean scenes (together) and in perturbed ones.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from bsft.bench.casefile import CaseFile, clock
+from bsft.bench.perturb import Pair, place
+from bsft.bench.records import TaskSpec
+from bsft.bench.scene import Scene
+from bsft.bench.tasks.common import NO_FLAG, choose_kind
+from bsft.bench.wordings import Attribute
+
+SPEC = TaskSpec(
+    name="consistency_check",
+    group="proactive",
+    metric="macro_f1",
+    labels=[NO_FLAG, "flag_exam_imaging", "flag_history_medication", "flag_speakers", "flag_time"],
+    source="paper",
+)
+
+KINDS = {
+    "consistency/exam_imaging": 0.3, "consistency/side": 0.3, "consistency/history_medication": 0.2,
+    "consistency/speakers": 0.2, "consistency/sequence": 0.15, "consistency/clock": 0.1,
+}  # fmt: skip
+
+SEQUENCE_TOPIC = "which symptom came first"
+CLOCK_TOPIC = "the times of arrival and blood sample"
+
+
+def pair(case: CaseFile, rng: random.Random) -> Pair:
+    """A pair of the first kind, in random order, that this case allows."""
+    makers: dict[str, Callable[[CaseFile, Scene, random.Random], Pair | None]] = {
+        "consistency/exam_imaging": _exam_imaging,
+        "consistency/side": _side,
+        "consistency/history_medication": _history_medication,
+        "consistency/speakers": _speakers,
+        "consistency/sequence": _sequence,
+        "consistency/clock": _clock,
+    }
+    order = choose_kind(case, KINDS, rng)
+    scene = _with_accounts(case, rng, timed=order.index("consistency/clock") if "consistency/clock" in order else 9)
+    for kind in order:
+        if (made := makers[kind](case, scene, rng)) is not None:
+            return made
+    raise ValueError(f"{case.case.id} ({case.condition.id}): no contradiction can be made")
+
+
+def claim_fields(case: CaseFile) -> dict[str, str]:
+    """What the claims of this task name beyond the base scene."""
+    return {"topic": _attribute(case).topic, "time_topic": SEQUENCE_TOPIC}
+
+
+def _attribute(case: CaseFile) -> Attribute:
+    age = case.person.age_years
+    fitting = [a for a in case.words.threads.attributes if a.ages.low <= age <= a.ages.high]
+    return case.rng("attribute").choice(fitting)
+
+
+def _with_accounts(case: CaseFile, rng: random.Random, timed: int) -> Scene:
+    """The base scene with a denied illness, two accounts of one habit, and a statement about time."""
+    threads = case.words.threads
+    attribute = _attribute(case)
+    value = case.rng("attribute value").randrange(2)
+    first, second = attribute.values[value]
+    early, late = _two_events(case)
+    denial = case.slot("denial", threads.denial_line, ("Resident", "resident"), y=case.text("denied:history"))
+    accounts = [
+        case.slot("account_first", threads.account_first, ("Nurse", "nurse"), clause=first),
+        case.slot("account_second", threads.account_second, case.relative, clause=second),
+    ]
+    if timed == 0:
+        time = case.slot("arrival", threads.arrival_line, ("Nurse", "nurse"), arrival=clock(case.clock_minutes[0]))
+    else:
+        forwards = rng.random() < 0.5
+        time = case.slot(
+            "sequence", threads.sequence_line, case.relative,
+            sequence=f"{early} came before {late}" if forwards else f"{late} came after {early}",
+        )  # fmt: skip
+    others = [denial, time]
+    rng.shuffle(others)
+    return place(case, place(case, case.core, rng, *others), rng, *accounts)
+
+
+def _two_events(case: CaseFile) -> tuple[str, str]:
+    """Two successive events of the story, in their true order."""
+    i = case.rng("two events").randrange(len(case.events) - 1)
+    return case.text(case.events[i]), case.text(case.events[i + 1])
+
+
+def _exam_imaging(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    """Finding with normal report, or normal examination with a pathological report."""
+    study = case.imaging
+    if study.confirms_exam is None:
+        return None
+    exam_field = next(f"f{i}" for i in range(2) if scene["examination"].fields[f"s{i}"] == case.exams[0].site)
+    normal_exam = case.text(f"exam_normal:{study.confirms_exam}")
+    normal_report = case.text(f"imaging_normal:{study.id}")
+    clean = scene
+    both_normal = rng.random() < 0.5
+    if both_normal:
+        clean = scene.put("examination", **{exam_field: normal_exam}).put("imaging", finding=normal_report)
+    if rng.random() < 0.5:
+        after = case.text(f"imaging:{study.id}") if both_normal else normal_report
+        slot, field = "imaging", "finding"
+    else:
+        after = case.text(f"exam:{study.confirms_exam}") if both_normal else normal_exam
+        slot, field = "examination", exam_field
+    return Pair("consistency/exam_imaging", "flag_exam_imaging", clean, slot, field, after, True)
+
+
+def _side(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    """The imaging names the other side than the examination."""
+    report = scene["imaging"].fields["finding"]
+    examined = [scene["examination"].fields[f"f{i}"] for i in range(2)]
+    if case.side not in report or not any(case.side in finding for finding in examined):
+        return None
+    after = report.replace(case.side, case.other_side)
+    return Pair("consistency/side", "flag_exam_imaging", scene, "imaging", "finding", after, True)
+
+
+def _history_medication(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    after = case.text("denied:medication")
+    return Pair("consistency/history_medication", "flag_history_medication", scene, "background", "mx", after, True)
+
+
+def _speakers(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    attribute = _attribute(case)
+    said = next(i for i in range(2) if attribute.values[i][1] == scene["account_second"].fields["clause"])
+    after = attribute.values[1 - said][1]
+    return Pair("consistency/speakers", "flag_speakers", scene, "account_second", "clause", after, True)
+
+
+def _sequence(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    if "sequence" not in scene:
+        return None
+    early, late = _two_events(case)
+    true = scene["sequence"].fields["sequence"]
+    after = f"{late} came before {early}" if "came before" in true else f"{early} came after {late}"
+    return Pair("consistency/sequence", "flag_time", scene, "sequence", "sequence", after, True)
+
+
+def _clock(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    if "arrival" not in scene:
+        return None
+    late = clock(case.clock_minutes[1] + rng.randrange(35, 120, 5))
+    return Pair(
+        "consistency/clock", "flag_time", scene, "arrival", "arrival", late, True, claims={"time_topic": CLOCK_TOPIC}
+    )

@@ -1,0 +1,142 @@
+"""Critical data alert (proactive; one of the two acts that the paper's abstract names, made a category by us).
+
+Something dangerous is in the scene and nobody mentions it: an order or home medicine against a recorded allergy or a
+past illness, or a critical laboratory value or vital sign.
+
+Sample: "Recorded allergies: penicillin (an urticarial rash)." ... "Please give co-amoxiclav 1.2 g intravenously." ...
+query "Could you write the admission line for the board?" -> "One thing first: co-amoxiclav conflicts with the recorded
+allergy. Please check."
+
+Labels: no_flag, flag_allergy, flag_contraindication, flag_critical_lab, flag_critical_vital. Metric: macro-F1.
+Oracle: allergy groups and contraindications of the drug file; critical limits of the reference files. The clean twin
+has an allergen, illness or value of the same frequency that is harmless here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from bsft.bench.casefile import CaseFile
+from bsft.bench.foils import Target
+from bsft.bench.oracle import allergy_conflict, contraindicated, value_is_critical
+from bsft.bench.perturb import Pair, beyond, place, row_of, row_text, spoken_analyte
+from bsft.bench.records import TaskSpec
+from bsft.bench.simulate import VITAL_PHRASES
+from bsft.bench.tasks.common import NO_FLAG, choose_kind, has_limits
+
+SPEC = TaskSpec(
+    name="critical_data_alert",
+    group="proactive",
+    metric="macro_f1",
+    labels=[NO_FLAG, "flag_allergy", "flag_contraindication", "flag_critical_lab", "flag_critical_vital"],
+    source="bsft",
+)
+
+KINDS = {"critical/allergy": 0.5, "critical/contraindication": 0.2, "critical/lab": 0.15, "critical/vital": 0.15}
+
+
+def pair(case: CaseFile, rng: random.Random) -> Pair:
+    """A pair of the first kind, in random order, that this case allows."""
+    makers: dict[str, Callable[[CaseFile, random.Random], Pair | None]] = {
+        "critical/allergy": _allergy,
+        "critical/contraindication": _contraindication,
+        "critical/lab": _lab,
+        "critical/vital": _vital,
+    }
+    for kind in choose_kind(case, KINDS, rng):
+        if (made := makers[kind](case, rng)) is not None:
+            return made
+    raise ValueError(f"{case.case.id} ({case.condition.id}): no critical finding can be made")
+
+
+def _shown_target(case: CaseFile, target: Target | None) -> Target | None:
+    """The target drug if this case's scene shows it."""
+    return target if target is not None and (target.ordered or target.drug == case.home.drug) else None
+
+
+def _allergy(case: CaseFile, rng: random.Random) -> Pair | None:
+    matched = case.foils.allergens
+    target = _shown_target(case, matched.targets.get(case.condition.id))
+    if target is None or rng.random() > matched.weights[case.condition.id]:
+        return None
+    conflict = matched.conflict(case.condition.id, rng)
+    return Pair(
+        kind="critical/allergy",
+        label="flag_allergy",
+        clean=case.core,
+        slot="allergy",
+        field="allergies",
+        after=case.allergies_text((conflict, *case.allergens[1:])),
+        determinable=allergy_conflict(case.bank, conflict, [target.drug]),
+        claims={"drug": target.drug},
+        urgent=True,
+    )
+
+
+def _contraindication(case: CaseFile, rng: random.Random) -> Pair | None:
+    matched = case.foils.hazards
+    target = _shown_target(case, matched.targets.get(case.condition.id))
+    if target is None or rng.random() > matched.weights[case.condition.id]:
+        return None
+    hazards = case.words.threads.hazards
+    conflict = matched.conflict(case.condition.id, rng)
+    speaker = rng.choice((("Pharmacist", "pharmacist"), ("Resident", "resident"), case.relative))
+    line = case.slot("hazard", case.words.threads.hazard_line, speaker, z=hazards[matched.foil(case.condition.id, rng)])  # type: ignore[arg-type]
+    return Pair(
+        kind="critical/contraindication",
+        label="flag_contraindication",
+        clean=place(case, case.core, rng, line),
+        slot="hazard",
+        field="z",
+        after=hazards[conflict],
+        determinable=contraindicated(case.bank, conflict, [target.drug]),
+        claims={"drug": target.drug},
+        urgent=True,
+    )
+
+
+def _lab(case: CaseFile, rng: random.Random) -> Pair | None:
+    usable = [a for a in case.labs if a in case.condition.normal_labs and has_limits(case, a)]
+    if not usable:
+        return None
+    analyte_id = rng.choice(usable)
+    analyte = case.bank.analytes[analyte_id]
+    value = beyond(analyte.critical_low, analyte.critical_high, analyte.plausible, rng)
+    if value is None:
+        return None
+    value = round(value, analyte.decimals)
+    return Pair(
+        kind="critical/lab",
+        label="flag_critical_lab",
+        clean=case.core,
+        slot="laboratory",
+        field=row_of(case, analyte_id),
+        after=row_text(case, analyte_id, value),
+        determinable=value_is_critical(analyte, value),
+        claims={"analyte": spoken_analyte(analyte)},
+        urgent=True,
+    )
+
+
+def _vital(case: CaseFile, rng: random.Random) -> Pair | None:
+    usable = [v for v in case.vitals if v not in case.condition.vitals]
+    if not usable:
+        return None
+    vital_id = rng.choice(usable)
+    vital = case.bank.vitals[vital_id]
+    value = beyond(vital.critical_low, vital.critical_high, vital.plausible, rng)
+    if value is None:
+        return None
+    value = round(value, vital.decimals)
+    return Pair(
+        kind="critical/vital",
+        label="flag_critical_vital",
+        clean=case.core,
+        slot="observations",
+        field=f"v{case.vitals.index(vital_id)}",
+        after=case.vital_text(vital_id, value),
+        determinable=value_is_critical(vital, value),
+        claims={"vital": VITAL_PHRASES[vital_id][0]},
+        urgent=True,
+    )

@@ -1,0 +1,186 @@
+"""Error correction (proactive, from the paper's first figure; the kinds of error are ours).
+
+A printed value, unit, dose, side, age, sex or medicine is wrong, and the agent, asked for something else, says so.
+
+Sample: "Sodium 1380 mmol/L (ref 133-146)" ... query "Please put a title on the handover entry." -> "Please hold on: the
+sodium in the table looks like an error."
+
+Labels: no_flag, flag_lab_value, flag_dose, flag_identity, flag_drug, flag_laterality. Metric: macro-F1.
+Oracle: a value outside what is compatible with life, a dose far outside the usual range, or a chart that disagrees
+with what was said. A value that stays plausible after the change is not determinable and is labelled no_flag.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+
+from bsft.bench.casefile import CaseFile
+from bsft.bench.oracle import dose_is_wrong, value_is_impossible
+from bsft.bench.perturb import Pair, place, row_of, shift_decimal, spoken_analyte
+from bsft.bench.records import TaskSpec
+from bsft.bench.scene import Scene, Slot
+from bsft.bench.simulate import Person, number, reference_range
+from bsft.bench.tasks.common import NO_FLAG, choose_kind
+
+SPEC = TaskSpec(
+    name="error_correction",
+    group="proactive",
+    metric="macro_f1",
+    labels=[NO_FLAG, "flag_lab_value", "flag_dose", "flag_identity", "flag_drug", "flag_laterality"],
+    source="paper",
+)
+
+KINDS = {
+    "error/decimal_shift": 0.2, "error/unit": 0.15, "error/dose": 0.15, "error/sex": 0.15, "error/age": 0.1,
+    "error/drug": 0.2, "error/laterality": 0.4,
+}  # fmt: skip
+
+UNDETERMINABLE_SHARE = 0.1
+"""Share of changed values that are kept although they stay plausible."""
+
+
+def pair(case: CaseFile, rng: random.Random) -> Pair:
+    """A pair of the first kind, in random order, that this case allows."""
+    makers: dict[str, Callable[[CaseFile, Scene, random.Random], Pair | None]] = {
+        "error/decimal_shift": _decimal_shift,
+        "error/unit": _unit,
+        "error/dose": _dose,
+        "error/sex": _sex,
+        "error/age": _age,
+        "error/drug": _drug,
+        "error/laterality": _laterality,
+    }
+    scene = _with_chart(case, rng)
+    for kind in choose_kind(case, KINDS, rng):
+        if (made := makers[kind](case, scene, rng)) is not None:
+            return made
+    raise ValueError(f"{case.case.id} ({case.condition.id}): no error can be made")
+
+
+def _with_chart(case: CaseFile, rng: random.Random) -> Scene:
+    """The base scene with a drug chart, and with the remark that another medicine was stopped."""
+    threads = case.words.threads
+    form = f"{case.side} side" if case.is_lateral else "no side given"
+    stopped = case.slot(
+        "stopped", threads.stopped_line, ("Pharmacist", "pharmacist"), medicine=case.text("denied:medication")
+    )
+    chart = case.slot(
+        "chart", threads.chart_line, ("Drug chart", "record"),
+        sex=case.person.sex, medicine=case.text("medication:comorbidity"), form_side=form,
+    )  # fmt: skip
+    slots = [stopped, chart]
+    if case.is_lateral:
+        # Both sides are named equally often, or nearly so, in either twin.
+        band = Slot("band", "Nurse", "nurse", "Name band checked on the {other_side} wrist.", case.fields)
+        slots.insert(rng.randrange(3), band)
+    return place(case, case.core, rng, *slots)
+
+
+def _decimal_shift(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    candidates = []
+    for analyte_id in case.labs:
+        analyte = case.bank.analytes[analyte_id]
+        value = case.facts[f"lab:{analyte_id}"].value
+        assert isinstance(value, float | int)
+        for up in (True, False):
+            shifted = shift_decimal(value, analyte.decimals, up)
+            if float(shifted) != value:
+                candidates.append((analyte_id, shifted, value_is_impossible(analyte, float(shifted))))
+    rng.shuffle(candidates)
+    keep_hidden = rng.random() < UNDETERMINABLE_SHARE
+    for analyte_id, shifted, impossible in candidates:
+        if impossible or keep_hidden:
+            analyte = case.bank.analytes[analyte_id]
+            value = case.facts[f"lab:{analyte_id}"].value
+            assert isinstance(value, float | int)
+            row = case.text(f"lab:{analyte_id}")
+            after = row.replace(f" {number(value, analyte.decimals)}", f" {shifted}", 1)
+            return _lab_pair(case, scene, analyte_id, after, "error/decimal_shift", impossible)
+    return None
+
+
+def _lab_pair(case: CaseFile, scene: Scene, analyte_id: str, after: str, kind: str, determinable: bool) -> Pair:
+    return Pair(
+        kind, "flag_lab_value", scene, "laboratory", row_of(case, analyte_id), after, determinable,
+        claims={"analyte": spoken_analyte(case.bank.analytes[analyte_id])},
+    )  # fmt: skip
+
+
+def _unit(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    """The number of one unit beside the name of the other; either unit is the right one in half of the pairs."""
+    for analyte_id in rng.sample(case.labs, len(case.labs)):
+        analyte = case.bank.analytes[analyte_id]
+        value = case.facts[f"lab:{analyte_id}"].value
+        assert isinstance(value, float | int)
+        if analyte.other_unit is None or analyte.other_factor is None:
+            continue
+        factor = analyte.other_factor
+        decimals = max(0, 2 - len(str(int(value * factor))) + 1)
+        reference = reference_range(analyte, case.person)
+        converted = [number(v * factor, decimals) for v in (value, reference.low, reference.high)]
+        plain = [number(v, analyte.decimals) for v in (value, reference.low, reference.high)]
+        in_other = rng.random() < 0.5
+        shown, right, wrong = (
+            (converted, analyte.other_unit, analyte.unit) if in_other else (plain, analyte.unit, analyte.other_unit)
+        )
+        read = value * factor if in_other else value / factor
+        if not value_is_impossible(analyte, read):
+            continue
+        row = "{} {} {} (ref {}-{})"
+        field = row_of(case, analyte_id)
+        clean = scene.put("laboratory", **{field: row.format(analyte.name, shown[0], right, shown[1], shown[2])})
+        after = row.format(analyte.name, shown[0], wrong, shown[1], shown[2])
+        return _lab_pair(case, clean, analyte_id, after, "error/unit", True)
+    return None
+
+
+def _dose(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    order = case.condition.first_line.dose
+    choices = [("background", "m", case.text("medication:main"), case.home)]
+    if order is not None and f"{order.dose:g} {order.unit}" in case.order_text:
+        choices.insert(0, ("order", "order", case.order_text, order))
+    for slot, field, text, medication in choices:
+        factors = [10.0, 0.1]
+        rng.shuffle(factors)
+        for factor in factors:
+            dose = round(medication.dose * factor, 6)
+            if medication.drug in case.bank.drugs and dose_is_wrong(
+                case.bank.drugs[medication.drug], dose, medication.unit
+            ):
+                before = f"{medication.dose:g} {medication.unit}"
+                after = text.replace(before, f"{dose:g} {medication.unit}", 1)
+                return Pair(
+                    "error/dose", "flag_dose", scene, slot, field, after, True, claims={"dosed_drug": medication.drug}
+                )
+    return None
+
+
+def _sex(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    if case.condition.population.sex != "any":
+        return None
+    other = "male" if case.person.sex == "female" else "female"
+    return Pair("error/sex", "flag_identity", scene, "chart", "sex", other, True)
+
+
+def _age(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    age = case.person.age_years
+    if age < 18:
+        return None
+    wrong = age + rng.choice((-1, 1)) * rng.randint(12, 30)
+    if not 18 <= wrong <= 99:
+        wrong = 2 * age - wrong
+    if not 18 <= wrong <= 99:
+        return None
+    text = Person(float(wrong), case.person.sex, case.person.weight_kg).age
+    return Pair("error/age", "flag_identity", scene, "chart", "age", text, True)
+
+
+def _drug(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    return Pair("error/drug", "flag_drug", scene, "chart", "medicine", case.text("denied:medication"), True)
+
+
+def _laterality(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
+    if not case.is_lateral:
+        return None
+    return Pair("error/laterality", "flag_laterality", scene, "chart", "form_side", f"{case.other_side} side", True)
