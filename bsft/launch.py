@@ -1,6 +1,6 @@
-"""From a command line to jobs: every job of a sweep is composed, checked and written down before the first one starts.
+"""From a command line to jobs: every job of a sweep is composed, checked and written down before the first starts.
 
-Hydra composes again when it runs a job; this pre-flight only makes sure that nothing can fail late that could fail early.
+Hydra composes again when it runs a job; this pre-flight makes sure that nothing fails late that could fail early.
 Imports no torch.
 """
 
@@ -30,7 +30,7 @@ from rich.table import Table
 from bsft import config as cfg
 from bsft.bench.store import BadInput
 from bsft.paths import config_dir
-from bsft.runs import RunDirectory, identity, job_name, register_resolver
+from bsft.runs import LOG, RunDirectory, identity, job_name, register_resolver
 
 STOCK_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
@@ -70,9 +70,7 @@ def plan(overrides: Sequence[str], *, multirun: bool) -> Plan:
             _check_override(override, groups)
             _check_option(override, loader)
         choices = [str(o.input_line) for o in parsed if _is_choice(o, groups)]
-        base = loader.load_configuration(
-            "config", choices, run_mode=RunMode.MULTIRUN, validate_sweep_overrides=False
-        )
+        base = loader.load_configuration("config", choices, run_mode=RunMode.MULTIRUN, validate_sweep_overrides=False)
         multirun = multirun or base.hydra.mode == RunMode.MULTIRUN
         if multirun and OmegaConf.select(base, "hydra.sweeper._target_") == STOCK_SWEEPER:
             params = [f"{k}={v}" for k, v in (base.hydra.sweeper.params or {}).items()]
@@ -92,7 +90,7 @@ def _is_choice(override: Override, groups: Sequence[str]) -> bool:
 def _check_override(override: Override, groups: Sequence[str]) -> None:
     if override.is_add() and not _is_choice(override, groups):
         raise cfg.ConfigError(
-            f"{override.input_line}: keys cannot be added{cfg.did_you_mean(override.key_or_group, _all_keys())} "
+            f"{override.key_or_group}: keys cannot be added{cfg.did_you_mean(override.key_or_group, _all_keys())} "
             "(--cfg job prints every key)"
         )
 
@@ -108,7 +106,7 @@ def _all_keys() -> list[str]:
 
 def _dotted(node: DictConfig, prefix: str = "") -> list[str]:
     keys: list[str] = []
-    for key in node:
+    for key in map(str, node):
         keys.append(f"{prefix}{key}")
         if not OmegaConf.is_missing(node, key) and isinstance(child := node[key], DictConfig):
             keys += _dotted(child, f"{prefix}{key}.")
@@ -121,7 +119,8 @@ def _check_option(choice: Override, loader: Any) -> None:
         options = [o for o in loader.get_group_options(group) if not o.startswith("schema_")]
         if option not in options:
             raise cfg.ConfigError(
-                f"{choice.input_line}: no such {group}{cfg.did_you_mean(option, options)} (allowed: {', '.join(options)})"
+                f"{choice.input_line}: no such {group}{cfg.did_you_mean(option, options)} "
+                f"(allowed: {', '.join(options)})"
             )
 
 
@@ -141,7 +140,7 @@ class _Composer:
         parsed = self._parser.parse_overrides(list(overrides))
         choices = [o for o in parsed if _is_choice(o, self._groups)]
         values = [o for o in parsed if not _is_choice(o, self._groups)]
-        key = tuple(str(o.input_line) for o in choices)
+        key = tuple(o.input_line or "" for o in choices)
         if key not in self._composed:
             for choice in choices:
                 _check_option(choice, self._loader)
@@ -167,11 +166,12 @@ def _check_value_key(composed: DictConfig, override: Override) -> None:
     node: Any = composed
     seen = ""
     for part in key.split("."):
-        if not isinstance(node, DictConfig) or part not in node:
+        if not isinstance(node, DictConfig) or part not in node.keys():  # noqa: SIM118  ("in" is False for a key without a value)
             near = cfg.did_you_mean(key, _dotted(composed))
             allowed = ", ".join(sorted(str(k) for k in node)) if isinstance(node, DictConfig) else "none"
             raise cfg.ConfigError(
-                f"{override.input_line}: unknown key {key}{near} (keys of {seen.rstrip('.') or 'the config'}: {allowed})"
+                f"{override.input_line}: unknown key {key}{near} "
+                f"(keys of {seen.rstrip('.') or 'the config'}: {allowed})"
             )
         node = node._get_node(part)
         seen += f"{part}."
@@ -194,7 +194,7 @@ def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -
     cfg.register()
     register_resolver()
     parsed = get_args_parser().parse_args(arguments)
-    only_asks = parsed.help or parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion or parsed.version
+    only_asks = parsed.help or parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion
     if only_asks:
         _hydra(task, arguments)
         return 0
@@ -210,7 +210,7 @@ def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -
         for job in pending:
             _prepare(job)
     except (cfg.ConfigError, BadInput, HydraException, OmegaConfBaseException) as error:
-        console.print(f"bsft-train: {_first_sentence(error)}", style="red", markup=False, highlight=False, soft_wrap=True)
+        _complain(console, f"bsft-train: {_first_sentence(error)}")
         return 2
     skipped = len(planned.jobs) - len(pending)
     if skipped:
@@ -220,14 +220,13 @@ def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -
     failed = [job for job in planned.jobs if RunDirectory.of(job).status().state != "done"]
     for job in failed:
         status = RunDirectory.of(job).status()
-        console.print(
-            f"{RunDirectory.of(job).path}: {status.state}" + (f": {status.reason}" if status.reason else ""),
-            style="red",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+        reason = f": {status.reason} (see {LOG} there)" if status.reason else ""
+        _complain(console, f"{RunDirectory.of(job).path}: {status.state}{reason}")
     return 1 if failed else 0
+
+
+def _complain(console: Console, sentence: str) -> None:
+    console.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _hydra(task: Callable[[DictConfig], Any], arguments: Sequence[str]) -> int:
@@ -246,7 +245,9 @@ def _prepare(job: cfg.Config) -> None:
     if job.redo:
         _start_over(directory.path)
     elif (frozen := directory.frozen_identity()) is not None and frozen != identity(job):
-        raise BadInput(f"{directory.path}: belongs to another configuration with the same name; use redo=true or another sweep")
+        raise BadInput(
+            f"{directory.path}: belongs to another configuration with the same name; use redo=true or another sweep"
+        )
     directory.freeze(job)
     if directory.status().state != "running" or job.redo:
         directory.set_status("queued")

@@ -1,4 +1,4 @@
-"""The methods as small objects. Whatever distinguishes one method from another is said here and in its YAML, nowhere else."""
+"""The methods as small objects. What distinguishes one from another is said here and in its YAML, nowhere else."""
 
 from __future__ import annotations
 

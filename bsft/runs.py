@@ -1,7 +1,7 @@
 """Run directories: what identifies a job, how its directory is named, and the files that say how it stands.
 
-`multirun/<sweep>/<job>/` holds `config.yaml`, `status.json`, `run.log`, `env.json`, `metrics.json`, `predictions.jsonl`,
-`scores/`, `checkpoints/`, `adapter/` and the logger's own folder. Imports no torch.
+`multirun/<sweep>/<job>/` holds `config.yaml`, `status.json`, `run.log`, `env.json`, `metrics.json`,
+`predictions.jsonl`, `scores/`, `checkpoints/`, `adapter/` and the logger's own folder. Imports no torch.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -147,7 +147,7 @@ class RunDirectory:
 
     def set_status(self, state: State, reason: str | None = None, step: int | None = None) -> None:
         status = Status(state, reason, step, time.time(), os.getpid(), os.uname().nodename)
-        write_atomically(self.path / STATUS, json.dumps(dataclasses.asdict(status), indent=2) + "\n")
+        write_json(self.path / STATUS, dataclasses.asdict(status))
 
     def freeze(self, config: cfg.Config) -> None:
         """Writes `config.yaml` (resolved, with the identity) before the job starts."""
@@ -175,6 +175,10 @@ def read_json(file: Path) -> dict[str, Any]:
         raise BadInput(f"{file}: no such file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{file}: not valid JSON: {error}") from None
+
+
+def write_json(file: Path, value: Mapping[str, Any]) -> None:
+    write_atomically(file, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
 def write_atomically(file: Path, text: str) -> None:

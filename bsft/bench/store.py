@@ -22,7 +22,7 @@ MANIFEST = "manifest.json"
 
 
 class BadInput(Exception):
-    """Something the user gave is wrong; the message is one sentence that says where, what was found and what is allowed."""
+    """Something the user gave is wrong; the message says where, what was found and what is allowed."""
 
 
 @dataclass(frozen=True)

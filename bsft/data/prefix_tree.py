@@ -24,7 +24,7 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True)
 class Run:
-    """Tokens `start..stop` that one sequence added; `outer` are the tree tokens above it, `root` its ancestors' group."""
+    """Tokens `start..stop` that one sequence added; `outer`: the tree tokens above it, `root`: its ancestors' group."""
 
     start: int
     stop: int
@@ -66,8 +66,8 @@ class PrefixTree:
 class Block:
     """Consecutive tokens `start..stop` whose attention is computed in one call.
 
-    Their keys are the cached tokens `past` and the tree tokens of `keys`, in that order. `causal` says that the block is
-    a whole sequence from the root, so that no mask is needed.
+    Their keys are the cached tokens `past` and the tree tokens of `keys`, in that order. `causal` says that the block
+    is a whole sequence from the root, so that no mask is needed.
     """
 
     start: int

@@ -45,7 +45,7 @@ class Example:
 
 @dataclass(frozen=True)
 class Candidates:
-    """An item ready for scoring: its prompt and, for each option in order, the ids of the reply with its end of turn."""
+    """An item ready for scoring: its prompt and, for each option in order, the reply's ids with its end of turn."""
 
     item: Item
     prompt_ids: tuple[int, ...]
@@ -114,6 +114,15 @@ class Renderer:
         """The prompt as text, up to where the assistant's turn begins."""
         messages = [*self._opening, {"role": "user", "content": self.scene(item, dropped)}]
         return self._template(messages, add_generation_prompt=True)
+
+    def shared_prefix(self) -> tuple[int, ...]:
+        """Ids with which every prompt begins: the system prompt and the exemplars."""
+        prompts = [
+            self._template([*self._opening, {"role": "user", "content": text}], add_generation_prompt=True)
+            for text in ("A", "0")
+        ]
+        first, second = cast(list[list[int]], self.tokenizer(prompts, add_special_tokens=False)["input_ids"])
+        return tuple(first[: _common_length(first, second)])
 
     def scene(self, item: Item, dropped: Sequence[int]) -> str:
         lines = [_line(turn) for i, turn in enumerate(item.turns) if i not in dropped]
@@ -184,7 +193,7 @@ class Renderer:
 
     def _template(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str:
         text = self.tokenizer.apply_chat_template(
-            list(messages), tokenize=False, add_generation_prompt=add_generation_prompt
+            [dict(message) for message in messages], tokenize=False, add_generation_prompt=add_generation_prompt
         )
         return cast(str, text)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -96,7 +96,7 @@ class _BlockwiseTreeAttention(torch.autograd.Function):
     """Fused attention per block. Grouped queries are folded into the rows, so keys are never repeated under a mask."""
 
     @staticmethod
-    def forward(  # type: ignore[override]
+    def forward(
         ctx: Any, query: Tensor, key: Tensor, value: Tensor, layout: TreeLayout, scaling: float, window: int | None
     ) -> Tensor:
         _, n_heads, n, head_dim = query.shape
@@ -122,7 +122,7 @@ class _BlockwiseTreeAttention(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:  # type: ignore[override]
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, *saved = ctx.saved_tensors
         layout: TreeLayout = ctx.layout
         _, n_heads, _, head_dim = query.shape
@@ -183,8 +183,8 @@ def tree_attention(
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     window = sliding_window if sliding_window is not None else getattr(module, "sliding_window", None)
     if query.device.type == "cpu" and dropout == 0.0:
-        out = _BlockwiseTreeAttention.apply(query, key, value, tree, scale, window)
-        return cast(Tensor, out), None
+        out: Tensor = _BlockwiseTreeAttention.apply(query, key, value, tree, scale, window)  # type: ignore[no-untyped-call]
+        return out, None
     dense = F.scaled_dot_product_attention(
         query,
         key,

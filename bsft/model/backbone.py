@@ -1,5 +1,5 @@
-"""The causal LM under every method: loaded from a hub, a directory, a package or made at random; with behaviour tokens and
-adapters where the method asks for them.
+"""The causal LM under every method: loaded from a hub, a directory, a package or made at random; with behaviour tokens
+and adapters where the method asks for them.
 """
 
 from __future__ import annotations
@@ -45,6 +45,15 @@ class Backbone:
         return self.adapted if self.adapted is not None else self.causal
 
     @property
+    def _head(self) -> nn.Linear:
+        return cast(nn.Linear, self.causal.get_output_embeddings())  # type: ignore[no-untyped-call]
+
+    @property
+    def vocabulary_size(self) -> int:
+        """Rows of the output layer."""
+        return int(self._head.weight.shape[0])
+
+    @property
     def supports_trees(self) -> bool:
         return bool(getattr(self.causal, "_supports_attention_backend", False))
 
@@ -60,8 +69,7 @@ class Backbone:
 
     def logits(self, hidden: Tensor) -> Tensor:
         """`(..., H)` -> `(..., V)`."""
-        head = cast(nn.Module, self.causal.get_output_embeddings())
-        out: Tensor = head(hidden)
+        out: Tensor = self._head(hidden)
         softcap = getattr(self.causal.config, "final_logit_softcapping", None)
         return out if softcap is None else torch.tanh(out / softcap) * softcap
 
@@ -98,9 +106,9 @@ class Backbone:
             if not (directory / "adapter_model.safetensors").exists():
                 raise BadInput(f"{directory / 'adapter_model.safetensors'}: no such file")
             weights = load_peft_weights(str(directory), device="cpu")
-            result = set_peft_model_state_dict(self.adapted, weights)
-            if result.unexpected_keys:
-                raise BadInput(f"{directory}: unexpected weights {result.unexpected_keys[:3]}")
+            unexpected = cast(list[str], set_peft_model_state_dict(self.adapted, weights).unexpected_keys)  # type: ignore[attr-defined]
+            if unexpected:
+                raise BadInput(f"{directory}: unexpected weights {', '.join(unexpected[:3])}")
         else:
             files = sorted(directory.glob("model*.safetensors"))
             if not files:
@@ -134,7 +142,7 @@ def load_backbone(model: cfg.ModelConfig, method: Method, *, precision: str = "3
     elif lora:
         backbone.adapted = _adapt(causal, method.sft, vocabulary)
     if method.sft is not None and method.sft.gradient_checkpointing:
-        causal.gradient_checkpointing_enable({"use_reentrant": False})
+        causal.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
     return backbone
 
 
@@ -144,7 +152,7 @@ def _load(
     if model.source == "random":
         tokenizer: PreTrainedTokenizerBase = tiny_tokenizer()
         try:
-            return tiny_model(cast(str, model.id)).to(dtype), tokenizer
+            return tiny_model(cast(str, model.id), dtype=dtype), tokenizer
         except KeyError:
             raise BadInput(f"model.id={model.id}: random models are llama, llama_untied, qwen2, gemma3") from None
     where: str | Path = {"hub": model.id, "local": model.path}.get(model.source) or converted(model)
@@ -178,7 +186,7 @@ def _four_bit() -> Any:
         raise BadInput("method.tuning=qlora needs bitsandbytes: pip install 'bsft[qlora]'") from None
     from transformers import BitsAndBytesConfig
 
-    return BitsAndBytesConfig(
+    return BitsAndBytesConfig(  # type: ignore[no-untyped-call]
         load_in_4bit=True,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
@@ -195,7 +203,8 @@ def _add_behavior_tokens(
         causal.resize_token_embeddings(len(tokenizer), mean_resizing=False)
     matrices = [cast(nn.Embedding, causal.get_input_embeddings()).weight]
     if not causal.config.get_text_config().tie_word_embeddings:
-        matrices.append(cast(nn.Linear, causal.get_output_embeddings()).weight)
+        head = causal.get_output_embeddings()  # type: ignore[no-untyped-call]
+        matrices.append(cast(nn.Linear, head).weight)
     with torch.no_grad():
         for matrix in matrices:
             matrix[list(vocabulary.ids)] = initial_rows(matrix, tokenizer, behavior.init, n_known)
@@ -204,7 +213,9 @@ def _add_behavior_tokens(
 
 def _adapt(causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVocabulary | None) -> PeftModel:
     if sft.tuning == "qlora":
-        causal = prepare_model_for_kbit_training(causal, use_gradient_checkpointing=sft.gradient_checkpointing)
+        causal = prepare_model_for_kbit_training(  # type: ignore[no-untyped-call]
+            causal, use_gradient_checkpointing=sft.gradient_checkpointing
+        )
     targets: str | list[str] = list(sft.lora.targets)
     if targets == ["all-linear"]:
         targets = "all-linear"
@@ -217,7 +228,7 @@ def _adapt(causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVoca
     peft_config = LoraConfig(
         task_type="CAUSAL_LM",
         r=sft.lora.rank,
-        lora_alpha=sft.lora.alpha,
+        lora_alpha=sft.lora.alpha,  # type: ignore[arg-type]  # PEFT only divides it by the rank
         lora_dropout=sft.lora.dropout,
         target_modules=targets,
         trainable_token_indices=rows,

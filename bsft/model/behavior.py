@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, cast
 
 import torch
 from torch import Tensor
@@ -35,7 +35,7 @@ class BehaviorVocabulary:
         """Adds the tokens to a tokenizer, leaving its other special tokens as they are (idempotent)."""
         tokens = tuple(f"<|{name}|>" for name in BEHAVIORS)
         tokenizer.add_special_tokens({"extra_special_tokens": list(tokens)}, replace_extra_special_tokens=False)
-        return cls(tokens, tuple(tokenizer.convert_tokens_to_ids(list(tokens))))
+        return cls(tokens, tuple(cast(int, tokenizer.convert_tokens_to_ids(token)) for token in tokens))
 
     def id_of(self, behavior: Behavior) -> int:
         return self.ids[BEHAVIORS.index(behavior)]

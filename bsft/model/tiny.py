@@ -1,4 +1,4 @@
-"""A random two-layer model with a byte tokenizer: everything of a real backbone but knowledge. For tests and debugging."""
+"""A random two-layer model with a byte tokenizer: all of a real backbone but knowledge. For tests and debugging."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
-    fast = PreTrainedTokenizerFast(
+    fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
         tokenizer_object=tokenizer,
         bos_token="<|im_start|>",
         eos_token="<|im_end|>",
@@ -46,7 +46,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     return fast
 
 
-def tiny_model(architecture: str, *, seed: int = 0) -> PreTrainedModel:
+def tiny_model(architecture: str, *, seed: int = 0, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
     """A random model of an architecture in `llama`, `llama_untied`, `qwen2`, `gemma3`, the same for the same seed.
 
     Raises:
@@ -57,5 +57,5 @@ def tiny_model(architecture: str, *, seed: int = 0) -> PreTrainedModel:
     config = AutoConfig.for_model(options.pop("model_type"), vocab_size=n_tokens, **_SIZES, **options)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=dtype)  # type: ignore[no-untyped-call]
     return model

@@ -55,7 +55,8 @@ def _packaged_gguf(model: ModelConfig) -> Path:
         files = [Path(importlib.import_module(module).assemble())]
     if model.gguf_sha256 is not None and (digest := file_sha256(files[0])) != model.gguf_sha256:
         raise BadInput(
-            f"{files[0]}: SHA-256 is {digest}, expected {model.gguf_sha256}: {install.replace('install', 'install --force-reinstall')}"
+            f"{files[0]}: SHA-256 is {digest}, expected {model.gguf_sha256}: "
+            + install.replace("install", "install --force-reinstall")
         )
     return files[0]
 

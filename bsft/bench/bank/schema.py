@@ -1,4 +1,4 @@
-"""Schema of the case bank's YAML: one file a condition, plus the reference files for laboratory values, vitals and drugs.
+"""Schema of the case bank's YAML: one file a condition, plus reference files for labs, vitals and drugs.
 
 The grammar of phrases matters, because scenes are composed from them:
 
@@ -164,8 +164,8 @@ class Condition(Entry):
     vitals: dict[str, Range] = {}
     """Only those that depart from normal; see reference/vitals.yaml for ids and units."""
     labs: Annotated[dict[str, Range], Field(min_length=2)]
-    """Characteristic results, usually abnormal, in the units of reference/labs.yaml. low is the mild, high the severe end
-    when the condition raises it; the simulator moves all of a case's values together with one severity."""
+    """Characteristic results, usually abnormal, in the units of reference/labs.yaml. Low is the mild, high the
+    severe end when the condition raises it; the simulator moves all of a case's values together with one severity."""
     labs_fall: list[str] = []
     """Analytes of `labs` (and vitals) that *fall* with severity: for them severity runs from high to low."""
     normal_labs: Annotated[list[str], Field(min_length=4)]

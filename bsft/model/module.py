@@ -1,0 +1,160 @@
+"""The LightningModule: fine-tunes a backbone on labelled batches, with the loss of BehaviorSFT.
+
+    L = -( w_b log p(b | x) + sum_t log p(y_t | x, b, y_<t) )        divided by the answer tokens of the whole step
+
+Without behaviour tokens the first term is absent, and nothing else changes (GeneralSFT).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+from collections.abc import Callable
+from typing import Any, cast
+
+import torch
+import torch.nn.functional as F
+from lightning import LightningModule
+from lightning.pytorch.strategies import DDPStrategy
+from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
+from torch import Tensor
+from torch.optim import AdamW
+from torch.optim.lr_scheduler import LambdaLR
+
+from bsft import config as cfg
+from bsft.bench.store import BadInput
+from bsft.data.batches import Batch, Step
+from bsft.data.render import Candidates
+from bsft.model.backbone import Backbone
+
+_LOGITS_AT_ONCE = 1 << 25
+Validate = Callable[[list[Candidates]], dict[str, float]]
+
+
+class BehaviorLM(LightningModule):
+    """Wraps a backbone for training. One Lightning batch is one optimisation step with all its micro-batches."""
+
+    def __init__(
+        self, backbone: Backbone, fit: cfg.FitConfig, *, n_steps: int, attention: str, validate: Validate | None = None
+    ) -> None:
+        """
+        Args:
+            attention: name of the attention implementation to train with.
+            n_steps: optimisation steps of the whole training, for the learning-rate schedule.
+            validate: scores validation candidates and returns metrics to log.
+        """
+        super().__init__()
+        self.automatic_optimization = False
+        self.strict_loading = False
+        self.backbone = backbone
+        self.network = backbone.module
+        self._fit = fit
+        self._n_steps = n_steps
+        self._attention = attention
+        self._validate = validate
+
+    # --- loss ---
+
+    def loss_sum(self, batch: Batch) -> Tensor:
+        """The weighted sum of label losses of a micro-batch; only labelled positions reach the output layer."""
+        inputs: dict[str, Any] = {"position_ids": batch.position_ids, "use_cache": False}
+        if batch.tree is not None:
+            inputs["tree"] = batch.tree
+        else:
+            inputs["attention_mask"] = batch.attention_mask
+        hidden = self.backbone.hidden_states(batch.input_ids, **inputs).flatten(0, 1)
+        rows = max(1, _LOGITS_AT_ONCE // self.backbone.vocabulary_size)
+        losses = []
+        for start in range(0, len(batch.positions), rows):
+            part = slice(start, start + rows)
+            logits = self.backbone.logits(hidden[batch.positions[part]]).float()
+            losses.append((F.cross_entropy(logits, batch.targets[part], reduction="none") * batch.weights[part]).sum())
+        return torch.stack(losses).sum()
+
+    def training_step(self, step: Step, index: int) -> None:
+        optimizer = cast(AdamW, self.optimizers())
+        optimizer.zero_grad()
+        total = torch.zeros((), device=self.device)
+        with self._without_gradient_sync():
+            for batch in step.batches:
+                loss = self.loss_sum(batch.to(self.device)) / step.n_answer_tokens
+                self.manual_backward(loss)
+                total += loss.detach()
+        if isinstance(self.trainer.strategy, DDPStrategy):
+            total = self._sum_over_ranks(total)
+        if not torch.isfinite(total):
+            raise BadInput(
+                f"the loss is {total.item()} at step {self.global_step + 1}; lower trainer.fit.optim.lr "
+                f"(now {self._fit.optim.lr})"
+            )
+        if self._fit.optim.max_grad_norm > 0:
+            self.clip_gradients(optimizer, self._fit.optim.max_grad_norm, "norm")
+        optimizer.step()
+        scheduler = cast(LambdaLR, self.lr_schedulers())
+        scheduler.step()
+        self.log("train/loss", total, prog_bar=True)
+        self.log("train/lr", scheduler.get_last_lr()[0])
+
+    def _without_gradient_sync(self) -> contextlib.AbstractContextManager[None]:
+        """A step has several backward passes; with DDP the gradients are summed once, after the last."""
+        if isinstance(self.trainer.strategy, DDPStrategy):
+            return self.trainer.strategy.block_backward_sync()
+        return contextlib.nullcontext()
+
+    def _sum_over_ranks(self, loss: Tensor) -> Tensor:
+        for parameter in self.backbone.trainable().values():
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+            torch.distributed.all_reduce(parameter.grad)
+        torch.distributed.all_reduce(loss)
+        return loss
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        """Micro-batches go to the device one by one, in `training_step`."""
+        return batch
+
+    # --- validation ---
+
+    def validation_step(self, candidates: list[Candidates], index: int) -> None:
+        if self._validate is not None:
+            metrics = self._validate(candidates)
+            self.backbone.use_attention(self._attention)
+            self.log_dict({f"val/{name}": value for name, value in metrics.items()}, batch_size=len(candidates))
+
+    # --- optimiser and checkpoints ---
+
+    def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
+        o = self._fit.optim
+        parameters = list(self.backbone.trainable().values())
+        optimizer = AdamW(
+            parameters,
+            lr=o.lr,
+            betas=(o.beta1, o.beta2),
+            eps=o.eps,
+            weight_decay=o.weight_decay,
+            fused=o.fused or None,
+        )
+        return {"optimizer": optimizer, "lr_scheduler": LambdaLR(optimizer, self._lr_factor)}
+
+    def _lr_factor(self, step: int) -> float:
+        o = self._fit.optim
+        warmup = round(o.warmup_fraction * self._n_steps)
+        if step < warmup:
+            return (step + 1) / warmup
+        progress = min(1.0, (step - warmup) / max(1, self._n_steps - warmup))
+        return o.final_lr_fraction + (1 - o.final_lr_fraction) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
+        """Trainables only: the frozen base is not part of a checkpoint."""
+        return {f"network.{name}": p.detach() for name, p in self.backbone.trainable().items()}
+
+    def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
+        expected = {f"network.{name}" for name in self.backbone.trainable()}
+        if missing := sorted(expected - set(state_dict)):
+            raise BadInput(f"the checkpoint lacks {len(missing)} trainable parameters, first {missing[0]}")
+        return super().load_state_dict(state_dict, strict=False, assign=assign)
+
+    def on_train_start(self) -> None:
+        # from_pretrained leaves modules in eval mode, which switches LoRA dropout and checkpointing off
+        self.network.train()
+        self.backbone.use_attention(self._attention)

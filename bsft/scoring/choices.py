@@ -1,0 +1,255 @@
+"""Option log-likelihoods: how likely the model is to say each candidate reply, end of turn included.
+
+A batch is scored as prefix trees: first the prompts of a group of items (what they share is read once), then every
+option as a branch that grows from its prompt's cached keys and values. Few-shot exemplars are read once per scorer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import DynamicCache
+from transformers.cache_utils import DynamicLayer
+
+from bsft.bench.records import BEHAVIORS, Behavior
+from bsft.data.prefix_tree import Ints, build_tree, common_length
+from bsft.data.render import Candidates
+from bsft.model.attention import NAME, TreeLayout
+from bsft.model.backbone import Backbone
+
+Context = Behavior | None
+"""What stands before a reply: a behaviour token, or nothing."""
+_LOGITS_AT_ONCE = 1 << 24
+
+
+@dataclass(frozen=True)
+class Scored:
+    """An item's options under one or more contexts.
+
+    `behavior_probs` are p(token | prompt) normalised over the behaviour tokens, None without tokens.
+    `log_likelihoods[context]` holds one sum a option, in option order.
+    """
+
+    candidates: Candidates
+    behavior_probs: dict[Behavior, float] | None
+    log_likelihoods: dict[Context, list[float]]
+
+    @property
+    def predicted_behavior(self) -> Behavior | None:
+        probs = self.behavior_probs
+        return None if probs is None else most_likely(probs)
+
+
+def most_likely(probs: dict[Behavior, float]) -> Behavior:
+    return max(BEHAVIORS, key=lambda behavior: probs[behavior])
+
+
+class OptionScorer:
+    """Scores candidates with one backbone. Call under `torch.inference_mode()` with the module in eval mode."""
+
+    def __init__(
+        self, backbone: Backbone, *, batching: str, batch_tokens: int, shared_prefix: Sequence[int] = ()
+    ) -> None:
+        """
+        Args:
+            batching: `tree`, or `flat` as the reference that reads every option with its whole prompt.
+            batch_tokens: about how many tokens are held at once.
+            shared_prefix: ids with which every prompt begins (system prompt, exemplars); read once.
+        """
+        self._backbone = backbone
+        self._batching = batching
+        self._batch_tokens = batch_tokens
+        self._prefix = np.asarray(shared_prefix, dtype=np.int64)
+        self._prefix_cache: DynamicCache | None = None
+
+    def score(
+        self,
+        candidates: Sequence[Candidates],
+        contexts: Sequence[Context] | None = None,
+        on_progress: Callable[[int], None] = lambda n: None,
+    ) -> Iterator[Scored]:
+        """Scores items in order, a group at a time.
+
+        Args:
+            contexts: contexts to score under; None means the predicted behaviour only (no token without a vocabulary).
+            on_progress: called with the number of items just scored.
+        """
+        one = self._score_trees if self._batching == "tree" else self._score_flat
+        with self._backbone_attention():
+            for group in self._groups(candidates):
+                yield from one(group, contexts)
+                on_progress(len(group))
+
+    def _backbone_attention(self) -> torch.inference_mode:
+        self._backbone.use_attention(NAME if self._batching == "tree" else "sdpa")
+        return torch.inference_mode()
+
+    def _groups(self, candidates: Sequence[Candidates]) -> Iterator[list[Candidates]]:
+        """Items of the same cases together, up to about `batch_tokens` tokens of prompts and options."""
+        group: list[Candidates] = []
+        size, case = 0, None
+        for candidate in candidates:
+            own = sum(map(len, candidate.option_ids))
+            own += len(candidate.prompt_ids) if case != candidate.item.case_id else len(candidate.prompt_ids) // 4
+            if group and size + own > self._batch_tokens:
+                yield group
+                group, size, case = [], 0, None
+            group.append(candidate)
+            size, case = size + own, candidate.item.case_id
+        if group:
+            yield group
+
+    # --- trees ---
+
+    def _score_trees(self, group: list[Candidates], contexts: Sequence[Context] | None) -> list[Scored]:
+        device = next(self._backbone.causal.parameters()).device
+        skip = len(self._prefix)
+        if any(common_length(np.asarray(c.prompt_ids[:-1]), self._prefix) < skip for c in group):
+            skip = 0
+        cache = self._start(skip, device)
+        tree = build_tree([c.prompt_ids[skip:] for c in group], [np.arange(skip)] * len(group))
+        depths = np.concatenate([np.arange(skip), tree.depths])
+        hidden = self._read(tree.ids, TreeLayout(tree, np.arange(skip)), cache, device)
+        ends = hidden[torch.tensor([int(path[-1]) for path in tree.paths], device=device)]
+        probs = self._behavior_probs(ends)
+        wanted = [self._contexts(i, probs, contexts) for i in range(len(group))]
+
+        sequences: list[tuple[int, ...]] = []
+        ancestors: list[Ints] = []
+        owners: list[tuple[int, Context, int]] = []
+        for i, candidate in enumerate(group):
+            above = np.concatenate([np.arange(skip), tree.paths[i] + skip])
+            for context in wanted[i]:
+                for j, option in enumerate(candidate.option_ids):
+                    sequences.append(self._token(context) + option)
+                    ancestors.append(above)
+                    owners.append((i, context, j))
+        fed = [(k, s[:-1]) for k, s in enumerate(sequences) if len(s) > 1]
+        branches = build_tree([s for _, s in fed], [ancestors[k] for k, _ in fed])
+        more = self._read(branches.ids, TreeLayout(branches, depths), cache, device)
+        table = torch.cat([ends, more])
+        path_of = {k: path + len(group) for (k, _), path in zip(fed, branches.paths, strict=True)}
+
+        positions: list[int] = []
+        targets: list[int] = []
+        sizes: list[int] = []
+        for k, (sequence, (i, context, _)) in enumerate(zip(sequences, owners, strict=True)):
+            first = len(self._token(context))
+            at = [i, *path_of.get(k, np.empty(0, np.int64)).tolist()]
+            positions += at[first:]
+            targets += sequence[first:]
+            sizes.append(len(sequence) - first)
+        sums = self._sum_log_probs(table, positions, targets, sizes)
+        return self._collect(group, probs, wanted, owners, sums)
+
+    def _start(self, skip: int, device: torch.device) -> DynamicCache:
+        """A fresh cache that already holds the shared prefix."""
+        if skip == 0:
+            return DynamicCache()
+        if self._prefix_cache is None:
+            self._prefix_cache = DynamicCache()
+            chain = build_tree([self._prefix.tolist()])
+            self._read(chain.ids, TreeLayout(chain), self._prefix_cache, device)
+        cache = DynamicCache()
+        for number, layer in enumerate(self._prefix_cache.layers):
+            own = cast(DynamicLayer, layer)
+            cache.update(cast(Tensor, own.keys), cast(Tensor, own.values), number)
+        return cache
+
+    def _read(self, ids: Ints, layout: TreeLayout, cache: DynamicCache, device: torch.device) -> Tensor:
+        hidden = self._backbone.hidden_states(
+            torch.from_numpy(ids)[None].to(device),
+            position_ids=torch.from_numpy(layout.tree.depths)[None].to(device),
+            past_key_values=cache,
+            use_cache=True,
+            tree=layout,
+        )
+        return hidden[0]
+
+    # --- flat reference ---
+
+    def _score_flat(self, group: list[Candidates], contexts: Sequence[Context] | None) -> list[Scored]:
+        device = next(self._backbone.causal.parameters()).device
+        owners: list[tuple[int, Context, int]] = []
+        hidden = [self._read_flat(c.prompt_ids, device) for c in group]
+        probs = self._behavior_probs(torch.stack([h[-1] for h in hidden]))
+        wanted = [self._contexts(i, probs, contexts) for i in range(len(group))]
+        tables: list[Tensor] = []
+        positions: list[int] = []
+        targets: list[int] = []
+        sizes: list[int] = []
+        offset = 0
+        for i, candidate in enumerate(group):
+            for context in wanted[i]:
+                for j, option in enumerate(candidate.option_ids):
+                    row = candidate.prompt_ids + self._token(context) + option
+                    states = self._read_flat(row[:-1], device)
+                    tables.append(states[-len(option) :])
+                    positions += range(offset, offset + len(option))
+                    offset += len(option)
+                    targets += option
+                    sizes.append(len(option))
+                    owners.append((i, context, j))
+        sums = self._sum_log_probs(torch.cat(tables), positions, targets, sizes)
+        return self._collect(group, probs, wanted, owners, sums)
+
+    def _read_flat(self, ids: Sequence[int], device: torch.device) -> Tensor:
+        return self._backbone.hidden_states(torch.tensor([ids], device=device), use_cache=False)[0]
+
+    # --- shared ---
+
+    def _token(self, context: Context) -> tuple[int, ...]:
+        if context is None:
+            return ()
+        assert self._backbone.vocabulary is not None
+        return (self._backbone.vocabulary.id_of(context),)
+
+    def _behavior_probs(self, ends: Tensor) -> list[dict[Behavior, float] | None]:
+        vocabulary = self._backbone.vocabulary
+        if vocabulary is None:
+            return [None] * len(ends)
+        logits = self._backbone.logits(ends)[:, list(vocabulary.ids)].float()
+        return [dict(zip(BEHAVIORS, row, strict=True)) for row in logits.softmax(-1).tolist()]
+
+    def _contexts(
+        self, i: int, probs: list[dict[Behavior, float] | None], contexts: Sequence[Context] | None
+    ) -> list[Context]:
+        own = probs[i]
+        if contexts is not None:
+            return list(contexts)
+        return [None] if own is None else [most_likely(own)]
+
+    def _sum_log_probs(
+        self, table: Tensor, positions: Sequence[int], targets: Sequence[int], sizes: Sequence[int]
+    ) -> list[float]:
+        """Sums log p(target | position) over each sequence. Each position reaches the output layer once."""
+        at = torch.tensor(positions, device=table.device)
+        unique, inverse = torch.unique(at, return_inverse=True)
+        target = torch.tensor(targets, device=table.device)
+        picked = torch.empty(len(positions), dtype=torch.float64)
+        order = inverse.argsort(stable=True)
+        rows = max(1, _LOGITS_AT_ONCE // self._backbone.vocabulary_size)
+        bounds = torch.searchsorted(inverse[order], torch.arange(0, len(unique) + rows, rows, device=table.device))
+        for n, start in enumerate(range(0, len(unique), rows)):
+            log_probs = self._backbone.logits(table[unique[start : start + rows]]).float().log_softmax(-1)
+            own = order[bounds[n] : bounds[n + 1]]
+            picked[own.cpu()] = log_probs[inverse[own] - start, target[own]].double().cpu()
+        return [part.sum().item() for part in torch.split(picked, list(sizes))]
+
+    @staticmethod
+    def _collect(
+        group: list[Candidates],
+        probs: list[dict[Behavior, float] | None],
+        wanted: list[list[Context]],
+        owners: list[tuple[int, Context, int]],
+        sums: list[float],
+    ) -> list[Scored]:
+        values: list[dict[Context, list[float]]] = [{context: [] for context in contexts} for contexts in wanted]
+        for (i, context, _), value in zip(owners, sums, strict=True):
+            values[i][context].append(value)
+        return [Scored(c, p, v) for c, p, v in zip(group, probs, values, strict=True)]

@@ -1,0 +1,168 @@
+"""One evaluation: candidates -> predictions.jsonl and metrics.json."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from bsft.bench.records import BEHAVIORS, Behavior, Item, TaskSpec
+from bsft.runs import write_atomically
+from bsft.scoring.choices import Context, Scored
+from bsft.scoring.metrics import Outcome, accuracy_of, auroc_of, evaluate
+from bsft.scoring.policies import POLICIES, LabelCounts, outcomes_of
+
+ARMS = ("predicted", "forced_right", "forced_wrong", "none")
+"""How the behaviour is chosen. `forced_right` uses the gold behaviour: an oracle bound, never a result."""
+ALL_CONTEXTS: tuple[Context, ...] = (None, *BEHAVIORS)
+
+
+def context_of(arm: str, scored: Scored) -> Context:
+    """The behaviour token that an arm puts before the reply."""
+    gold = scored.candidates.item.gold_behavior
+    if arm == "predicted":
+        return scored.predicted_behavior
+    if arm == "forced_right":
+        return gold
+    if arm == "forced_wrong":
+        return "reactive" if gold == "proactive" else "proactive"
+    return None
+
+
+def outcome_of(scored: Scored, context: Context) -> Outcome:
+    """The most likely option: highest summed log-likelihood, the first of equals."""
+    values = scored.log_likelihoods[context]
+    return Outcome(scored.candidates.item, max(range(len(values)), key=lambda i: (values[i], -i)))
+
+
+def validation_metrics(scored: Sequence[Scored], tasks: Mapping[str, TaskSpec]) -> dict[str, float]:
+    """What is logged during training: macro-F1 overall and by group, over-intervention."""
+    outcomes = [outcome_of(s, s.predicted_behavior) for s in scored]
+    result = evaluate(outcomes, tasks, bootstrap_samples=1)
+    values = {"macro_f1": result["overall"]["macro_f1"]}
+    values |= {group: entry["macro_f1"] for group, entry in result["group"].items() if entry is not None}
+    if (rate := result["restraint"]["over_intervention_rate"]) is not None:
+        values["over_intervention_rate"] = rate
+    return values
+
+
+class Evaluation:
+    """Collects scored items of one run on one split and turns them into files."""
+
+    def __init__(
+        self,
+        tasks: Mapping[str, TaskSpec],
+        *,
+        arm: str,
+        forced: Behavior | None,
+        train_labels: LabelCounts,
+        bootstrap_samples: int,
+    ) -> None:
+        """
+        Args:
+            arm: the primary arm: `predicted` or `forced` for methods with tokens, `none` for those without.
+            forced: the token of arm `forced`.
+            train_labels: label counts of the training split, for the naive policies.
+        """
+        self._tasks = tasks
+        self._arm = arm
+        self._forced = forced
+        self._train_labels = train_labels
+        self._bootstrap_samples = bootstrap_samples
+
+    def primary_context(self, scored: Scored) -> Context:
+        return self._forced if self._arm == "forced" else context_of(self._arm, scored)
+
+    def predictions(self, scored: Iterable[Scored], texts: Mapping[str, str]) -> list[dict[str, Any]]:
+        """The lines of predictions.jsonl, of the primary arm."""
+        return [self._line(s, texts.get(s.candidates.item.id)) for s in scored]
+
+    def _line(self, scored: Scored, text: str | None) -> dict[str, Any]:
+        item, context = scored.candidates.item, self.primary_context(scored)
+        outcome = outcome_of(scored, context)
+        options = zip(item.options, scored.log_likelihoods[context], scored.candidates.option_ids, strict=True)
+        return {
+            "item_id": item.id,
+            "case_id": item.case_id,
+            "twin_id": item.twin_id,
+            "task": item.task,
+            "group": item.group,
+            "arm": self._arm,
+            "behavior": context,
+            "label": item.label,
+            "predicted": outcome.predicted,
+            "flagged": outcome.flagged,
+            "gold_behavior": item.gold_behavior,
+            "autonomy": item.autonomy,
+            "variant": item.variant,
+            "evidence_lost": scored.candidates.evidence_lost,
+            "behavior_probs": scored.behavior_probs,
+            "options": [
+                {"label": o.label, "log_likelihood": value, "n_tokens": len(ids), "n_chars": len(o.text)}
+                for o, value, ids in options
+            ],
+            "text": text,
+        }
+
+    def metrics(self, scored: Sequence[Scored]) -> dict[str, Any]:
+        """overall, group, task, naive, restraint and behavior of metrics.json; items that lost their evidence when
+        they were shortened are counted and left out."""
+        kept = [s for s in scored if not s.candidates.evidence_lost]
+        outcomes = [outcome_of(s, self.primary_context(s)) for s in kept]
+        result = evaluate(outcomes, self._tasks, bootstrap_samples=self._bootstrap_samples)
+        result["restraint"]["auroc_flag"] = self._flag_auroc(kept)
+        items = [s.candidates.item for s in kept]
+        return {
+            "n": len(kept),
+            "n_shortened": sum(bool(s.candidates.dropped_turns) for s in scored),
+            "n_evidence_lost": len(scored) - len(kept),
+            **result,
+            "naive": {name: self._naive(items, name) for name in POLICIES},
+            "behavior": self._behavior(kept),
+        }
+
+    def _naive(self, items: Sequence[Item], name: str) -> dict[str, Any]:
+        outcomes = outcomes_of(POLICIES[name], items, self._train_labels)
+        result = evaluate(outcomes, self._tasks, bootstrap_samples=self._bootstrap_samples)
+        result["task"] = {task: entry["score"] for task, entry in result["task"].items()}
+        return result
+
+    def _flag_auroc(self, scored: Sequence[Scored]) -> float | None:
+        """Threshold-free: the margin of the best flag over the best other option against the need to speak up."""
+        margins, positive = [], []
+        for s in scored:
+            values = s.log_likelihoods[self.primary_context(s)]
+            options = s.candidates.item.options
+            flags = [v for v, o in zip(values, options, strict=True) if o.flag]
+            others = [v for v, o in zip(values, options, strict=True) if not o.flag]
+            if flags and others:
+                margins.append(max(flags) - max(others))
+                positive.append(s.candidates.item.gold_behavior == "proactive")
+        return auroc_of(margins, positive) if margins else None
+
+    def _behavior(self, scored: Sequence[Scored]) -> dict[str, Any] | None:
+        if any(s.behavior_probs is None for s in scored):
+            return None
+        gold = [s.candidates.item.gold_behavior for s in scored]
+        probs = [s.behavior_probs or {} for s in scored]
+        arms = {}
+        for arm in ARMS:
+            if all(context_of(arm, s) in s.log_likelihoods for s in scored):
+                outcomes = [outcome_of(s, context_of(arm, s)) for s in scored]
+                result = evaluate(outcomes, self._tasks, bootstrap_samples=1)
+                arms[arm] = {
+                    "macro_f1": result["overall"]["macro_f1"],
+                    "proactive": (result["group"]["proactive"] or {}).get("macro_f1"),
+                    "over_intervention_rate": result["restraint"]["over_intervention_rate"],
+                }
+        predicted = [BEHAVIORS.index(s.predicted_behavior or "reactive") for s in scored]
+        return {
+            "token_accuracy": accuracy_of(predicted, [BEHAVIORS.index(g) for g in gold], len(BEHAVIORS)),
+            "auroc_proactive": auroc_of([p["proactive"] for p in probs], [g == "proactive" for g in gold]),
+            "arms": arms,
+        }
+
+
+def write_predictions(file: Path, lines: Iterable[Mapping[str, Any]]) -> None:
+    write_atomically(file, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
