@@ -1,0 +1,29 @@
+"""Tests run offline, on one thread, with a cache of their own. Set before anything imports torch or a hub client."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from small import write_small
+
+os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline", "WANDB_SILENT": "true", "OMP_NUM_THREADS": "1"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """`$BSFT_CACHE`, empty at first, shared by the session."""
+    directory = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BSFT_CACHE", str(directory))
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The small benchmark: 12 training, 3 validation and 6 test cases of four items each."""
+    directory = tmp_path_factory.mktemp("benchmark") / "small"
+    write_small(directory)
+    return directory

@@ -1,0 +1,79 @@
+"""What tests of the model side are made of: configurations, tiny backbones and renderers."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from small import case_items
+
+from bsft import config as cfg
+from bsft.bench.records import Item
+from bsft.data.render import Example, Renderer
+from bsft.methods import Method, method_of
+from bsft.model.backbone import Backbone, load_backbone
+
+SHORT_PROMPT = "Reply."
+METHODS: dict[str, type[cfg.MethodConfig]] = {
+    "baseline": cfg.BaselineConfig,
+    "instructed": cfg.InstructedConfig,
+    "few_shot": cfg.FewShotConfig,
+    "general_sft": cfg.SftConfig,
+    "behavior_sft": cfg.BehaviorSftConfig,
+}
+
+
+def method_config(name: str = "behavior_sft", **options: Any) -> Any:
+    """A method's config with a short system prompt, so that expected ids can be written down."""
+    return METHODS[name](**{"name": name, "system_prompt": SHORT_PROMPT, **options})
+
+
+def model_config(architecture: str = "llama", **options: Any) -> cfg.ModelConfig:
+    return cfg.ModelConfig(**{"name": "tiny", "source": "random", "id": architecture, **options})
+
+
+def make_config(
+    path: Path | str = "nowhere",
+    *,
+    method: cfg.MethodConfig | None = None,
+    model: cfg.ModelConfig | None = None,
+    data: dict[str, Any] | None = None,
+    fit: dict[str, Any] | None = None,
+    **options: Any,
+) -> cfg.Config:
+    """A job on the tiny model; `options` are fields of `Config` or, failing that, of its trainer."""
+    of_root = {f.name for f in dataclasses.fields(cfg.Config)}
+    root = {key: value for key, value in options.items() if key in of_root}
+    trainer = {key: value for key, value in options.items() if key not in of_root}
+    return cfg.Config(
+        **{
+            "method": method or method_config(),
+            "model": model or model_config(),
+            "data": cfg.JsonlConfig(name="small", path=str(path), **(data or {})),
+            "trainer": cfg.TrainerConfig(name="cpu", **{"fit": cfg.FitConfig(**(fit or {})), **trainer}),
+            "logger": cfg.LoggerConfig(name="none"),
+            **root,
+        }
+    )
+
+
+def make_backbone(architecture: str = "llama", method: cfg.MethodConfig | None = None, **options: Any) -> Backbone:
+    return load_backbone(model_config(architecture), method_of(method or method_config()), **options)
+
+
+def make_renderer(backbone: Backbone, method: cfg.MethodConfig | Method | None = None, **options: Any) -> Renderer:
+    chosen = method or method_config()
+    own = chosen if isinstance(chosen, Method) else method_of(chosen)
+    return Renderer(backbone.tokenizer, own, vocabulary=backbone.vocabulary, **options)
+
+
+def items_of(cases: Sequence[int], split: str = "train") -> list[Item]:
+    """The small benchmark's items of some cases, without files."""
+    return [item for case in cases for item in case_items(case, split)]
+
+
+def examples_of(backbone: Backbone, cases: Sequence[int], method: cfg.MethodConfig | None = None) -> list[Example]:
+    renderer = make_renderer(backbone, method)
+    return [renderer.example(item) for item in items_of(cases)]
