@@ -123,12 +123,11 @@ def make_items(spec: BuildSpec, plans: Sequence[CasePlan]) -> Iterator[Item]:
     """All items of the planned cases, in order."""
     bank, words, foils = load_bank(), load_words(), load_foils()
     for plan in plans:
-        yield from items_of(
-            open_case(
-                bank, words, foils, plan.condition,
-                case_id=plan.case_id, edition=plan.edition, split=plan.split, seed=spec.seed,
-            )  # fmt: skip
-        )
+        case = open_case(
+            bank, words, foils, plan.condition,
+            case_id=plan.case_id, edition=plan.edition, split=plan.split, seed=spec.seed,
+        )  # fmt: skip
+        yield from items_of(case)
 
 
 def _make(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +16,7 @@ from bsft.bench.scene import Scene, Slot
 from bsft.bench.simulate import DISPLAYED_VITALS, VITAL_PHRASES, Person, Simulator, ago, number
 from bsft.bench.wordings import Edition, Words, pick
 
-SHOWN_LABS, SHOWN_VITALS, SHOWN_EVENTS = 4, 4, 3
+SHOWN_LABS, SHOWN_VITALS, SHOWN_EVENTS = 3, 3, 3
 
 LAYOUTS: tuple[tuple[str, ...], ...] = (
     ("intro", "story", "background", "allergy", "observations", "examination", "laboratory", "imaging", "order"),
@@ -40,6 +41,17 @@ SPEAKERS: dict[str, tuple[tuple[str, Role], ...]] = {
 
 TALKING_AGE_YEARS = 10
 """Younger patients do not tell their own story."""
+_UNABLE_TO_TELL = re.compile(
+    r"unconscious|unrous|unrespons|convuls|seizure|coma\b|confus|disorient|drows|collapse|stupor|rambling|deliri|aphasi"
+    r"|slurred|dysarthri|word-finding|speechless|asterixis|incoherent",
+    re.IGNORECASE,
+)
+
+SPECIALTY_NAMES = {
+    "emergency_medicine": "emergency medicine",
+    "infectious_disease": "infectious diseases",
+    "obstetrics_gynaecology": "obstetrics and gynaecology",
+}
 
 
 @dataclass(frozen=True)
@@ -69,6 +81,11 @@ class CaseFile:
     def text(self, fact_id: str) -> str:
         return self.facts[fact_id].text
 
+    @property
+    def is_hard(self) -> bool:
+        """Whether the case's problems are to be subtle and their evidence far apart."""
+        return self.split == "hard"
+
     @cached_property
     def home(self) -> Medication:
         """The home medicine that the base scene shows with its dose."""
@@ -89,12 +106,14 @@ class CaseFile:
 
     @cached_property
     def is_lateral(self) -> bool:
-        """Whether the base scene's examination or imaging names the side."""
-        return any(f" {self.side}" in f" {self.core[slot].turn.text}" for slot in ("examination", "imaging"))
+        """Whether the base scene's examination or imaging says which side is affected."""
+        return any(all("{side}" in text for text in entry.finding) for entry in (*self.exams, self.imaging))
 
     @cached_property
     def speaks_for_self(self) -> bool:
-        return self.person.age_years >= TALKING_AGE_YEARS
+        """Whether the patient can tell the story: old enough, awake and clear."""
+        state = [*self.condition.complaint, *(text for entry in self.condition.exam for text in entry.finding)]
+        return self.person.age_years >= TALKING_AGE_YEARS and not _UNABLE_TO_TELL.search(" ".join(state))
 
     @cached_property
     def relative(self) -> tuple[str, Role]:
@@ -122,10 +141,10 @@ class CaseFile:
 
     @cached_property
     def labs(self) -> tuple[str, ...]:
-        """Analytes of the table: two characteristic ones and two normal ones, shuffled."""
+        """Analytes of the table: one or two characteristic ones, the rest normal, shuffled."""
         rng = self.rng("labs")
-        characteristic = rng.sample(sorted(self.condition.labs), 2)
-        shown = characteristic + rng.sample(sorted(self.condition.normal_labs), SHOWN_LABS - 2)
+        shown = rng.sample(sorted(self.condition.labs), rng.choice((1, 2)))
+        shown += rng.sample(sorted(self.condition.normal_labs), SHOWN_LABS - len(shown))
         rng.shuffle(shown)
         return tuple(shown)
 
@@ -171,7 +190,7 @@ class CaseFile:
             "age": self.person.age,
             "weight": f"{self.person.weight_kg:g}",
             "complaint": self.text("complaint"),
-            "specialty": self.condition.specialty.replace("_", " "),
+            "specialty": SPECIALTY_NAMES.get(self.condition.specialty, self.condition.specialty),
             "allergies": self.allergies_text(self.allergens),
             "h": self.text("history:main"),
             "x": self.text("history:comorbidity"),
@@ -217,6 +236,9 @@ class CaseFile:
         speaker = self.speaker(slot_id, SPEAKERS[slot_id])
         if slot_id == "observations":
             slot = self.slot(slot_id, dialogue[slot_id], speaker, **self._vital_fields())
+            if not self.is_lateral:
+                return slot
+            # The unaffected side is named as well, so that naming both sides says nothing.
             line = pick(dialogue["cannula"], self.edition, self.rng("wording cannula"))
             return Slot(slot.id, slot.speaker, slot.role, f"{slot.template} {line}", slot.fields)
         if slot_id == "laboratory":
@@ -230,7 +252,7 @@ class CaseFile:
     def _plain_fields(self, slot_id: str) -> dict[str, str]:
         if slot_id == "examination":
             first, second = self.exams
-            fields = {}
+            fields: dict[str, str] = {}
             order = [first, second] if self.rng("exam order").random() < 0.5 else [second, first]
             for i, entry in enumerate(order):
                 fields |= {f"s{i}": entry.site, f"f{i}": self.text(f"exam:{entry.id}")}
@@ -244,7 +266,7 @@ class CaseFile:
     def _story_fields(self) -> dict[str, str]:
         told = list(self.events)
         self.rng("telling").shuffle(told)
-        fields = {}
+        fields: dict[str, str] = {}
         for letter, event_id in zip("abc", told, strict=True):
             fact = self.facts[event_id]
             fields |= {letter: fact.text, f"t{letter}": ago(-fact.time_hours)}

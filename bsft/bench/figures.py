@@ -22,6 +22,13 @@ NAMES = {
     "tympanogram": "tympanogram",
 }
 
+ECG_PATTERNS = {
+    "lbbb": "broad notched R in V6",
+    "rbbb": "RSR in V1",
+    "s1q3t3": "S in I, Q and inverted T in III",
+    "delta": "slurred QRS upstroke",
+}
+
 CHART_HOURS = (0.0, 6.0, 12.0, 18.0, 24.0)
 SHAPES: Mapping[str, tuple[float, ...]] = {
     "a steady rise of the {what} over 24 hours": (0, 0.25, 0.5, 0.75, 1),
@@ -86,9 +93,8 @@ def _describe_ecg(params: Params) -> str:
         parts.append("ST level")
     if "t_wave" in params:
         parts.append(f"T waves {params['t_wave']}")
-    patterns = {"lbbb": "broad notched R in V6", "rbbb": "RSR in V1", "s1q3t3": "S in I, Q in III", "delta": "slurred QRS upstroke"}
-    if (pattern := str(params.get("pattern", "none"))) in patterns:
-        parts.append(patterns[pattern])
+    if (pattern := str(params.get("pattern", "none"))) in ECG_PATTERNS:
+        parts.append(ECG_PATTERNS[pattern])
     return "ECG: " + ", ".join(parts)
 
 

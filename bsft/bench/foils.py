@@ -151,7 +151,7 @@ def _match_hazards(bank: Bank, words: Words) -> Matched:
     conflicts, allowed = [], []
     for condition in bank.conditions.values():
         spoken = _mentions(condition)
-        silent = np.array([float(words.threads.hazards[n].split()[-1] not in spoken and n not in spoken) for n in names])
+        silent = np.array([float(not any(part in spoken for part in (n, _last_word(words, n)))) for n in names])
         target = _target(bank, condition, lambda drug: bool(set(names) & set(bank.drugs[drug].avoid_in)))
         if target is None:
             continue
@@ -164,6 +164,10 @@ def _match_hazards(bank: Bank, words: Words) -> Matched:
         conflicts.append(row / row.sum())
         allowed.append(np.array([float(n not in everything) for n in names]) * silent)
     return _matched(bank, names, targets, conflicts, allowed)
+
+
+def _last_word(words: Words, hazard: str) -> str:
+    return words.threads.hazards[hazard].split()[-1]
 
 
 def _mentions(condition: Condition) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from bsft.bench.bank.load import Bank
-from bsft.bench.bank.schema import Analyte, Drug, Range, Vital
+from bsft.bench.bank.schema import Analyte, Drug, Medication, Vital
 from bsft.bench.scene import Scene
 
 DOSE_FACTOR = 2.5
@@ -24,10 +24,6 @@ def value_is_critical(entry: Analyte | Vital, value: float) -> bool:
     return (low is not None and value < low) or (high is not None and value > high)
 
 
-def value_is_normal(reference: Range, value: float) -> bool:
-    return reference.low <= value <= reference.high
-
-
 def dose_is_wrong(drug: Drug, dose: float, unit: str) -> bool:
     """A dose far outside the usual range, in whichever mass unit it is written."""
     if unit != drug.unit:
@@ -35,6 +31,11 @@ def dose_is_wrong(drug: Drug, dose: float, unit: str) -> bool:
             return False
         dose *= MICROGRAMS[unit] / MICROGRAMS[drug.unit]
     return dose >= DOSE_FACTOR * drug.usual_dose.high or dose <= drug.usual_dose.low / DOSE_FACTOR
+
+
+def wrong_doses(drug: Drug, medication: Medication, factors: Sequence[float] = (10.0, 0.1)) -> list[float]:
+    """The multiples of an ordered dose, among `factors`, that would be recognisably wrong."""
+    return [f for f in factors if dose_is_wrong(drug, medication.dose * f, medication.unit)]
 
 
 def allergy_conflict(bank: Bank, allergen: str, drugs: Iterable[str]) -> bool:

@@ -6,9 +6,10 @@ texts that the edit takes out and puts in are drawn so that each is as frequent 
 
 from __future__ import annotations
 
+import dataclasses
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bsft.bench.bank.schema import Analyte, Range
 from bsft.bench.casefile import CaseFile
@@ -19,6 +20,12 @@ from bsft.bench.wordings import pick
 
 HELDOUT_KINDS = frozenset({"error/age", "error/unit", "consistency/clock"})
 """Kinds that only the split `test_heldout` contains; each shares its label with a kind that is trained."""
+
+OPENING_TURNS = 2
+"""Side threads come after the opening."""
+
+LATE_SHARE = 0.5
+"""How often a side thread stands at the end of a scene, where it leaves the prefix shared with the other items."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +39,8 @@ class Pair:
     slot: str
     field: str
     after: str
-    determinable: bool
-    claims: Mapping[str, str] = field(default_factory=dict)
+    determinable: bool = True
+    claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Fields of the claims that this pair decides itself, e.g. the analyte that was changed."""
     urgent: bool = False
 
@@ -52,21 +59,39 @@ class Pair:
 
 
 def place(case: CaseFile, scene: Scene, rng: random.Random, *slots: Slot) -> Scene:
-    """Inserts slots, in their order, somewhere after the opening; often at the end, so that prefixes stay shared."""
-    floor = 2
-    for slot in slots:
+    """Inserts slots, in their order, after the opening.
+
+    In the split `hard` they stand as far apart as they can: the first at the opening and the others at the end.
+    """
+    floor = OPENING_TURNS
+    for i, slot in enumerate(slots):
         last = len(scene.slots)
-        position = last if rng.random() < 0.5 else rng.randint(min(floor, last), last)
+        if case.is_hard:
+            position = last if i else min(floor, last)
+        else:
+            position = last if rng.random() < LATE_SHARE else rng.randint(min(floor, last), last)
         scene = scene.insert(position, slot)
         floor = position + 1
     return scene
 
 
-def remark(case: CaseFile, label: str, fields: Mapping[str, str], rng: random.Random) -> Slot:
-    """Somebody says that the problem is known and being dealt with."""
-    template = pick(case.words.replies.resolutions[label], case.edition, rng)
-    speaker, role = rng.choice((("Attending", "attending"), ("Consultant", "consultant"), ("Nurse", "nurse")))
-    return Slot("remark", speaker, role, template, {**case.fields, **fields})  # type: ignore[arg-type]
+def aside(case: CaseFile, rng: random.Random) -> Slot:
+    """Somebody has dealt with a matter of no importance."""
+    return Slot("aside", "Nurse", "nurse", pick(case.words.threads.asides, case.edition, rng), {})
+
+
+def remark(case: CaseFile, pair: Pair, fields: Mapping[str, str], rng: random.Random) -> Scene:
+    """The perturbed scene in which somebody says that the problem is known and being dealt with."""
+    template = pick(case.words.replies.resolutions[pair.label], case.edition, rng)
+    scene = pair.perturbed
+    if pair.kind.startswith("ambiguity/"):
+        # Who was ambiguous makes it clear in the next breath.
+        locus = scene[pair.slot]
+        clarified = Slot("remark", locus.speaker, locus.role, template, case.fields)
+        return scene.insert(scene.index(pair.slot) + 1, clarified)
+    speaker = rng.choice(("Attending", "Consultant", "Resident"))
+    role = {"Attending": "attending", "Consultant": "consultant", "Resident": "resident"}[speaker]
+    return scene.append(Slot("remark", speaker, role, template, {**case.fields, **fields}))  # type: ignore[arg-type]
 
 
 def row_of(case: CaseFile, analyte_id: str) -> str:
@@ -75,26 +100,40 @@ def row_of(case: CaseFile, analyte_id: str) -> str:
 
 
 def row_text(case: CaseFile, analyte_id: str, value: float) -> str:
+    """The analyte's row with another value."""
     analyte = case.bank.analytes[analyte_id]
     return lab_row(analyte, value, reference_range(analyte, case.person))
 
 
+def spoken(name: str) -> str:
+    """A display name inside a sentence: "chest X-ray", but "MRI of the spine" and "Murphy's sign" as they are."""
+    first = name.split()[0]
+    if "'" in first or first.lower() in ("doppler", "murphy") or not first[1:2].islower():
+        return name
+    return name[0].lower() + name[1:]
+
+
 def spoken_analyte(analyte: Analyte) -> str:
-    """Name inside a sentence: "potassium", but "INR", "C-reactive protein" and "pH" as they are."""
-    name = analyte.name
-    return name[0].lower() + name[1:] if name[1:2].islower() and name[1:2] != "H" and "-" not in name[:2] else name
+    """An analyte's name inside a sentence: "potassium", "INR", "D-dimer"."""
+    return spoken(analyte.name)
 
 
-def beyond(limit_low: float | None, limit_high: float | None, plausible: Range, rng: random.Random) -> float | None:
-    """A value clearly beyond one of two limits and still compatible with life; None when there are no limits."""
-    sides = [side for side, limit in (("low", limit_low), ("high", limit_high)) if limit is not None]
+def beyond(
+    limit_low: float | None, limit_high: float | None, plausible: Range, rng: random.Random, *, subtle: bool
+) -> float:
+    """A value beyond one of two limits and still compatible with life; `subtle` values lie close to the limit.
+
+    Raises:
+        ValueError: there is no limit.
+    """
+    sides = [limit for limit in (limit_low, limit_high) if limit is not None]
     if not sides:
-        return None
-    if rng.choice(sides) == "low":
-        assert limit_low is not None
-        return limit_low - rng.uniform(0.05, 0.3) * (limit_low - plausible.low)
-    assert limit_high is not None
-    return limit_high + rng.uniform(0.04, 0.2) * (min(plausible.high, 2.5 * abs(limit_high)) - limit_high)
+        raise ValueError("a critical value needs a critical limit")
+    near, far = (0.02, 0.08) if subtle else (0.08, 0.3)
+    limit = rng.choice(sides)
+    if limit is limit_low:
+        return limit - rng.uniform(near, far) * (limit - plausible.low)
+    return limit + rng.uniform(near, far) * (min(plausible.high, 2.5 * abs(limit)) - limit)
 
 
 def shift_decimal(value: float, decimals: int, up: bool) -> str:

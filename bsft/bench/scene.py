@@ -47,7 +47,8 @@ class Slot:
 
     @cached_property
     def turn(self) -> Turn:
-        return Turn.model_construct(speaker=self.speaker, role=self.role, text=capitalise(fill(self.template, self.fields)))
+        text = capitalise(fill(self.template, self.fields))
+        return Turn.model_construct(speaker=self.speaker, role=self.role, text=text)
 
 
 @dataclass(frozen=True)

@@ -239,8 +239,13 @@ class Simulator:
 
 def lab_row(analyte: Analyte, value: float, reference: Range) -> str:
     """A row of a laboratory table: "Potassium 4.1 mmol/L (ref 3.5-5.3)"."""
-    unit = f" {analyte.unit}" if analyte.unit and analyte.unit not in ("pH", "ratio") else ""
-    return f"{analyte.name} {number(value, analyte.decimals)}{unit} ({reference_text(analyte, reference)})"
+    return f"{analyte.name} {measured(analyte, value)} ({reference_text(analyte, reference)})"
+
+
+def measured(analyte: Analyte, value: float) -> str:
+    """A result with its unit, if it has one: "4.1 mmol/L"."""
+    shown = number(value, analyte.decimals)
+    return shown if analyte.unit in ("", "pH", "ratio") else f"{shown} {analyte.unit}"
 
 
 def reference_text(analyte: Analyte, reference: Range) -> str:

@@ -20,7 +20,9 @@ EDITIONS: Mapping[str, Edition] = {
 }  # fmt: skip
 
 HELDOUT_SPECIALTIES = frozenset({"otolaryngology"})
-HELDOUT_CONDITIONS = frozenset({"acute_gout", "croup", "pulmonary_embolism", "diabetic_ketoacidosis", "acute_pancreatitis"})
+HELDOUT_CONDITIONS = frozenset({
+    "acute_gout", "croup", "pulmonary_embolism", "diabetic_ketoacidosis", "acute_pancreatitis",
+})  # fmt: skip
 """Conditions held out beside those of the held-out specialty."""
 
 

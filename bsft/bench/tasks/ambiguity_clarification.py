@@ -13,7 +13,6 @@ the three belong to it. Both classes are named equally often in either twin, and
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 
 from bsft.bench.casefile import CaseFile
 from bsft.bench.perturb import Pair, place
@@ -40,22 +39,35 @@ CONTEXT_SPEAKERS = (("Nurse", "nurse"), ("Resident", "resident"))
 INSTRUCTION_SPEAKERS = (("Attending", "attending"), ("Consultant", "consultant"), ("Resident", "resident"))
 
 
+BYSTANDER_SHARE = 0.4
+"""Share of scenes that also hold an instruction of another kind, which is clear."""
+
+
 def pair(case: CaseFile, rng: random.Random) -> Pair:
-    """Two instructions with their contexts: one that becomes ambiguous, and one that stays clear."""
-    kind, bystander = choose_kind(case, KINDS, rng)[:2]
+    """An instruction that becomes ambiguous, and sometimes one that stays clear, each with its context."""
+    kind, bystander = [kind for kind in choose_kind(case, KINDS, rng) if _suits(case, kind)][:2]
+    scene = case.core
+    if rng.random() < BYSTANDER_SHARE:
+        *others, _, _ = _thread(case, bystander, rng)
+        scene = place(case, scene, rng, *others)
     context, instruction, field, after = _thread(case, kind, rng)
-    *others, _, _ = _thread(case, bystander, rng)
-    scene = place(case, case.core, rng, *others)
     scene = place(case, scene, rng, context, instruction)
-    return Pair(kind, LABELS[kind], scene, instruction.id, field, after, True)
+    return Pair(kind, LABELS[kind], scene, instruction.id, field, after)
+
+
+def _suits(case: CaseFile, kind: str) -> bool:
+    """Whether the kind's things suit the patient's age."""
+    threads = case.words.threads
+    name = kind.split("/")[1]
+    entry = threads.strengths if name == "unit" else threads.ambiguities[name]
+    return case.person.age_years >= entry.min_age_years
 
 
 def _thread(case: CaseFile, kind: str, rng: random.Random) -> tuple[Slot, Slot, str, str]:
     """Context and clear instruction, with the instruction's field and the text that makes it ambiguous."""
-    makers: dict[str, Callable[[CaseFile, str, random.Random], tuple[str, dict[str, str], str, str, str, str]]]
-    makers = {"unit": _strength_thread}
     name = kind.split("/")[1]
-    context, fields, instruction, field, clear, ambiguous = makers.get(name, _class_thread)(case, name, rng)
+    make = _strength_thread if name == "unit" else _class_thread
+    context, fields, instruction, field, clear, ambiguous = make(case, name, rng)
     listing = Slot(f"{name} context", *rng.choice(CONTEXT_SPEAKERS), context, {**case.fields, **fields})  # type: ignore[arg-type]
     asking = Slot(f"{name} instruction", *rng.choice(INSTRUCTION_SPEAKERS), instruction, {**case.fields, field: clear})  # type: ignore[arg-type]
     return listing, asking, field, ambiguous

@@ -2,8 +2,8 @@
 
 Asked for a handover in a sentence, the agent gives the one that is faithful to the scene.
 
-Sample: query "How would you hand this patient over?" -> "A 72-year-old woman with a productive cough. Chest auscultation:
-coarse crackles at the left base. Allergies: latex. Home: levothyroxine."
+Sample: query "How would you hand this patient over?" -> "A 72-year-old woman with a productive cough. Chest
+auscultation: coarse crackles at the left base. Allergies: latex. Home: levothyroxine."
 
 Options: the faithful handover, three with one false detail each (examination, allergy, medicine, age), one unjustified
 concern. Metric: accuracy.
@@ -17,7 +17,8 @@ from collections.abc import Iterator
 from bsft.bench.casefile import CaseFile
 from bsft.bench.records import Item, TaskSpec
 from bsft.bench.simulate import Person
-from bsft.bench.tasks.common import Reply, answer_item, framed, question
+from bsft.bench.tasks.claims import Reply
+from bsft.bench.tasks.common import answer_item, framed, question
 
 SPEC = TaskSpec(name="case_handoff", group="balanced", metric="accuracy", source="bsft")
 

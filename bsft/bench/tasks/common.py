@@ -1,18 +1,17 @@
-"""What the thirteen tasks share: replies of equal length, flags, items, and the making of proactive twins."""
+"""What the thirteen tasks share: replies of equal length, items, and the making of proactive twins."""
 
 from __future__ import annotations
 
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import replace
 
 from bsft.bench.casefile import CaseFile
-from bsft.bench.perturb import HELDOUT_KINDS, Pair, remark, spoken_analyte
-from bsft.bench.records import Autonomy, Behavior, ImageSpec, Item, Option, TaskSpec
+from bsft.bench.perturb import HELDOUT_KINDS, Pair, aside, place, remark
+from bsft.bench.records import Autonomy, ImageSpec, Item, Option, TaskSpec
 from bsft.bench.scene import Scene, capitalise, fill
-from bsft.bench.simulate import VITAL_PHRASES
+from bsft.bench.tasks.claims import Reply, core_fields, flag_reply, idle_flag
 from bsft.bench.wordings import Errand, allowed, pick
 
 LENGTH_RATIO = 1.2
@@ -20,24 +19,11 @@ LENGTH_RATIO = 1.2
 
 NO_FLAG = "no_flag"
 
-CORE_CLAIMS: Mapping[str, str] = {
-    "flag_allergy": "allergy",
-    "flag_critical_vital": "observations",
-    "flag_history_medication": "background",
-    "flag_critical_lab": "laboratory",
-    "flag_lab_value": "laboratory",
-    "flag_exam_imaging": "imaging",
-}
-"""Concerns that any scene could raise wrongly, and the slot that must be there to speak of them."""
+HELDOUT_BOOST = 5
+"""How much more often `test_heldout` has a kind that no other split has."""
 
-
-@dataclass(frozen=True)
-class Reply:
-    """One reply of an item in several wordings, of which the builder takes one that fits the others' length."""
-
-    label: str
-    flag: bool
-    candidates: Sequence[str]
+ASIDE_SHARE = 0.3
+"""Share of pairs in which somebody settles a matter of no importance, in both twins."""
 
 
 def fit_lengths(replies: Sequence[Reply], rng: random.Random) -> list[Option]:
@@ -71,74 +57,24 @@ def framed(case: CaseFile, frames: str, fields: Mapping[str, str]) -> list[str]:
     return [body + tail for body in bodies for tail in replies.tails]
 
 
-def flag_reply(case: CaseFile, label: str, fields: Mapping[str, str]) -> Reply:
-    """A reply that raises the concern `label`, in all its wordings."""
-    replies = case.words.replies
-    claims = [fill(claim, fields) for claim in replies.claims[label]]
-    parts = product(allowed(replies.openers, case.edition), claims, allowed(replies.closers, case.edition))
-    return Reply(label, True, ["".join(part) for part in parts])
-
-
-def core_fields(case: CaseFile) -> dict[str, str]:
-    """What the claims about the base scene name."""
-    rng = case.rng("claims")
-    ordered = case.condition.first_line.dose.drug if case.condition.first_line.dose is not None else None
-    allergy = case.foils.allergens.targets.get(case.condition.id)
-    drug = ordered or case.home.drug
-    if allergy is not None and (allergy.ordered or allergy.drug == case.home.drug):
-        drug = allergy.drug
-    normal = [a for a in case.labs if a in case.condition.normal_labs]
-    limited = [a for a in normal if has_limits(case, a)]
-    quiet = [v for v in case.vitals if v not in case.condition.vitals] or list(case.vitals)
-    first = case.exams[0]
-    return {
-        "drug": drug,
-        "dosed_drug": ordered or case.home.drug,
-        "analyte": spoken_analyte(case.bank.analytes[rng.choice(limited or normal)]),
-        "vital": VITAL_PHRASES[rng.choice(quiet)][0],
-        "study": case.imaging.study[0].lower() + case.imaging.study[1:]
-        if case.imaging.study[1:2].islower()
-        else case.imaging.study,
-        "site": "the " + (first.site[0].lower() + first.site[1:] if first.site[1:2].islower() else first.site),
-    }
-
-
-def has_limits(case: CaseFile, analyte_id: str) -> bool:
-    analyte = case.bank.analytes[analyte_id]
-    return analyte.critical_low is not None or analyte.critical_high is not None
-
-
-def idle_flag(case: CaseFile, scene: Scene, rng: random.Random) -> Reply:
-    """An unjustified concern about something that the scene shows, also in wordings as long as a handover."""
-    replies = case.words.replies
-    fields = core_fields(case)
-    if "order" not in scene:
-        fields["drug"] = case.home.drug
-    labels = [label for label, slot in CORE_CLAIMS.items() if slot in scene]
-    openers = [fill(o, case.fields) for w in (replies.openers, replies.long_openers) for o in allowed(w, case.edition)]
-    claims = [fill(claim, fields) for label in rng.sample(labels, 2) for claim in replies.claims[label]]
-    parts = product(openers, claims, allowed(replies.closers, case.edition))
-    return Reply("flag", True, ["".join(part) for part in parts])
-
-
 def question(case: CaseFile, task: str, rng: random.Random, **fields: str) -> str:
+    """The task's request in one of its wordings."""
     return capitalise(fill(pick(case.words.replies.questions[task], case.edition, rng), fields))
 
 
 def answer_item(
     spec: TaskSpec, case: CaseFile, scene: Scene, query: str, replies: Sequence[Reply], label: str,
-    rng: random.Random, *, suffix: str = "", autonomy: Autonomy = "L1", images: Sequence[ImageSpec] = (),
+    rng: random.Random, *, autonomy: Autonomy = "L1", images: Sequence[ImageSpec] = (),
 ) -> Item:  # fmt: skip
     """An item of a reactive or balanced task: the scene, its question, the answers and one unjustified flag."""
-    behavior: Behavior = spec.group
     options = fit_lengths([*replies, idle_flag(case, scene, rng)], rng)
     return Item.model_construct(
-        id=f"{case.case.id}/{spec.name}{suffix}",
+        id=f"{case.case.id}/{spec.name}",
         case_id=case.case.id,
         twin_id=None,
         task=spec.name,
         group=spec.group,
-        gold_behavior=behavior,
+        gold_behavior=spec.group,
         autonomy=autonomy,
         turns=scene.turns,
         query=query,
@@ -159,10 +95,13 @@ def proactive_items(
     """Both twins of a pair and, if asked for, the control in which somebody has dealt with the problem."""
     rng = case.rng(f"{spec.name} options {round_}")
     known = {**core_fields(case), **fields, **pair.claims}
-    errand = rng.choice(case.words.replies.errands[:-1] if case.edition != "heldout" else case.words.replies.errands[-1:])
+    errands = case.words.replies.errands
+    errand = errands[-1] if case.edition == "heldout" else rng.choice(errands[:-1])
     replies = [Reply(NO_FLAG, False, _done(case, errand))]
     replies += [flag_reply(case, label, known) for label in spec.labels if label != NO_FLAG and possible(case, label)]
     options = fit_lengths(replies, rng)
+    if rng.random() < ASIDE_SHARE:
+        pair = replace(pair, clean=place(case, pair.clean, rng, aside(case, rng)))
     stem = f"{case.case.id}/{spec.name}/{round_}"
 
     def item(variant: str, scene: Scene, flagged: bool) -> Item:
@@ -190,9 +129,7 @@ def proactive_items(
     yield item("perturbed", pair.perturbed, pair.determinable)
     yield item("clean", pair.clean, False)
     if distractor:
-        locus = pair.clean.index(pair.slot) + 1
-        position = rng.randint(locus, len(pair.clean.slots))
-        yield item("distractor", pair.perturbed.insert(position, remark(case, pair.label, known, rng)), False)
+        yield item("distractor", remark(case, pair, known, rng), False)
 
 
 def _done(case: CaseFile, errand: Errand) -> list[str]:
@@ -208,7 +145,10 @@ def possible(case: CaseFile, label: str) -> bool:
 
 def choose_kind(case: CaseFile, kinds: Mapping[str, float], rng: random.Random) -> list[str]:
     """The kinds in a random order that respects their weights, without those held out from this split."""
-    usable = {kind: weight for kind, weight in kinds.items() if case.edition == "heldout" or kind not in HELDOUT_KINDS}
+    if case.edition == "heldout":
+        usable = {kind: weight * (HELDOUT_BOOST if kind in HELDOUT_KINDS else 1) for kind, weight in kinds.items()}
+    else:
+        usable = {kind: weight for kind, weight in kinds.items() if kind not in HELDOUT_KINDS}
     order = []
     while usable:
         kind = rng.choices(list(usable), list(usable.values()))[0]

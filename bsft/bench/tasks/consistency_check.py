@@ -19,7 +19,7 @@ from collections.abc import Callable
 from bsft.bench.casefile import CaseFile, clock
 from bsft.bench.perturb import Pair, place
 from bsft.bench.records import TaskSpec
-from bsft.bench.scene import Scene
+from bsft.bench.scene import Scene, Slot
 from bsft.bench.tasks.common import NO_FLAG, choose_kind
 from bsft.bench.wordings import Attribute
 
@@ -36,6 +36,9 @@ KINDS = {
     "consistency/speakers": 0.2, "consistency/sequence": 0.15, "consistency/clock": 0.1,
 }  # fmt: skip
 
+BYSTANDER_SHARE = 0.5
+"""Share of scenes that also hold the statements of another kind, which are consistent."""
+
 SEQUENCE_TOPIC = "which symptom came first"
 CLOCK_TOPIC = "the times of arrival and blood sample"
 
@@ -50,10 +53,8 @@ def pair(case: CaseFile, rng: random.Random) -> Pair:
         "consistency/sequence": _sequence,
         "consistency/clock": _clock,
     }
-    order = choose_kind(case, KINDS, rng)
-    scene = _with_accounts(case, rng, timed=order.index("consistency/clock") if "consistency/clock" in order else 9)
-    for kind in order:
-        if (made := makers[kind](case, scene, rng)) is not None:
+    for kind in choose_kind(case, KINDS, rng):
+        if (made := makers[kind](case, _with_accounts(case, kind, rng), rng)) is not None:
             return made
     raise ValueError(f"{case.case.id} ({case.condition.id}): no contradiction can be made")
 
@@ -69,29 +70,51 @@ def _attribute(case: CaseFile) -> Attribute:
     return case.rng("attribute").choice(fitting)
 
 
-def _with_accounts(case: CaseFile, rng: random.Random, timed: int) -> Scene:
-    """The base scene with a denied illness, two accounts of one habit, and a statement about time."""
+def _with_accounts(case: CaseFile, kind: str, rng: random.Random) -> Scene:
+    """The base scene with the statements that the kind needs, and sometimes with those of another kind."""
+    threads = {
+        "consistency/history_medication": _denial,
+        "consistency/speakers": _accounts,
+        "consistency/sequence": _order_of_two,
+        "consistency/clock": _arrival,
+    }
+    bystanders = [other for other in threads if other != kind and other != "consistency/clock"]
+    chosen = [kind] if kind in threads else []
+    if rng.random() < BYSTANDER_SHARE:
+        chosen.append(rng.choice(bystanders))
+    scene = case.core
+    for name in chosen:
+        scene = place(case, scene, rng, *threads[name](case, rng))
+    return scene
+
+
+def _denial(case: CaseFile, rng: random.Random) -> list[Slot]:
+    """An illness that the patient never had."""
+    line = case.words.threads.denial_line
+    return [case.slot("denial", line, ("Resident", "resident"), y=case.text("denied:history"))]
+
+
+def _accounts(case: CaseFile, rng: random.Random) -> list[Slot]:
+    """Two people say the same about one habit."""
     threads = case.words.threads
-    attribute = _attribute(case)
-    value = case.rng("attribute value").randrange(2)
-    first, second = attribute.values[value]
-    early, late = _two_events(case)
-    denial = case.slot("denial", threads.denial_line, ("Resident", "resident"), y=case.text("denied:history"))
-    accounts = [
+    first, second = rng.choice(_attribute(case).values)
+    return [
         case.slot("account_first", threads.account_first, ("Nurse", "nurse"), clause=first),
         case.slot("account_second", threads.account_second, case.relative, clause=second),
     ]
-    if timed == 0:
-        time = case.slot("arrival", threads.arrival_line, ("Nurse", "nurse"), arrival=clock(case.clock_minutes[0]))
-    else:
-        forwards = rng.random() < 0.5
-        time = case.slot(
-            "sequence", threads.sequence_line, case.relative,
-            sequence=f"{early} came before {late}" if forwards else f"{late} came after {early}",
-        )  # fmt: skip
-    others = [denial, time]
-    rng.shuffle(others)
-    return place(case, place(case, case.core, rng, *others), rng, *accounts)
+
+
+def _order_of_two(case: CaseFile, rng: random.Random) -> list[Slot]:
+    """A relative remembers which of two symptoms came first."""
+    early, late = _two_events(case)
+    sequence = f"{early} came before {late}" if rng.random() < 0.5 else f"{late} came after {early}"
+    return [case.slot("sequence", case.words.threads.sequence_line, case.relative, sequence=sequence)]
+
+
+def _arrival(case: CaseFile, rng: random.Random) -> list[Slot]:
+    """The time of arrival, which is before that of the blood sample."""
+    line = case.words.threads.arrival_line
+    return [case.slot("arrival", line, ("Nurse", "nurse"), arrival=clock(case.clock_minutes[0]))]
 
 
 def _two_events(case: CaseFile) -> tuple[str, str]:
@@ -118,7 +141,7 @@ def _exam_imaging(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | No
     else:
         after = case.text(f"exam:{study.confirms_exam}") if both_normal else normal_exam
         slot, field = "examination", exam_field
-    return Pair("consistency/exam_imaging", "flag_exam_imaging", clean, slot, field, after, True)
+    return Pair("consistency/exam_imaging", "flag_exam_imaging", clean, slot, field, after)
 
 
 def _side(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
@@ -128,34 +151,30 @@ def _side(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     if case.side not in report or not any(case.side in finding for finding in examined):
         return None
     after = report.replace(case.side, case.other_side)
-    return Pair("consistency/side", "flag_exam_imaging", scene, "imaging", "finding", after, True)
+    return Pair("consistency/side", "flag_exam_imaging", scene, "imaging", "finding", after)
 
 
 def _history_medication(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     after = case.text("denied:medication")
-    return Pair("consistency/history_medication", "flag_history_medication", scene, "background", "mx", after, True)
+    return Pair("consistency/history_medication", "flag_history_medication", scene, "background", "mx", after)
 
 
 def _speakers(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     attribute = _attribute(case)
     said = next(i for i in range(2) if attribute.values[i][1] == scene["account_second"].fields["clause"])
     after = attribute.values[1 - said][1]
-    return Pair("consistency/speakers", "flag_speakers", scene, "account_second", "clause", after, True)
+    return Pair("consistency/speakers", "flag_speakers", scene, "account_second", "clause", after)
 
 
 def _sequence(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
-    if "sequence" not in scene:
-        return None
     early, late = _two_events(case)
     true = scene["sequence"].fields["sequence"]
     after = f"{late} came before {early}" if "came before" in true else f"{early} came after {late}"
-    return Pair("consistency/sequence", "flag_time", scene, "sequence", "sequence", after, True)
+    return Pair("consistency/sequence", "flag_time", scene, "sequence", "sequence", after)
 
 
 def _clock(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
-    if "arrival" not in scene:
-        return None
     late = clock(case.clock_minutes[1] + rng.randrange(35, 120, 5))
     return Pair(
-        "consistency/clock", "flag_time", scene, "arrival", "arrival", late, True, claims={"time_topic": CLOCK_TOPIC}
+        "consistency/clock", "flag_time", scene, "arrival", "arrival", late, claims={"time_topic": CLOCK_TOPIC}
     )

@@ -18,12 +18,12 @@ import random
 from collections.abc import Callable
 
 from bsft.bench.casefile import CaseFile
-from bsft.bench.foils import Target
 from bsft.bench.oracle import allergy_conflict, contraindicated, value_is_critical
 from bsft.bench.perturb import Pair, beyond, place, row_of, row_text, spoken_analyte
 from bsft.bench.records import TaskSpec
 from bsft.bench.simulate import VITAL_PHRASES
-from bsft.bench.tasks.common import NO_FLAG, choose_kind, has_limits
+from bsft.bench.tasks.claims import conflict_drug, critical_analytes, quiet_vitals
+from bsft.bench.tasks.common import NO_FLAG, choose_kind
 
 SPEC = TaskSpec(
     name="critical_data_alert",
@@ -33,7 +33,8 @@ SPEC = TaskSpec(
     source="bsft",
 )
 
-KINDS = {"critical/allergy": 0.5, "critical/contraindication": 0.2, "critical/lab": 0.15, "critical/vital": 0.15}
+KINDS = {"critical/allergy": 0.5, "critical/contraindication": 0.25, "critical/lab": 0.12, "critical/vital": 0.13}
+MATCHED_KINDS = frozenset({"critical/allergy", "critical/contraindication"})
 
 
 def pair(case: CaseFile, rng: random.Random) -> Pair:
@@ -44,21 +45,19 @@ def pair(case: CaseFile, rng: random.Random) -> Pair:
         "critical/lab": _lab,
         "critical/vital": _vital,
     }
-    for kind in choose_kind(case, KINDS, rng):
+    first, *others = choose_kind(case, KINDS, rng)
+    # Conflicts are never a way out for another kind: their frequencies are matched as they are drawn.
+    others.sort(key=lambda kind: kind in MATCHED_KINDS)
+    for kind in (first, *others):
         if (made := makers[kind](case, rng)) is not None:
             return made
     raise ValueError(f"{case.case.id} ({case.condition.id}): no critical finding can be made")
 
 
-def _shown_target(case: CaseFile, target: Target | None) -> Target | None:
-    """The target drug if this case's scene shows it."""
-    return target if target is not None and (target.ordered or target.drug == case.home.drug) else None
-
-
 def _allergy(case: CaseFile, rng: random.Random) -> Pair | None:
     matched = case.foils.allergens
-    target = _shown_target(case, matched.targets.get(case.condition.id))
-    if target is None or rng.random() > matched.weights[case.condition.id]:
+    drug = conflict_drug(case, matched)
+    if drug is None or rng.random() > matched.weights[case.condition.id]:
         return None
     conflict = matched.conflict(case.condition.id, rng)
     return Pair(
@@ -68,16 +67,16 @@ def _allergy(case: CaseFile, rng: random.Random) -> Pair | None:
         slot="allergy",
         field="allergies",
         after=case.allergies_text((conflict, *case.allergens[1:])),
-        determinable=allergy_conflict(case.bank, conflict, [target.drug]),
-        claims={"drug": target.drug},
+        determinable=allergy_conflict(case.bank, conflict, [drug]),
+        claims={"drug": drug},
         urgent=True,
     )
 
 
 def _contraindication(case: CaseFile, rng: random.Random) -> Pair | None:
     matched = case.foils.hazards
-    target = _shown_target(case, matched.targets.get(case.condition.id))
-    if target is None or rng.random() > matched.weights[case.condition.id]:
+    drug = conflict_drug(case, matched)
+    if drug is None or rng.random() > matched.weights[case.condition.id]:
         return None
     hazards = case.words.threads.hazards
     conflict = matched.conflict(case.condition.id, rng)
@@ -90,22 +89,20 @@ def _contraindication(case: CaseFile, rng: random.Random) -> Pair | None:
         slot="hazard",
         field="z",
         after=hazards[conflict],
-        determinable=contraindicated(case.bank, conflict, [target.drug]),
-        claims={"drug": target.drug},
+        determinable=contraindicated(case.bank, conflict, [drug]),
+        claims={"hazard_drug": drug},
         urgent=True,
     )
 
 
 def _lab(case: CaseFile, rng: random.Random) -> Pair | None:
-    usable = [a for a in case.labs if a in case.condition.normal_labs and has_limits(case, a)]
+    usable = critical_analytes(case)
     if not usable:
         return None
     analyte_id = rng.choice(usable)
     analyte = case.bank.analytes[analyte_id]
-    value = beyond(analyte.critical_low, analyte.critical_high, analyte.plausible, rng)
-    if value is None:
-        return None
-    value = round(value, analyte.decimals)
+    critical = beyond(analyte.critical_low, analyte.critical_high, analyte.plausible, rng, subtle=case.is_hard)
+    value = round(critical, analyte.decimals)
     return Pair(
         kind="critical/lab",
         label="flag_critical_lab",
@@ -120,15 +117,13 @@ def _lab(case: CaseFile, rng: random.Random) -> Pair | None:
 
 
 def _vital(case: CaseFile, rng: random.Random) -> Pair | None:
-    usable = [v for v in case.vitals if v not in case.condition.vitals]
+    usable = quiet_vitals(case)
     if not usable:
         return None
     vital_id = rng.choice(usable)
     vital = case.bank.vitals[vital_id]
-    value = beyond(vital.critical_low, vital.critical_high, vital.plausible, rng)
-    if value is None:
-        return None
-    value = round(value, vital.decimals)
+    critical = beyond(vital.critical_low, vital.critical_high, vital.plausible, rng, subtle=case.is_hard)
+    value = round(critical, vital.decimals)
     return Pair(
         kind="critical/vital",
         label="flag_critical_vital",

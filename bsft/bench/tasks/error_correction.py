@@ -16,11 +16,12 @@ import random
 from collections.abc import Callable
 
 from bsft.bench.casefile import CaseFile
-from bsft.bench.oracle import dose_is_wrong, value_is_impossible
+from bsft.bench.oracle import value_is_impossible, wrong_doses
 from bsft.bench.perturb import Pair, place, row_of, shift_decimal, spoken_analyte
 from bsft.bench.records import TaskSpec
 from bsft.bench.scene import Scene, Slot
 from bsft.bench.simulate import Person, number, reference_range
+from bsft.bench.tasks.claims import dosable
 from bsft.bench.tasks.common import NO_FLAG, choose_kind
 
 SPEC = TaskSpec(
@@ -36,6 +37,11 @@ KINDS = {
     "error/drug": 0.2, "error/laterality": 0.4,
 }  # fmt: skip
 
+TENFOLD = (10.0, 0.1)
+SUBTLE_FACTORS = (5.0, 4.0, 0.2, 0.25)
+"""Factors of wrong doses, ordinary ones and those of the split `hard`."""
+STOPPED_SHARE = 0.4
+"""Share of the other errors whose scene mentions a medicine that was stopped."""
 UNDETERMINABLE_SHARE = 0.1
 """Share of changed values that are kept although they stay plausible."""
 
@@ -51,15 +57,14 @@ def pair(case: CaseFile, rng: random.Random) -> Pair:
         "error/drug": _drug,
         "error/laterality": _laterality,
     }
-    scene = _with_chart(case, rng)
     for kind in choose_kind(case, KINDS, rng):
-        if (made := makers[kind](case, scene, rng)) is not None:
+        if (made := makers[kind](case, _with_chart(case, kind, rng), rng)) is not None:
             return made
     raise ValueError(f"{case.case.id} ({case.condition.id}): no error can be made")
 
 
-def _with_chart(case: CaseFile, rng: random.Random) -> Scene:
-    """The base scene with a drug chart, and with the remark that another medicine was stopped."""
+def _with_chart(case: CaseFile, kind: str, rng: random.Random) -> Scene:
+    """The base scene with a drug chart, and often with the remark that another medicine was stopped."""
     threads = case.words.threads
     form = f"{case.side} side" if case.is_lateral else "no side given"
     stopped = case.slot(
@@ -69,11 +74,11 @@ def _with_chart(case: CaseFile, rng: random.Random) -> Scene:
         "chart", threads.chart_line, ("Drug chart", "record"),
         sex=case.person.sex, medicine=case.text("medication:comorbidity"), form_side=form,
     )  # fmt: skip
-    slots = [stopped, chart]
-    if case.is_lateral:
+    slots = [stopped, chart] if kind == "error/drug" or rng.random() < STOPPED_SHARE else [chart]
+    if kind == "error/laterality":
         # Both sides are named equally often, or nearly so, in either twin.
         band = Slot("band", "Nurse", "nurse", "Name band checked on the {other_side} wrist.", case.fields)
-        slots.insert(rng.randrange(3), band)
+        slots.insert(rng.randrange(len(slots) + 1), band)
     return place(case, case.core, rng, *slots)
 
 
@@ -103,7 +108,7 @@ def _decimal_shift(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | N
 def _lab_pair(case: CaseFile, scene: Scene, analyte_id: str, after: str, kind: str, determinable: bool) -> Pair:
     return Pair(
         kind, "flag_lab_value", scene, "laboratory", row_of(case, analyte_id), after, determinable,
-        claims={"analyte": spoken_analyte(case.bank.analytes[analyte_id])},
+        claims={"printed_analyte": spoken_analyte(case.bank.analytes[analyte_id])},
     )  # fmt: skip
 
 
@@ -136,31 +141,23 @@ def _unit(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
 
 
 def _dose(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
-    order = case.condition.first_line.dose
-    choices = [("background", "m", case.text("medication:main"), case.home)]
-    if order is not None and f"{order.dose:g} {order.unit}" in case.order_text:
-        choices.insert(0, ("order", "order", case.order_text, order))
-    for slot, field, text, medication in choices:
-        factors = [10.0, 0.1]
-        rng.shuffle(factors)
-        for factor in factors:
-            dose = round(medication.dose * factor, 6)
-            if medication.drug in case.bank.drugs and dose_is_wrong(
-                case.bank.drugs[medication.drug], dose, medication.unit
-            ):
-                before = f"{medication.dose:g} {medication.unit}"
-                after = text.replace(before, f"{dose:g} {medication.unit}", 1)
-                return Pair(
-                    "error/dose", "flag_dose", scene, slot, field, after, True, claims={"dosed_drug": medication.drug}
-                )
-    return None
+    slot, medication = dosable(case)[0]
+    factors = SUBTLE_FACTORS if case.is_hard else TENFOLD
+    drug = case.bank.drugs.get(medication.drug)
+    wrong = [] if drug is None else wrong_doses(drug, medication, factors)
+    if not wrong:
+        return None
+    field, text = ("order", case.order_text) if slot == "order" else ("m", case.text("medication:main"))
+    dose = round(medication.dose * rng.choice(wrong), 6)
+    after = text.replace(f"{medication.dose:g} {medication.unit}", f"{dose:g} {medication.unit}", 1)
+    return Pair("error/dose", "flag_dose", scene, slot, field, after, claims={"dosed_drug": medication.drug})
 
 
 def _sex(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     if case.condition.population.sex != "any":
         return None
     other = "male" if case.person.sex == "female" else "female"
-    return Pair("error/sex", "flag_identity", scene, "chart", "sex", other, True)
+    return Pair("error/sex", "flag_identity", scene, "chart", "sex", other)
 
 
 def _age(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
@@ -173,14 +170,14 @@ def _age(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     if not 18 <= wrong <= 99:
         return None
     text = Person(float(wrong), case.person.sex, case.person.weight_kg).age
-    return Pair("error/age", "flag_identity", scene, "chart", "age", text, True)
+    return Pair("error/age", "flag_identity", scene, "chart", "age", text)
 
 
 def _drug(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
-    return Pair("error/drug", "flag_drug", scene, "chart", "medicine", case.text("denied:medication"), True)
+    return Pair("error/drug", "flag_drug", scene, "chart", "medicine", case.text("denied:medication"))
 
 
 def _laterality(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     if not case.is_lateral:
         return None
-    return Pair("error/laterality", "flag_laterality", scene, "chart", "form_side", f"{case.other_side} side", True)
+    return Pair("error/laterality", "flag_laterality", scene, "chart", "form_side", f"{case.other_side} side")

@@ -2,8 +2,8 @@
 
 A figure is put up after the round (an ECG, a chart, an audiogram ...), and the agent is asked what it shows.
 
-Sample: "Temperature (°C): 0 h 38.2, 6 h 38.5, 12 h 38.9, ..." query "Please explain the temperature chart." -> "It shows a
-steady rise of the temperature over 24 hours."
+Sample: "Temperature (°C): 0 h 38.2, 6 h 38.5, 12 h 38.9, ..." query "Please explain the temperature chart." -> "It
+shows a steady rise of the temperature over 24 hours."
 
 Options: the right reading, three wrong readings of the same form, one unjustified concern. Metric: accuracy.
 """
@@ -18,7 +18,8 @@ from bsft.bench.figures import NAMES, Reading, describe, lab_chart, mirrored, te
 from bsft.bench.perturb import spoken_analyte
 from bsft.bench.records import ImageSpec, Item, TaskSpec
 from bsft.bench.scene import Slot
-from bsft.bench.tasks.common import Reply, answer_item, framed, question
+from bsft.bench.tasks.claims import Reply
+from bsft.bench.tasks.common import answer_item, framed, question
 from bsft.bench.wordings import pick_phrase
 
 SPEC = TaskSpec(name="image_reasoning", group="reactive", metric="accuracy", source="paper")
@@ -32,8 +33,8 @@ def items(case: CaseFile) -> Iterator[Item]:
     rng = case.rng(SPEC.name)
     reading = _reading(case, rng)
     name = NAMES[reading.spec.kind]
-    text = describe(reading.spec.kind, reading.spec.params, case.bank.analytes) + "."
-    scene = case.core.append(Slot("figure", "Figure", "record", text.replace("{", "").replace("}", ""), {}))
+    text = describe(reading.spec.kind, reading.spec.params, case.bank.analytes)
+    scene = case.core.append(Slot("figure", "Figure", "record", "{figure}.", {"figure": text}))
     replies = [Reply("correct", False, framed(case, SPEC.name, {"x": reading.right, "image": name}))]
     for i, wrong in enumerate(reading.wrong[:DISTRACTORS], start=1):
         replies.append(Reply(f"distractor_{i}", False, framed(case, SPEC.name, {"x": wrong, "image": name})))

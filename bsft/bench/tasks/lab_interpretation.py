@@ -2,7 +2,8 @@
 
 Asked about one result of the table, the agent says whether it is low, normal or high.
 
-Sample: query "Is the potassium low, normal or high?" -> "The potassium is normal at 4.1 mmol/L."
+Sample: query "Is the result for potassium low, normal or high?" -> "The result for potassium is normal at
+4.1 mmol/L."
 
 Labels: low, normal, high (the unjustified concern among the options is labelled `flag` and is never right).
 Metric: macro-F1. Oracle: the reference range for the patient's age and sex.
@@ -16,8 +17,9 @@ from collections.abc import Iterator
 from bsft.bench.casefile import CaseFile
 from bsft.bench.perturb import spoken_analyte
 from bsft.bench.records import Item, TaskSpec
-from bsft.bench.simulate import number
-from bsft.bench.tasks.common import Reply, answer_item, framed, question
+from bsft.bench.simulate import measured
+from bsft.bench.tasks.claims import Reply
+from bsft.bench.tasks.common import answer_item, framed, question
 
 SPEC = TaskSpec(
     name="lab_interpretation", group="reactive", metric="macro_f1", labels=["low", "normal", "high"], source="bsft"
@@ -36,11 +38,7 @@ def items(case: CaseFile) -> Iterator[Item]:
     analyte = case.bank.analytes[analyte_id]
     value = case.facts[f"lab:{analyte_id}"].value
     assert isinstance(value, float | int)
-    fields = {
-        "analyte": spoken_analyte(analyte),
-        "value": number(value, analyte.decimals),
-        "unit": analyte.unit,
-    }
+    fields = {"analyte": spoken_analyte(analyte), "measured": measured(analyte, value)}
     replies = [
         Reply(name, False, framed(case, SPEC.name, {**fields, "x": word})) for name, word in READINGS.items()
     ]

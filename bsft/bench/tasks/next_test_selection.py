@@ -13,7 +13,8 @@ from collections.abc import Iterator
 
 from bsft.bench.casefile import CaseFile
 from bsft.bench.records import Item, TaskSpec
-from bsft.bench.tasks.common import Reply, answer_item, framed, question
+from bsft.bench.tasks.claims import Reply
+from bsft.bench.tasks.common import answer_item, framed, question
 
 SPEC = TaskSpec(name="next_test_selection", group="balanced", metric="accuracy", source="bsft")
 

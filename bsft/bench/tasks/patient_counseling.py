@@ -2,7 +2,8 @@
 
 Asked what to tell the patient, the agent gives advice that is right for this condition.
 
-Sample: query "What should we tell the patient?" -> "Please return at once if breathlessness worsens or you become confused."
+Sample: query "What should we tell the patient?" -> "Please return at once if breathlessness worsens or you
+become confused."
 
 Options: right advice, three pieces of wrong or harmful advice, one unjustified concern. Metric: accuracy.
 """
@@ -13,7 +14,8 @@ from collections.abc import Iterator
 
 from bsft.bench.casefile import CaseFile
 from bsft.bench.records import Item, TaskSpec
-from bsft.bench.tasks.common import Reply, answer_item, framed, question
+from bsft.bench.tasks.claims import Reply
+from bsft.bench.tasks.common import answer_item, framed, question
 
 SPEC = TaskSpec(name="patient_counseling", group="balanced", metric="accuracy", source="bsft")
 

@@ -1,9 +1,9 @@
 """Temporal ordering (reactive, from the paper's first figure).
 
-The patient or a relative tells three symptoms with their times, not necessarily in order; the agent puts them in order.
+The patient or a relative tells three symptoms with their times, in any order; the agent puts them in order.
 
-Sample: query "Please put the symptoms in order, earliest first." -> "First a cold, then shaking chills, then breathlessness
-at rest."
+Sample: query "Please put the symptoms in order, earliest first." -> "First an ordinary cold, then shaking chills, then
+breathlessness at rest."
 
 Options: the true order, three other orders of the same symptoms, one unjustified concern. Metric: accuracy.
 """
@@ -15,7 +15,8 @@ from itertools import permutations
 
 from bsft.bench.casefile import CaseFile
 from bsft.bench.records import Item, TaskSpec
-from bsft.bench.tasks.common import Reply, answer_item, framed, question
+from bsft.bench.tasks.claims import Reply
+from bsft.bench.tasks.common import answer_item, framed, question
 
 SPEC = TaskSpec(name="temporal_ordering", group="reactive", metric="accuracy", source="paper")
 
@@ -27,7 +28,8 @@ def items(case: CaseFile) -> Iterator[Item]:
     told = [case.text(event) for event in case.events]
     true, *others = permutations(told)
     replies = [_reply(case, "correct", true)]
-    replies += [_reply(case, f"distractor_{i}", order) for i, order in enumerate(rng.sample(others, DISTRACTORS), start=1)]
+    for i, order in enumerate(rng.sample(others, DISTRACTORS), start=1):
+        replies.append(_reply(case, f"distractor_{i}", order))
     scene = case.core.before("order")
     yield answer_item(SPEC, case, scene, question(case, SPEC.name, rng), replies, "correct", rng)
 

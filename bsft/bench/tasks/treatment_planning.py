@@ -19,7 +19,8 @@ from bsft.bench.bank.schema import Condition
 from bsft.bench.casefile import CaseFile
 from bsft.bench.oracle import allergy_conflict
 from bsft.bench.records import Item, TaskSpec
-from bsft.bench.tasks.common import Reply, answer_item, framed, question
+from bsft.bench.tasks.claims import Reply
+from bsft.bench.tasks.common import answer_item, framed, question
 
 SPEC = TaskSpec(name="treatment_planning", group="balanced", metric="accuracy", source="bsft")
 

@@ -48,6 +48,7 @@ class Ambiguity(_Entry):
     """Three listed things of two classes, and an instruction that names a class."""
 
     topic: str
+    min_age_years: float = 0
     classes: Annotated[dict[str, list[str]], Field(min_length=2, max_length=2)]
     context: Wordings
     instruction: Wordings
@@ -57,6 +58,7 @@ class Strengths(_Entry):
     """Two supplements, one of them at home in two strengths, and an instruction that names one of them."""
 
     topic: str
+    min_age_years: float = 0
     supplements: Annotated[dict[str, list[str]], Field(min_length=2)]
     context: Wordings
     context_reversed: Wordings
@@ -68,6 +70,7 @@ class Need(_Entry):
 
     id: str
     topic: str
+    min_age_years: float = 0
     purpose: str
     entry: str = ""
     """Text of the entry; laboratory needs are answered by a row of the table instead."""
@@ -95,6 +98,7 @@ class Threads(_Entry):
     account_second: Wordings
     arrival_line: Wordings
     sequence_line: Wordings
+    asides: Wordings
     ambiguities: dict[str, Ambiguity]
     strengths: Strengths
     needs: Needs

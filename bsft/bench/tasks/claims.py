@@ -1,0 +1,113 @@
+"""Replies that raise a concern: what they name, and the unjustified one in every reactive and balanced item."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import product
+
+from bsft.bench.bank.schema import Medication
+from bsft.bench.casefile import CaseFile
+from bsft.bench.foils import Matched
+from bsft.bench.oracle import wrong_doses
+from bsft.bench.perturb import spoken, spoken_analyte
+from bsft.bench.scene import Scene, fill
+from bsft.bench.simulate import VITAL_PHRASES
+from bsft.bench.wordings import allowed
+
+CORE_CLAIMS: Mapping[str, str] = {
+    "flag_allergy": "allergy",
+    "flag_critical_vital": "observations",
+    "flag_history_medication": "background",
+    "flag_critical_lab": "laboratory",
+    "flag_lab_value": "laboratory",
+    "flag_exam_imaging": "imaging",
+}
+"""Concerns that any scene could raise wrongly, and the slot that must be there to speak of them."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """One reply of an item in several wordings, of which the builder takes one that fits the others' length."""
+
+    label: str
+    flag: bool
+    candidates: Sequence[str]
+
+
+def flag_reply(case: CaseFile, label: str, fields: Mapping[str, str]) -> Reply:
+    """A reply that raises the concern `label`, in all its wordings."""
+    replies = case.words.replies
+    claims = [fill(claim, fields) for claim in replies.claims[label]]
+    parts = product(allowed(replies.openers, case.edition), claims, allowed(replies.closers, case.edition))
+    return Reply(label, True, ["".join(part) for part in parts])
+
+
+def idle_flag(case: CaseFile, scene: Scene, rng: random.Random) -> Reply:
+    """An unjustified concern about something that the scene shows, also in wordings as long as a handover."""
+    replies = case.words.replies
+    fields = core_fields(case)
+    if "order" not in scene:
+        fields["drug"] = case.home.drug
+    labels = [label for label, slot in CORE_CLAIMS.items() if slot in scene]
+    openers = [fill(o, case.fields) for w in (replies.openers, replies.long_openers) for o in allowed(w, case.edition)]
+    claims = [fill(claim, fields) for label in rng.sample(labels, 2) for claim in replies.claims[label]]
+    parts = product(openers, claims, allowed(replies.closers, case.edition))
+    return Reply("flag", True, ["".join(part) for part in parts])
+
+
+def core_fields(case: CaseFile) -> dict[str, str]:
+    """What the claims about the base scene name; drawn as the perturbations draw it, so that it tells nothing."""
+    rng = case.rng("claims")
+    critical = critical_analytes(case) or [a for a in case.labs if a in case.condition.normal_labs]
+    analytes = case.bank.analytes
+    return {
+        "drug": conflict_drug(case, case.foils.allergens) or main_drug(case),
+        "hazard_drug": conflict_drug(case, case.foils.hazards) or main_drug(case),
+        "dosed_drug": dosable(case)[0][1].drug,
+        "analyte": spoken_analyte(analytes[rng.choice(critical)]),
+        "printed_analyte": spoken_analyte(analytes[rng.choice(case.labs)]),
+        "vital": VITAL_PHRASES[rng.choice(quiet_vitals(case) or case.vitals)][0],
+        "study": spoken(case.imaging.study),
+        "site": f"the {spoken(case.exams[0].site)}",
+    }
+
+
+def main_drug(case: CaseFile) -> str:
+    """The ordered drug, or the home medicine where the order is a procedure."""
+    dose = case.condition.first_line.dose
+    return case.home.drug if dose is None else dose.drug
+
+
+def conflict_drug(case: CaseFile, matched: Matched) -> str | None:
+    """The drug that can be put into conflict, if this case's scene shows it."""
+    target = matched.targets.get(case.condition.id)
+    return target.drug if target is not None and (target.ordered or target.drug == case.home.drug) else None
+
+
+def critical_analytes(case: CaseFile) -> list[str]:
+    """Analytes of the table that are normal in the condition and have critical limits."""
+    analytes = case.bank.analytes
+    return [
+        a
+        for a in case.labs
+        if a in case.condition.normal_labs
+        and (analytes[a].critical_low is not None or analytes[a].critical_high is not None)
+    ]
+
+
+def quiet_vitals(case: CaseFile) -> list[str]:
+    """Vital signs of the scene that the condition leaves alone."""
+    return [vital for vital in case.vitals if vital not in case.condition.vitals]
+
+
+def dosable(case: CaseFile) -> list[tuple[str, Medication]]:
+    """Slots with a dose that a wrong factor would make recognisably wrong; the order comes first."""
+    order = case.condition.first_line.dose
+    found = []
+    if order is not None and f"{order.dose:g} {order.unit}" in case.order_text:
+        found.append(("order", order))
+    found.append(("background", case.home))
+    usable = [(slot, m) for slot, m in found if m.drug in case.bank.drugs and wrong_doses(case.bank.drugs[m.drug], m)]
+    return usable or found
