@@ -1,0 +1,104 @@
+"""Fills the cache of model weights ahead of a run, so that jobs find them there.
+
+Packaged weights are converted once; weights from the hub are downloaded (safetensors and tokenizer only).
+Several models: model=a,b. Further settings of the model may follow: model.revision=...
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from bsft.config import ModelConfig
+
+HUB_FILES = [
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "config.json",
+    "generation_config.json",
+    "tokenizer*",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "chat_template*",
+    "LICENSE*",
+]
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "overrides", nargs="+", metavar="model=OPTION", help="an option of conf/model, then model.KEY=VALUE"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """
+    Raises:
+        BadInput, ConfigError: unknown option or key, or the weights cannot be had.
+    """
+    for model in models_of(arguments.overrides):
+        path = fetch(model)
+        where = path or f"nothing to fetch (model.source={model.source})"
+        sys.stdout.write(f"{model.name}: {where}\n  licence: {model.terms or 'see the model card'}\n")
+    return 0
+
+
+def models_of(overrides: list[str]) -> list[ModelConfig]:
+    """The models that a command line means, composed and checked as for a job."""
+    from hydra.errors import HydraException
+
+    from bsft.bench.store import BadInput
+    from bsft.launch import plan
+
+    keys = [override.partition("=")[0] for override in overrides]
+    for key, override in zip(keys, overrides, strict=True):
+        if key != "model" and not key.startswith("model."):
+            raise BadInput(f"{override}: allowed are model=OPTION and model.KEY=VALUE")
+    if "model" not in keys:
+        raise BadInput("say which model: model=OPTION")
+    try:
+        return [job.model for job in plan(overrides, multirun=True).jobs]
+    except HydraException as error:
+        raise BadInput(" ".join(str(error).split())) from None
+
+
+def fetch(model: ModelConfig) -> Path | None:
+    """Puts a model's weights into the cache and says where they are; None when there is nothing to fetch.
+
+    Raises:
+        BadInput: the package is not installed, or the hub does not give the files.
+    """
+    if model.source == "packaged":
+        from bsft.model.weights import converted
+
+        sys.stderr.write(f"{model.name}: looking in the cache; a first conversion takes about a minute\n")
+        return converted(model)
+    if model.source == "hub":
+        return _snapshot(model)
+    return None
+
+
+def _snapshot(model: ModelConfig) -> Path:
+    import httpx
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, LocalEntryNotFoundError, RepositoryNotFoundError
+
+    from bsft.bench.store import BadInput
+
+    assert model.id is not None
+    patterns = [*HUB_FILES, "*.py"] if model.trust_remote_code else HUB_FILES
+    where = f"model={model.name}: {model.id}"
+    try:
+        return Path(snapshot_download(model.id, revision=model.revision, allow_patterns=patterns))
+    except GatedRepoError:
+        raise BadInput(
+            f"{where} asks for consent: accept its terms on the hub, then log in with `hf auth login`"
+        ) from None
+    except RepositoryNotFoundError:
+        raise BadInput(f"{where}: the hub has no such model, or it is private: log in with `hf auth login`") from None
+    except (LocalEntryNotFoundError, httpx.TransportError):
+        raise BadInput(f"{where}: the hub cannot be reached from here, and the cache does not have the model") from None
+    except (HfHubHTTPError, OSError) as error:
+        raise BadInput(f"{where}: {' '.join(str(error).split())}") from None

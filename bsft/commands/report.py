@@ -1,0 +1,46 @@
+"""Compares the finished jobs of a sweep.
+
+Prints a table and writes table.md, table.csv, radar.png, radar.svg and index.html (one self-contained page) to report/
+below the sweep. Jobs that differ in their seed alone are one row.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.text import Text
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sweep", type=Path, metavar="multirun/SWEEP", help="the sweep's directory, or that of one job")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """
+    Raises:
+        BadInput: nothing to report; or, after everything else has been reported, a file that could not be read.
+    """
+    from bsft.bench.store import BadInput
+    from bsft.report.summary import write_report
+    from bsft.report.tables import common, notes
+    from bsft.report.terminal import console_for, rich_comparison, rich_standings
+
+    report = write_report(arguments.sweep)
+    console = console_for(sys.stdout)
+    title = ": ".join(filter(None, (report.sweep.name, common(report.rows))))
+    table, dropped = rich_comparison(report.rows, console, title)
+    console.print(table)
+    if dropped:
+        names = ", ".join(column.header for column in reversed(dropped))
+        console.print(Text(f"No room here, but in the files: {names}."), style="dim")
+    for note in notes(report.rows):
+        console.print(Text(note), style="dim")
+    if report.sweep.unfinished:
+        console.print(rich_standings(report.sweep.unfinished))
+    for file in report.files:
+        console.print(Text(str(file)), soft_wrap=True)
+    if report.sweep.problems:
+        raise BadInput("; ".join(report.sweep.problems))
+    return 0

@@ -1,0 +1,107 @@
+"""Shows how the jobs of one or more sweeps stand.
+
+A running job whose process is gone on this host is shown as interrupted. Exit status 1 when a job has failed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from bsft.bench.store import BadInput
+from bsft.report.sweep import Standing, standing, visible_runs
+from bsft.report.terminal import STATE_STYLES, console_for
+
+ROOT = Path("multirun")
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "sweeps", nargs="*", type=Path, metavar="multirun/SWEEP", help="default: all sweeps in multirun/"
+    )
+    parser.add_argument("--json", action="store_true", help="a JSON array instead of a table")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """
+    Raises:
+        BadInput: no such directory.
+    """
+    sweeps = arguments.sweeps or _all_sweeps()
+    found = [(sweep, standing(run)) for sweep in sweeps for run in visible_runs(sweep)]
+    now_unix_s = time.time()
+    if arguments.json:
+        json.dump([_as_json(sweep, stands, now_unix_s) for sweep, stands in found], sys.stdout, indent=2)
+        sys.stdout.write("\n")
+    else:
+        _print(found, now_unix_s, sweeps)
+    states = {stands.state for _, stands in found}
+    if damaged := [stands for _, stands in found if stands.state == "damaged"]:
+        raise BadInput("; ".join(str(stands.reason) for stands in damaged))
+    return 1 if "failed" in states else 0
+
+
+def _all_sweeps() -> list[Path]:
+    if not ROOT.is_dir():
+        raise BadInput(f"{ROOT}: no such directory here; give a sweep's directory")
+    return sorted(path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def _as_json(sweep: Path, stands: Standing, now_unix_s: float) -> dict[str, Any]:
+    updated = stands.updated_unix_s
+    return {
+        "sweep": sweep.resolve().name,
+        "job": stands.name,
+        "path": str(stands.run.path),
+        "state": stands.state,
+        "step": stands.step,
+        "updated_unix_s": updated,
+        "age_s": None if updated is None else round(now_unix_s - updated, 1),
+        "reason": stands.reason,
+    }
+
+
+def _print(found: Sequence[tuple[Path, Standing]], now_unix_s: float, sweeps: Sequence[Path]) -> None:
+    console = console_for(sys.stdout)
+    if not found:
+        console.print(Text(f"no jobs in {', '.join(map(str, sweeps)) or ROOT}"))
+        return
+    for sweep in dict.fromkeys(sweep for sweep, _ in found):
+        own = [stands for path, stands in found if path == sweep]
+        console.print(_table(str(sweep), own, now_unix_s))
+
+
+def _table(title: str, standings: Sequence[Standing], now_unix_s: float) -> Table:
+    states = [stands.state for stands in standings]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in STATE_STYLES if state in states)
+    table = Table(title=f"{title}: {counts}", title_justify="left", header_style="bold")
+    table.add_column("job", overflow="fold")
+    table.add_column("state")
+    table.add_column("step", justify="right")
+    table.add_column("age", justify="right")
+    table.add_column("reason", overflow="fold")
+    for stands in standings:
+        table.add_row(
+            Text(stands.name),
+            Text(stands.state, style=STATE_STYLES[stands.state]),
+            "" if stands.step is None else f"{stands.step:,}",
+            "" if stands.updated_unix_s is None else age(now_unix_s - stands.updated_unix_s),
+            Text(stands.reason or ""),
+        )
+    return table
+
+
+def age(seconds: float) -> str:
+    """A rough age: `40 s`, `12 min`, `5 h`, `3 d`."""
+    for unit, length_s, limit_s in (("s", 1, 60), ("min", 60, 3600), ("h", 3600, 48 * 3600)):
+        if seconds < limit_s:
+            return f"{max(0, int(seconds // length_s))} {unit}"
+    return f"{int(seconds // 86400)} d"

@@ -1,0 +1,1 @@
+"""Reading finished things: sweeps, their tables, figures and the page. Nothing here imports torch."""

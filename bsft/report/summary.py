@@ -1,0 +1,85 @@
+"""A sweep's report: read, compared, drawn and written below the sweep's directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from bsft.bench.store import BadInput
+from bsft.report.canvas import to_bytes
+from bsft.report.documents import comma_separated, markdown
+from bsft.report.figures import curves_figure, restraint_figure
+from bsft.report.page import Pictures, page
+from bsft.report.palette import Styles, line_styles
+from bsft.report.radar import radar_figure
+from bsft.report.rows import Block, Row, blocks, comparison
+from bsft.report.sweep import Sweep, read_sweep
+
+DIRECTORY = "report"
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was found and where it was written."""
+
+    sweep: Sweep
+    rows: list[Row]
+    files: list[Path]
+
+
+def write_report(path: Path) -> Report:
+    """Reads a sweep and writes `report/` below it.
+
+    Raises:
+        BadInput: nothing to report, or the directory cannot be written to.
+    """
+    sweep = read_sweep(path)
+    rows = comparison(sweep.jobs)
+    panels = blocks(rows)
+    styles = line_styles(row for row in rows if not row.naive)
+    radar = radar_figure(panels, styles, sweep.name)
+    contents = {
+        "table.md": markdown(sweep, rows).encode(),
+        "table.csv": comma_separated(rows).encode(),
+        "radar.png": to_bytes(radar, "png"),
+        "radar.svg": to_bytes(radar, "svg"),
+        "index.html": page(sweep, rows, panels, _pictures(panels, styles)).encode(),
+    }
+    directory = path / DIRECTORY
+    return Report(sweep, rows, [_write(directory / name, content) for name, content in contents.items()])
+
+
+def _pictures(panels: Sequence[Block], styles: Styles) -> list[Pictures]:
+    """The page's figures, one for each panel, so that a narrow screen can stack them."""
+    restraint = [restraint_figure([panel], styles) for panel in panels]
+    curves = [curves_figure([panel], styles) for panel in panels]
+    drawn = (
+        (
+            "Score by task",
+            "Scores by task, one line per method; the tables of tasks have the same numbers.",
+            [radar_figure([panel], styles, "") for panel in panels],
+        ),
+        (
+            "Speaking up and keeping silent",
+            "Proactive score against restraint; the comparison has the same numbers.",
+            [figure for figure in restraint if figure is not None],
+        ),
+        (
+            "Learning curves",
+            "Training loss and validation macro-F1 by step.",
+            [figure for figure in curves if figure is not None],
+        ),
+    )
+    return [Pictures(title, alt, figures) for title, alt, figures in drawn if figures]
+
+
+def _write(file: Path, content: bytes) -> Path:
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        scratch = file.with_name(f".{file.name}")
+        scratch.write_bytes(content)
+        scratch.replace(file)
+    except OSError as error:
+        raise BadInput(f"{file}: could not be written: {error.strerror}") from None
+    return file

@@ -1,0 +1,106 @@
+"""The values of a comparison: where each stands in `metrics.json`, and how those of several seeds become one."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from bsft.bench.records import BEHAVIORS, Group
+from bsft.report.result import Interval, Result, Scores
+
+ARMS = {
+    "predicted": "predicted token",
+    "none": "no token",
+    "forced_wrong": "wrong token forced",
+    "forced_right": "right token forced (oracle bound, not a result)",
+}
+"""Ways of choosing the behaviour token in the order in which they are shown, with their display names."""
+ARM_VALUES = ("macro_f1", "proactive", "over_intervention_rate")
+
+Measured = tuple[float | None, Interval | None]
+"""A value of one run with its bootstrap interval."""
+Source = TypeVar("Source")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A value: of one run, with its bootstrap interval, or the mean over seeds with the sample standard deviation."""
+
+    mean: float
+    sd: float | None = None
+    ci95: Interval | None = None
+
+    @property
+    def whiskers(self) -> list[list[float]]:
+        """Distances below and above the mean, `(2, 1)`, as error bars want them; zero when nothing is known."""
+        if self.sd is not None:
+            return [[self.sd], [self.sd]]
+        low, high = self.ci95 or (self.mean, self.mean)
+        return [[max(0.0, self.mean - low)], [max(0.0, high - self.mean)]]
+
+
+def _of_group(group: Group) -> Callable[[Scores], Measured]:
+    def measured(scores: Scores) -> Measured:
+        summary = scores.group.get(group)
+        return (summary.macro_f1, summary.macro_f1_ci95) if summary else (None, None)
+
+    return measured
+
+
+def _of_arm(arm: str, value: str) -> Callable[[Result], Measured]:
+    def measured(result: Result) -> Measured:
+        found = result.behavior.arms.get(arm) if result.behavior else None
+        return (getattr(found, value) if found else None, None)
+
+    return measured
+
+
+def _of_generation(value: str) -> Callable[[Result], Measured]:
+    return lambda result: (getattr(result.generation, value) if result.generation else None, None)
+
+
+COMMON: dict[str, Callable[[Any], Measured]] = {
+    "macro_f1": lambda s: (s.overall.macro_f1, s.overall.macro_f1_ci95) if s.overall else (None, None),
+    **{group: _of_group(group) for group in BEHAVIORS},
+    "accuracy": lambda s: (s.overall.accuracy if s.overall else None, None),
+    "mcc": lambda s: (s.overall.mcc if s.overall else None, None),
+    "over_intervention_rate": lambda s: (s.restraint.over_intervention_rate, s.restraint.over_intervention_ci95),
+    "pair_accuracy": lambda s: (s.restraint.pair_accuracy, None),
+}
+"""Values of runs and naive policies alike."""
+
+OF_RUNS: dict[str, Callable[[Result], Measured]] = {
+    "token_accuracy": lambda r: (r.behavior.token_accuracy if r.behavior else None, None),
+    # a method that is not fitted records no time or zero
+    "fit_s": lambda r: (r.cost.fit_s or None, None),
+    "score_s": lambda r: (r.cost.score_s, None),
+    **{f"arm.{arm}.{value}": _of_arm(arm, value) for arm in ARMS for value in ARM_VALUES},
+    **{f"generation.{value}": _of_generation(value) for value in ("unparsed_rate", "agreement")},
+}
+
+
+def estimates(sources: Sequence[Source], measures: Mapping[str, Callable[[Source], Measured]]) -> dict[str, Estimate]:
+    """One estimate per measure; a measure that some source lacks is left out."""
+    found = {}
+    for name, measure in measures.items():
+        measured = [measure(source) for source in sources]
+        values = [value for value, _ in measured if value is not None]
+        if not values or len(values) < len(measured):
+            continue
+        if len(values) == 1:
+            found[name] = Estimate(values[0], ci95=measured[0][1])
+        else:
+            found[name] = Estimate(statistics.fmean(values), sd=statistics.stdev(values))
+    return found
+
+
+def task_score(name: str) -> Callable[[Result], Measured]:
+    """The measure of one task."""
+
+    def measured(result: Result) -> Measured:
+        task = result.task.get(name)
+        return (task.score, task.ci95) if task else (None, None)
+
+    return measured
