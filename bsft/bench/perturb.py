@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from bsft.bench.casefile import CaseFile
 from bsft.bench.records import Perturbation
 from bsft.bench.scene import Scene, Slot
 from bsft.bench.simulate import lab_row, number, reference_range
-from bsft.bench.wordings import pick
+from bsft.bench.wordings import allowed, pick
 
 HELDOUT_KINDS = frozenset({"error/age", "error/unit", "consistency/clock"})
 """Kinds that only the split `test_heldout` contains; each shares its label with a kind that is trained."""
@@ -24,8 +25,13 @@ HELDOUT_KINDS = frozenset({"error/age", "error/unit", "consistency/clock"})
 OPENING_TURNS = 2
 """Side threads come after the opening."""
 
-LATE_SHARE = 0.5
+LATE_SHARE = 0.6
 """How often a side thread stands at the end of a scene, where it leaves the prefix shared with the other items."""
+
+
+PROPER_NAMES = frozenset({"Doppler", "Kernig", "Rinne", "Weber", "Glasgow", "Epley"})
+
+MAX_OTHER_SIDE_LINES = 2
 
 
 @dataclass(frozen=True)
@@ -75,6 +81,24 @@ def place(case: CaseFile, scene: Scene, rng: random.Random, *slots: Slot) -> Sce
     return scene
 
 
+def name_other_side(case: CaseFile, scene: Scene, rng: random.Random) -> Scene | None:
+    """Lets the nurse name the unaffected side until it is named once less than the affected one.
+
+    A flip of one mention then exchanges the two counts, which leaves word counts without information. None where that
+    would take too many lines.
+    """
+    words = re.findall(r"\b(?:left|right)\b", scene.text)
+    missing = words.count(case.side) - 1 - words.count(case.other_side)
+    lines = list(allowed(case.words.threads.other_side_lines, case.edition))
+    rng.shuffle(lines)
+    if missing <= 0:
+        return scene
+    if missing > min(MAX_OTHER_SIDE_LINES, len(lines)):
+        return None
+    template = " ".join(lines[:missing])
+    return place(case, scene, rng, Slot("other side", "Nurse", "nurse", template, case.fields))
+
+
 def aside(case: CaseFile, rng: random.Random) -> Slot:
     """Somebody has dealt with a matter of no importance."""
     return Slot("aside", "Nurse", "nurse", pick(case.words.threads.asides, case.edition, rng), {})
@@ -108,7 +132,7 @@ def row_text(case: CaseFile, analyte_id: str, value: float) -> str:
 def spoken(name: str) -> str:
     """A display name inside a sentence: "chest X-ray", but "MRI of the spine" and "Murphy's sign" as they are."""
     first = name.split()[0]
-    if "'" in first or first.lower() in ("doppler", "murphy") or not first[1:2].islower():
+    if "'" in first or first in PROPER_NAMES or first[1:] != first[1:].lower() or not first[1:]:
         return name
     return name[0].lower() + name[1:]
 

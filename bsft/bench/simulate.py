@@ -315,6 +315,8 @@ def _draw(
         value = characteristic.low + position * (characteristic.high - characteristic.low)
     value = round(value, entry.decimals)
     step = 10.0**-entry.decimals
+    if person.is_child and entry.reference_child is not None:
+        return value
     # Simulated results stay short of the critical limits: a critical value is always an injected one.
     if entry.critical_low is not None:
         value = max(value, round(entry.critical_low + step, entry.decimals))

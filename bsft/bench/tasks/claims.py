@@ -70,7 +70,7 @@ def core_fields(case: CaseFile) -> dict[str, str]:
         "printed_analyte": spoken_analyte(analytes[rng.choice(case.labs)]),
         "vital": VITAL_PHRASES[rng.choice(quiet_vitals(case) or case.vitals)][0],
         "study": spoken(case.imaging.study),
-        "site": f"the {spoken(case.exams[0].site)}",
+        "site": spoken(case.exams[0].site),
     }
 
 
@@ -98,8 +98,16 @@ def critical_analytes(case: CaseFile) -> list[str]:
 
 
 def quiet_vitals(case: CaseFile) -> list[str]:
-    """Vital signs of the scene that the condition leaves alone."""
-    return [vital for vital in case.vitals if vital not in case.condition.vitals]
+    """Vital signs of the scene that the condition leaves alone and that have limits at this age."""
+    vitals = case.bank.vitals
+    # Critical limits are those of adults.
+    return [
+        vital
+        for vital in case.vitals
+        if vital not in case.condition.vitals
+        and not (case.person.is_child and vitals[vital].reference_child is not None)
+        and (vitals[vital].critical_low is not None or vitals[vital].critical_high is not None)
+    ]
 
 
 def dosable(case: CaseFile) -> list[tuple[str, Medication]]:

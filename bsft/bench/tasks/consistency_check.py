@@ -17,7 +17,7 @@ import random
 from collections.abc import Callable
 
 from bsft.bench.casefile import CaseFile, clock
-from bsft.bench.perturb import Pair, place
+from bsft.bench.perturb import Pair, name_other_side, place
 from bsft.bench.records import TaskSpec
 from bsft.bench.scene import Scene, Slot
 from bsft.bench.tasks.common import NO_FLAG, choose_kind
@@ -33,7 +33,7 @@ SPEC = TaskSpec(
 
 KINDS = {
     "consistency/exam_imaging": 0.3, "consistency/side": 0.3, "consistency/history_medication": 0.2,
-    "consistency/speakers": 0.2, "consistency/sequence": 0.15, "consistency/clock": 0.1,
+    "consistency/speakers": 0.2, "consistency/sequence": 0.1, "consistency/clock": 0.1,
 }  # fmt: skip
 
 BYSTANDER_SHARE = 0.5
@@ -150,8 +150,11 @@ def _side(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     examined = [scene["examination"].fields[f"f{i}"] for i in range(2)]
     if case.side not in report or not any(case.side in finding for finding in examined):
         return None
+    named = name_other_side(case, scene, rng)
+    if named is None:
+        return None
     after = report.replace(case.side, case.other_side)
-    return Pair("consistency/side", "flag_exam_imaging", scene, "imaging", "finding", after)
+    return Pair("consistency/side", "flag_exam_imaging", named, "imaging", "finding", after)
 
 
 def _history_medication(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:

@@ -20,7 +20,7 @@ from collections.abc import Callable
 from bsft.bench.casefile import CaseFile
 from bsft.bench.oracle import allergy_conflict, contraindicated, value_is_critical
 from bsft.bench.perturb import Pair, beyond, place, row_of, row_text, spoken_analyte
-from bsft.bench.records import TaskSpec
+from bsft.bench.records import Role, TaskSpec
 from bsft.bench.simulate import VITAL_PHRASES
 from bsft.bench.tasks.claims import conflict_drug, critical_analytes, quiet_vitals
 from bsft.bench.tasks.common import NO_FLAG, choose_kind
@@ -34,6 +34,11 @@ SPEC = TaskSpec(
 )
 
 KINDS = {"critical/allergy": 0.5, "critical/contraindication": 0.25, "critical/lab": 0.12, "critical/vital": 0.13}
+HAZARD_SPEAKERS: tuple[tuple[str, Role], ...] = (
+    ("Pharmacist", "pharmacist"), ("Resident", "resident"), ("Nurse", "nurse"),
+)  # fmt: skip
+ORDER_SHARE = 0.5
+"""Share of allergy conflicts, where possible, in which the order is changed and the allergy stays."""
 MATCHED_KINDS = frozenset({"critical/allergy", "critical/contraindication"})
 
 
@@ -59,6 +64,8 @@ def _allergy(case: CaseFile, rng: random.Random) -> Pair | None:
     drug = conflict_drug(case, matched)
     if drug is None or rng.random() > matched.weights[case.condition.id]:
         return None
+    if rng.random() < ORDER_SHARE and (changed := _changed_order(case, rng)) is not None:
+        return changed
     conflict = matched.conflict(case.condition.id, rng)
     return Pair(
         kind="critical/allergy",
@@ -73,6 +80,40 @@ def _allergy(case: CaseFile, rng: random.Random) -> Pair | None:
     )
 
 
+def _changed_order(case: CaseFile, rng: random.Random) -> Pair | None:
+    """The first choice in place of the alternative, or the reverse, whichever the recorded allergy forbids.
+
+    Either is the forbidden one in half of the pairs, so that neither order is commoner in perturbed scenes.
+    """
+    orders = [case.condition.first_line, case.condition.alternative]
+    forbidden = rng.randrange(2)
+    conflicts = []
+    for this, other in ((0, 1), (1, 0)):
+        drugs = [*orders[other].drugs, case.home.drug]
+        conflicts.append([
+            name
+            for name, allergen in case.bank.allergens.items()
+            if allergen.forbids
+            and allergy_conflict(case.bank, name, orders[this].drugs)
+            and not allergy_conflict(case.bank, name, drugs)
+        ])  # fmt: skip
+    if not all(conflicts):
+        return None
+    names = conflicts[forbidden]
+    conflict = rng.choices(names, [case.bank.allergens[name].common ** 0.5 for name in names])[0]
+    scene = case.core.put("allergy", allergies=case.allergies_text((conflict, *case.allergens[1:])))
+    return Pair(
+        kind="critical/allergy",
+        label="flag_allergy",
+        clean=scene.put("order", order=orders[1 - forbidden].text),
+        slot="order",
+        field="order",
+        after=orders[forbidden].text,
+        claims={"drug": "what was just ordered"},
+        urgent=True,
+    )
+
+
 def _contraindication(case: CaseFile, rng: random.Random) -> Pair | None:
     matched = case.foils.hazards
     drug = conflict_drug(case, matched)
@@ -80,8 +121,8 @@ def _contraindication(case: CaseFile, rng: random.Random) -> Pair | None:
         return None
     hazards = case.words.threads.hazards
     conflict = matched.conflict(case.condition.id, rng)
-    speaker = rng.choice((("Pharmacist", "pharmacist"), ("Resident", "resident"), case.relative))
-    line = case.slot("hazard", case.words.threads.hazard_line, speaker, z=hazards[matched.foil(case.condition.id, rng)])  # type: ignore[arg-type]
+    speaker = case.speaker("hazard", HAZARD_SPEAKERS)
+    line = case.slot("hazard", case.words.threads.hazard_line, speaker, z=hazards[matched.foil(case.condition.id, rng)])
     return Pair(
         kind="critical/contraindication",
         label="flag_contraindication",

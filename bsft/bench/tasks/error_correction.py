@@ -17,9 +17,9 @@ from collections.abc import Callable
 
 from bsft.bench.casefile import CaseFile
 from bsft.bench.oracle import value_is_impossible, wrong_doses
-from bsft.bench.perturb import Pair, place, row_of, shift_decimal, spoken_analyte
+from bsft.bench.perturb import Pair, name_other_side, place, row_of, shift_decimal, spoken_analyte
 from bsft.bench.records import TaskSpec
-from bsft.bench.scene import Scene, Slot
+from bsft.bench.scene import Scene
 from bsft.bench.simulate import Person, number, reference_range
 from bsft.bench.tasks.claims import dosable
 from bsft.bench.tasks.common import NO_FLAG, choose_kind
@@ -75,10 +75,6 @@ def _with_chart(case: CaseFile, kind: str, rng: random.Random) -> Scene:
         sex=case.person.sex, medicine=case.text("medication:comorbidity"), form_side=form,
     )  # fmt: skip
     slots = [stopped, chart] if kind == "error/drug" or rng.random() < STOPPED_SHARE else [chart]
-    if kind == "error/laterality":
-        # Both sides are named equally often, or nearly so, in either twin.
-        band = Slot("band", "Nurse", "nurse", "Name band checked on the {other_side} wrist.", case.fields)
-        slots.insert(rng.randrange(len(slots) + 1), band)
     return place(case, case.core, rng, *slots)
 
 
@@ -178,6 +174,7 @@ def _drug(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
 
 
 def _laterality(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
-    if not case.is_lateral:
+    named = name_other_side(case, scene, rng) if case.is_lateral else None
+    if named is None:
         return None
-    return Pair("error/laterality", "flag_laterality", scene, "chart", "form_side", f"{case.other_side} side")
+    return Pair("error/laterality", "flag_laterality", named, "chart", "form_side", f"{case.other_side} side")

@@ -14,6 +14,7 @@ alike, and an entry that is missing is replaced by another one, so that every en
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterable
 
 from bsft.bench.bank.schema import GuidelineStep
@@ -66,9 +67,17 @@ def claim_fields(case: CaseFile) -> dict[str, str]:
     }
 
 
+_STEP_TAIL = re.compile(
+    r",| (?:and|before|after|within|at|while|if|for|in|until|with|to|every|because|when|unless|once|from|by|on|as"
+    r"|that)\b"
+)
+
+
 def step_name(step: GuidelineStep) -> str:
-    """A step's id in words: "swallow assessment"."""
-    return step.id.replace("_", " ")
+    """The head of a step's text: "calculate the Glasgow-Blatchford score"."""
+    words = step.text.split()
+    head = " ".join(words[:2])
+    return (head + _STEP_TAIL.split(step.text[len(head) :])[0]).strip()
 
 
 def _steps(case: CaseFile) -> list[GuidelineStep]:

@@ -98,6 +98,7 @@ class Threads(_Entry):
     account_second: Wordings
     arrival_line: Wordings
     sequence_line: Wordings
+    other_side_lines: Wordings
     asides: Wordings
     ambiguities: dict[str, Ambiguity]
     strengths: Strengths
