@@ -6,17 +6,21 @@ Imports no torch.
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import hydra
+from hydra import version
 from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra._internal.utils import get_args_parser
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path, get_args_parser
+from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
@@ -54,16 +58,18 @@ def is_done(config: cfg.Config) -> bool:
     return directory.status().state == "done" and directory.frozen_identity() == identity(config)
 
 
-def plan(overrides: Sequence[str], *, multirun: bool) -> Plan:
+def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> Plan:
     """Composes and checks every job that a command line means.
+
+    Args:
+        more_configs: a directory with YAML files of the user's own (`--config-dir`).
 
     Raises:
         ConfigError, BadInput, HydraException: what is wrong, with the key or file.
     """
     cfg.register()
     register_resolver()
-    with hydra.initialize_config_dir(str(config_dir()), version_base="1.3"):
-        loader = GlobalHydra.instance().config_loader()
+    with _config_loader(more_configs) as loader:
         groups = loader.list_groups("")
         parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
         for override in parsed:
@@ -83,6 +89,22 @@ def plan(overrides: Sequence[str], *, multirun: bool) -> Plan:
     return Plan(jobs, multirun, any(job.dry_run for job in jobs))
 
 
+@contextlib.contextmanager
+def _config_loader(more_configs: str | None) -> Iterator[Any]:
+    """Hydra's loader over the same search path that its command line would have."""
+    version.setbase("1.3")
+    search_path = create_config_search_path(str(config_dir()))
+    if more_configs is not None:
+        directory = Path(more_configs).absolute()
+        if not directory.is_dir():
+            raise BadInput(f"--config-dir {more_configs}: no such directory")
+        search_path.prepend("command-line", f"file://{directory}", anchor=SearchPathQuery(provider="schema"))
+    try:
+        yield Hydra.create_main_hydra2("bsft-train", search_path).config_loader
+    finally:
+        GlobalHydra.instance().clear()
+
+
 def _is_choice(override: Override, groups: Sequence[str]) -> bool:
     return override.key_or_group in groups or override.is_hydra_override()
 
@@ -93,6 +115,8 @@ def _check_override(override: Override, groups: Sequence[str]) -> None:
             f"{override.key_or_group}: keys cannot be added{cfg.did_you_mean(override.key_or_group, _all_keys())} "
             "(--cfg job prints every key)"
         )
+    if override.is_delete():
+        raise cfg.ConfigError(f"{override.input_line}: nothing can be removed from the configuration")
 
 
 def _all_keys() -> list[str]:
@@ -115,13 +139,11 @@ def _dotted(node: DictConfig, prefix: str = "") -> list[str]:
 
 def _check_option(choice: Override, loader: Any) -> None:
     group, option = choice.key_or_group, choice.value()
-    if isinstance(option, str) and group in loader.list_groups(""):
+    if group in loader.list_groups("") and isinstance(option, str | None):
         options = [o for o in loader.get_group_options(group) if not o.startswith("schema_")]
         if option not in options:
-            raise cfg.ConfigError(
-                f"{choice.input_line}: no such {group}{cfg.did_you_mean(option, options)} "
-                f"(allowed: {', '.join(options)})"
-            )
+            near, allowed = cfg.did_you_mean(option or "", options), ", ".join(options)
+            raise cfg.ConfigError(f"{choice.input_line}: no such {group}{near} (allowed: {allowed})")
 
 
 class _Composer:
@@ -188,21 +210,24 @@ def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -
     """The command `bsft-train`: pre-flight, then Hydra.
 
     Returns:
-        Exit status: 0 when every job is done, 1 when one failed, 2 when the command line or its inputs are wrong.
+        0 when every job is done, 1 when one failed, 2 when the command line or its inputs are wrong.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     cfg.register()
     register_resolver()
-    parsed = get_args_parser().parse_args(arguments)
-    only_asks = parsed.help or parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion
-    if only_asks:
-        _hydra(task, arguments)
-        return 0
+    # Hydra itself wants all overrides in one place; here `model=tiny -m seed=0,1` works too
+    parsed = get_args_parser().parse_intermixed_args(arguments)
+    arguments = [a for a in arguments if a not in parsed.overrides] + parsed.overrides
+    if parsed.help or parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion:
+        return _hydra(task, arguments)
     console = Console(stderr=True)
     try:
-        if parsed.config_path or parsed.config_dir or parsed.config_name:
-            return _hydra(task, arguments)
-        planned = plan(parsed.overrides, multirun=parsed.multirun)
+        if parsed.config_path or parsed.config_name:
+            raise cfg.ConfigError(
+                "--config-path and --config-name are not supported; for YAML files of your own, for example "
+                "mine/experiment/pilot.yaml, use --config-dir mine experiment=pilot"
+            )
+        planned = plan(parsed.overrides, multirun=parsed.multirun, more_configs=parsed.config_dir)
         pending = planned.pending
         if planned.dry_run:
             Console().print(_table(planned.jobs))
@@ -212,8 +237,7 @@ def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -
     except (cfg.ConfigError, BadInput, HydraException, OmegaConfBaseException) as error:
         _complain(console, f"bsft-train: {_first_sentence(error)}")
         return 2
-    skipped = len(planned.jobs) - len(pending)
-    if skipped:
+    if skipped := len(planned.jobs) - len(pending):
         console.print(f"{skipped} of {len(planned.jobs)} jobs are already done", highlight=False)
     if pending:
         _hydra(task, arguments)

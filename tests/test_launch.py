@@ -1,0 +1,317 @@
+"""The command line: everything that can be found wrong is found before the first job starts, and without torch."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from omegaconf import DictConfig
+
+from bsft import config as cfg
+from bsft import launch
+from bsft.bench.store import BadInput
+from bsft.paths import config_dir
+from bsft.runs import CONFIG, STATUS, RunDirectory, run_directories
+
+GROUPS = [(group, file.stem) for group in cfg.SCHEMAS for file in sorted((config_dir() / group).glob("*.yaml"))]
+EXPERIMENTS = [file.stem for file in sorted((config_dir() / "experiment").glob("*.yaml"))]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended: exit status, what it printed, the names of the jobs that ran."""
+
+    code: int
+    out: str
+    err: str
+    ran: list[str]
+
+
+Train = Callable[..., Ended]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "multirun"
+
+
+@pytest.fixture
+def train(
+    small: Path, root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Train]:
+    """`bsft-train` on the small benchmark, with a task that only says that it ran; seed 13 fails."""
+    monkeypatch.setattr(sys, "argv", ["bsft-train"])
+
+    def run(*arguments: str) -> Ended:
+        ran: list[str] = []
+
+        def task(composed: DictConfig) -> None:
+            config = cfg.validate(composed)
+            directory = RunDirectory.of(config)
+            ran.append(directory.path.name)
+            if config.seed == 13:
+                directory.set_status("failed", "thirteen")
+            else:
+                directory.set_status("done")
+
+        defaults = ["data=behaviorbench_jsonl", f"data.path={small}", "model=tiny", "logger=none", f"root={root}"]
+        code = launch.main(task, [*defaults, *arguments])
+        return Ended(code, *capsys.readouterr(), ran)
+
+    yield run
+
+
+# --- what is wrong is said at once ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["sed=1"], "sed=1: unknown key sed; did you mean seed?"),
+        (["method.lora.rnk=3"], "unknown key method.lora.rnk; did you mean method.lora.rank?"),
+        (["trainer.fit.optim.lrr=1"], "unknown key trainer.fit.optim.lrr; did you mean trainer.fit.optim.lr?"),
+        (["methd=baseline"], "unknown key methd; did you mean method?"),
+        (["method=baseline", "method.k=3"], "unknown key method.k; did you mean"),
+        (["method=baseline", "method.lora.rank=3"], "unknown key method.lora.rank"),
+        (["+seeds=1"], "seeds: keys cannot be added; did you mean seed?"),
+        (["+trainer.fit.optim.lrr=1"], "keys cannot be added; did you mean trainer.fit.optim.lr?"),
+        (["~seed"], "~seed: nothing can be removed"),
+        (["~method"], "~method: nothing can be removed"),
+        (["seed=abc"], "seed: Value 'abc' of type 'str' could not be converted to Integer"),
+        (["trainer.fit.max_steps=1.5"], "trainer.fit.max_steps: Value '1.5' of type 'float' could not be converted"),
+        (["redo=maybe"], "redo: Value 'maybe' is not a valid bool"),
+        (["data.tasks=a"], "data.tasks: Invalid value assigned: str is not a ListConfig"),
+        (["seed=${nosuch}"], "seed: Interpolation key 'nosuch' not found"),
+        (["method.tuning=qlora"], "method.tuning=qlora needs CUDA"),
+        (["method.behavior.token=proactive"], "has no effect with method.behavior.mode=predict"),
+        (["method=behaviour_sft"], "method=behaviour_sft: no such method; did you mean behavior_sft? (allowed: base"),
+        (["model=schema_model"], "model=schema_model: no such model (allowed: gemma3_270m,"),
+        (["experiment=dem"], "experiment=dem: no such experiment; did you mean demo?"),
+        (["experiment=null"], "experiment=null: no such experiment"),
+        (["data.path=/nowhere"], "data.path=/nowhere: no such file, or a directory without .jsonl files"),
+        (["data=mederrbench", "data.path=/nowhere"], "/nowhere/reviewed_data_EN_train.csv: no such file"),
+        (["data.path=???"], "data.path has no value: set data.path=..."),
+        (["model.source=local", "model.path=/nowhere"], "model.path=/nowhere: no such directory"),
+        (["seed=1,2"], "seed=1,2: several values make a sweep; add -m"),
+        (["method=baseline,few_shot"], "Ambiguous value for argument 'method=baseline,few_shot'"),
+        (["seed"], "Error parsing override 'seed'"),
+        (["hydra.nosuch=1"], "hydra.nosuch: Key 'nosuch' not in 'HydraConf'"),
+        (["hydra/launcher=nosuch"], "Could not find 'hydra/launcher/nosuch'"),
+        (["--config-name", "mine"], "--config-path and --config-name are not supported"),
+        (["--config-dir", "/nowhere"], "--config-dir /nowhere: no such directory"),
+        (["-m", "seed=0,x"], "seed: Value 'x' of type 'str' could not be converted to Integer"),
+        (["-m", "seed=0,1", "sed=3"], "unknown key sed; did you mean seed?"),
+        (["-m", "method=baseline,foo"], "method=foo: no such method"),
+        (["-m", "method=few_shot,baseline", "method.k=2"], "unknown key method.k"),
+        (["-m", "trainer.strategy=auto,ddp", "trainer.devices=2"], "trainer.devices=2: also set trainer.strategy=ddp"),
+    ],
+    ids=" ".join,
+)
+def test_a_wrong_command_ends_with_one_sentence_before_anything_is_written(
+    train: Train, root: Path, arguments: list[str], sentence: str
+) -> None:
+    ended = train(*arguments)
+    assert (ended.code, ended.ran, root.exists()) == (2, [], False)
+    assert ended.err.startswith("bsft-train: ") and sentence in ended.err
+    assert ended.err.count("\n") == 1 and "Traceback" not in ended.err
+
+
+def test_no_error_and_no_question_imports_torch(small: Path, tmp_path: Path) -> None:
+    """In a process of its own, because this one has torch already."""
+    script = f"""
+import sys
+from bsft import launch
+from bsft.train import task
+common = ["data=behaviorbench_jsonl", "data.path={small}", "model=tiny", "root={tmp_path}/multirun"]
+codes = [launch.main(task, [*common, *arguments]) for arguments in (
+    ["sed=1"], ["+x=1"], ["seed=a"], ["method.tuning=qlora"], ["method=foo"], ["data.path=/nowhere"], ["seed=1,2"],
+    ["dry_run=true"], ["--help"], ["--cfg", "job", "--resolve"], ["--cfg", "job", "sed=1"],
+)]
+print("codes", codes)
+print("torch", "torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
+    assert "codes [2, 2, 2, 2, 2, 2, 2, 0, 0, 0, 1]" in done.stdout
+    assert "torch False" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_and_the_printed_config_answer(train: Train, root: Path) -> None:
+    assert "behavior_sft" in train("--help").out
+    printed = train("--cfg", "job", "--resolve", "seed=5")
+    assert (printed.code, printed.ran) == (0, [])
+    values = yaml.safe_load(printed.out)
+    assert (values["seed"], values["method"]["behavior"]["mode"], values["root"]) == (5, "predict", str(root))
+
+
+def test_a_printed_config_with_an_unknown_key_is_an_error(train: Train) -> None:
+    assert train("--cfg", "job", "sed=5").code == 1
+
+
+# --- every YAML composes --------------------------------------------------------------------------------------------
+
+
+def plan_with_paths(*overrides: str, multirun: bool = False) -> launch.Plan:
+    """A plan; data sets that live in a directory of the user's are given one."""
+    try:
+        return launch.plan(overrides, multirun=multirun)
+    except cfg.ConfigError as error:
+        if "data.path has no value" not in str(error):
+            raise
+    return launch.plan([*overrides, "data.path=somewhere"], multirun=multirun)
+
+
+@pytest.mark.parametrize(("group", "option"), GROUPS, ids=[f"{group}={option}" for group, option in GROUPS])
+def test_every_option_of_every_group_composes(group: str, option: str) -> None:
+    [job] = plan_with_paths(f"{group}={option}").jobs
+    assert getattr(job, group).name == option
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_composes_to_jobs_that_differ(experiment: str) -> None:
+    planned = plan_with_paths(f"experiment={experiment}")
+    assert planned.jobs
+    assert len({str(cfg.plain(job)) for job in planned.jobs}) == len(planned.jobs)
+
+
+def test_the_demo_experiment_sweeps_the_five_methods_by_itself() -> None:
+    planned = launch.plan(["experiment=demo"], multirun=False)
+    assert planned.multirun
+    methods = [job.method.name for job in planned.jobs]
+    assert methods == ["baseline", "instructed", "few_shot", "general_sft", "behavior_sft"]
+
+
+# --- planning -------------------------------------------------------------------------------------------------------
+
+
+def test_a_sweep_composes_once_per_combination_of_groups(monkeypatch: pytest.MonkeyPatch) -> None:
+    n = 0
+    compose = ConfigLoaderImpl.load_configuration
+
+    def counted(*args: object, **kwargs: object) -> DictConfig:
+        nonlocal n
+        n += 1
+        return compose(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
+    overrides = ["model=tiny", "method=baseline,few_shot", "seed=range(25)", "trainer.score.batch_tokens=1,2"]
+    planned = launch.plan(overrides, multirun=True)
+    assert len(planned.jobs) == 100
+    assert n == 1 + 2  # the sweep itself, then each method
+    assert {(job.method.name, job.seed, job.trainer.score.batch_tokens) for job in planned.jobs} == {
+        (method, seed, tokens) for method in ("baseline", "few_shot") for seed in range(25) for tokens in (1, 2)
+    }
+
+
+def test_jobs_of_a_sweep_do_not_share_values() -> None:
+    first, second = launch.plan(["model=tiny", "method.lora.rank=4,8"], multirun=True).jobs
+    assert (first.method.lora.rank, second.method.lora.rank) == (4, 8)
+
+
+def test_yaml_files_of_the_users_own_are_found(train: Train, tmp_path: Path) -> None:
+    file = tmp_path / "mine" / "experiment" / "pilot.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text("# @package _global_\nseed: 42\nsweep: pilot\n")
+    ended = train("--config-dir", str(tmp_path / "mine"), "experiment=pilot")
+    assert ended.code == 0
+    assert [name.split("-")[2] for name in ended.ran] == ["s42"]
+
+
+def test_dry_run_lists_the_jobs_and_starts_none(train: Train, root: Path) -> None:
+    ended = train("-m", "seed=0,1,2", "dry_run=true")
+    assert (ended.code, ended.ran, root.exists()) == (0, [], False)
+    assert "3 jobs" in ended.out and ended.out.count("queued") == 3
+
+
+# --- running, skipping, starting over -------------------------------------------------------------------------------
+
+
+def test_each_job_has_its_own_frozen_directory(train: Train, root: Path) -> None:
+    ended = train("-m", "method=baseline,behavior_sft", "seed=0,1", "sweep=two")
+    assert ended.code == 0
+    directories = list(run_directories(root / "two"))
+    assert sorted(ended.ran) == [d.path.name for d in directories]
+    for directory in directories:
+        values = yaml.safe_load((directory.path / CONFIG).read_text())
+        assert directory.path.name.startswith(f"{values['config']['method']['name']}-tiny-s{values['config']['seed']}-")
+        assert values["identity"] == directory.frozen_identity()
+
+
+def test_a_flag_between_overrides_is_understood(train: Train) -> None:
+    assert len(train("method=baseline", "-m", "seed=0,1").ran) == 2
+
+
+def test_the_same_command_again_runs_only_what_is_not_done(train: Train) -> None:
+    first = train("-m", "seed=0,1")
+    again = train("-m", "seed=0,1")
+    assert (again.code, again.ran) == (0, [])
+    assert "2 of 2 jobs are already done" in again.err
+    # the third is new; a real task leaves the first two alone when Hydra comes to them
+    assert "2 of 3 jobs are already done" in train("-m", "seed=0,1,2").err
+    assert len(set(first.ran)) == 2
+
+
+def test_a_single_job_and_the_same_job_of_a_sweep_share_a_directory(train: Train) -> None:
+    [alone] = train("seed=1").ran
+    assert "1 of 2 jobs are already done" in train("-m", "seed=0,1").err
+    assert alone.startswith("behavior_sft-tiny-s1-")
+
+
+def test_redo_starts_over_and_keeps_the_old_directory_aside(train: Train, root: Path) -> None:
+    [name] = train().ran
+    (root / "runs" / name / "metrics.json").write_text("old")
+    for n in range(2):
+        assert train("redo=true").ran == [name]
+        assert not (root / "runs" / name / "metrics.json").exists()
+        aside = root / "runs" / (f".{name}.old" if n == 0 else f".{name}.old{n}")
+        assert (aside / CONFIG).exists()
+    assert (root / "runs" / f".{name}.old" / "metrics.json").read_text() == "old"
+
+
+def test_a_failed_job_makes_the_exit_status_1_while_the_others_finish(train: Train, root: Path) -> None:
+    ended = train("-m", "seed=12,13,14")
+    assert ended.code == 1
+    assert [name.split("-")[2] for name in ended.ran] == ["s12", "s13", "s14"]
+    states = {d.path.name.split("-")[2]: d.status().state for d in run_directories(root / "runs")}
+    assert states == {"s12": "done", "s13": "failed", "s14": "done"}
+    assert f"{root / 'runs' / ended.ran[1]}: failed: thirteen (see run.log there)" in ended.err
+
+
+def test_a_directory_that_belongs_to_another_configuration_is_refused(train: Train, root: Path) -> None:
+    [name] = train().ran
+    frozen = root / "runs" / name / CONFIG
+    values = yaml.safe_load(frozen.read_text())
+    values["identity"]["seed"] = 99
+    frozen.write_text(yaml.safe_dump(values))
+    ended = train()
+    assert (ended.code, ended.ran) == (2, [])
+    assert "belongs to another configuration with the same name; use redo=true or another sweep" in ended.err
+    assert train("redo=true").code == 0
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "sentence"),
+    [
+        (CONFIG, "identity: [", "config.yaml: damaged (ParserError)"),
+        (STATUS, "{", "status.json: damaged"),
+    ],
+)
+def test_a_damaged_run_directory_is_named_and_redo_helps(
+    train: Train, root: Path, file: str, text: str, sentence: str
+) -> None:
+    [name] = train().ran
+    (root / "runs" / name / file).write_text(text)
+    ended = train()
+    assert ended.code == 2 and sentence in ended.err
+    assert train("redo=true").code == 0
+
+
+def test_plan_raises_what_main_prints() -> None:
+    with pytest.raises(BadInput, match="--config-dir /nowhere: no such directory"):
+        launch.plan([], multirun=False, more_configs="/nowhere")
