@@ -141,12 +141,23 @@ class CaseFile:
 
     @cached_property
     def labs(self) -> tuple[str, ...]:
-        """Analytes of the table: one or two characteristic ones, the rest normal, shuffled."""
+        """Analytes of the table: one or two characteristic ones, the rest normal, shuffled.
+
+        One of the normal ones has critical limits, if the condition lists such an analyte.
+        """
         rng = self.rng("labs")
         shown = rng.sample(sorted(self.condition.labs), rng.choice((1, 2)))
-        shown += rng.sample(sorted(self.condition.normal_labs), SHOWN_LABS - len(shown))
+        normal = rng.sample(sorted(self.condition.normal_labs), len(self.condition.normal_labs))
+        normal.sort(key=lambda a: not self.has_limits(a))
+        shown.append(normal.pop(0))
+        shown += rng.sample(normal, SHOWN_LABS - len(shown))
         rng.shuffle(shown)
         return tuple(shown)
+
+    def has_limits(self, analyte_id: str) -> bool:
+        """Whether laboratories phone critical values of this analyte."""
+        analyte = self.bank.analytes[analyte_id]
+        return analyte.critical_low is not None or analyte.critical_high is not None
 
     @cached_property
     def vitals(self) -> tuple[str, ...]:

@@ -88,13 +88,7 @@ def conflict_drug(case: CaseFile, matched: Matched) -> str | None:
 
 def critical_analytes(case: CaseFile) -> list[str]:
     """Analytes of the table that are normal in the condition and have critical limits."""
-    analytes = case.bank.analytes
-    return [
-        a
-        for a in case.labs
-        if a in case.condition.normal_labs
-        and (analytes[a].critical_low is not None or analytes[a].critical_high is not None)
-    ]
+    return [a for a in case.labs if a in case.condition.normal_labs and case.has_limits(a)]
 
 
 def quiet_vitals(case: CaseFile) -> list[str]:
