@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -161,7 +162,7 @@ class RunDirectory:
             return cast(dict[str, Any], yaml.safe_load(file.read_text(encoding="utf-8"))["identity"])
         except FileNotFoundError:
             return None
-        except (yaml.YAMLError, KeyError, TypeError) as error:
+        except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
             raise BadInput(f"{file}: damaged ({type(error).__name__}); delete {self.path} or use redo=true") from None
 
     def metrics(self) -> dict[str, Any]:
@@ -183,18 +184,19 @@ def write_json(file: Path, value: Mapping[str, Any]) -> None:
 
 def write_atomically(file: Path, text: str) -> None:
     """Writes beside the target, then renames; a full disk or a kill leaves the old file as it was."""
-    file.parent.mkdir(parents=True, exist_ok=True)
     scratch = file.with_name(f".{file.name}.{os.getpid()}")
     try:
+        file.parent.mkdir(parents=True, exist_ok=True)
         scratch.write_text(text, encoding="utf-8")
         scratch.replace(file)
     except OSError as error:
-        scratch.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            scratch.unlink()
         raise BadInput(f"{file}: could not be written: {error.strerror}") from error
 
 
 def run_directories(sweep: Path) -> Iterator[RunDirectory]:
-    """The run directories below a sweep (or the one that `sweep` itself is), by name.
+    """The run directories below a sweep (or the one that `sweep` itself is), by name; not those that were moved aside.
 
     Raises:
         BadInput: no such directory.
@@ -205,5 +207,5 @@ def run_directories(sweep: Path) -> Iterator[RunDirectory]:
         yield RunDirectory(sweep)
         return
     for path in sorted(sweep.iterdir()):
-        if (path / CONFIG).exists():
+        if (path / CONFIG).exists() and not path.name.startswith("."):
             yield RunDirectory(path)
