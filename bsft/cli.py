@@ -42,7 +42,9 @@ def _run(arguments: list[str]) -> int:
     from bsft.config import ConfigError
 
     try:
-        return int(command.run(parser.parse_args(arguments[1:])))
+        status = int(command.run(parser.parse_args(arguments[1:])))
+        sys.stdout.flush()
+        return status
     except (BadInput, ConfigError) as error:
         sys.stderr.write(f"bsft {name}: {error}\n")
         return 2

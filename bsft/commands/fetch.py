@@ -40,8 +40,10 @@ def run(arguments: argparse.Namespace) -> int:
     """
     for model in models_of(arguments.overrides):
         path = fetch(model)
-        where = path or f"nothing to fetch (model.source={model.source})"
-        sys.stdout.write(f"{model.name}: {where}\n  licence: {model.terms or 'see the model card'}\n")
+        if path is None:
+            sys.stdout.write(f"{model.name}: nothing to fetch (model.source={model.source})\n")
+        else:
+            sys.stdout.write(f"{model.name}: {path}\n  licence: {model.terms or 'see the model card'}\n")
     return 0
 
 

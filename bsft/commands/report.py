@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     table, dropped = rich_comparison(report.rows, console, title)
     console.print(table)
     if dropped:
-        names = ", ".join(column.header for column in reversed(dropped))
+        names = ", ".join(column.header for column in dropped)
         console.print(Text(f"No room here, but in the files: {names}."), style="dim")
     for note in notes(report.rows):
         console.print(Text(note), style="dim")

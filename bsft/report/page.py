@@ -13,7 +13,7 @@ from bsft import __version__
 from bsft.report.canvas import to_bytes
 from bsft.report.palette import GROUP_COLOURS, task_title
 from bsft.report.rows import Block, Row, shown, varying
-from bsft.report.sweep import Sweep
+from bsft.report.sweep import Job, Sweep
 from bsft.report.tables import (
     NONE,
     Cell,
@@ -27,8 +27,6 @@ from bsft.report.tables import (
     value_cell,
 )
 from bsft.report.values import ARM_VALUES, ARMS
-
-_IN_RUN_NAME = ("method.name", "model.name", "data.name")
 
 
 @dataclass(frozen=True)
@@ -65,7 +63,7 @@ def page(sweep: Sweep, rows: Sequence[Row], blocks: Sequence[Block], pictures: S
         undefined=jinja2.StrictUndefined,
     )
     names, columns = leading(rows), used_columns(rows)
-    run_settings = [key for key in varying(sweep.jobs) if key not in _IN_RUN_NAME]
+    run_settings = _run_settings(sweep.jobs)
     return environment.get_template("page.html.j2").render(
         title=sweep.name,
         subtitle=common(rows),
@@ -123,6 +121,20 @@ def _generation_lines(row: Row, several_blocks: bool) -> list[Line]:
         return []
     cells = [estimate_cell(estimate, interval=False) for estimate in estimates]
     return [Line([_full_label(row, several_blocks), f"{generation.n:,}"], cells)]
+
+
+def _run_settings(jobs: Sequence[Job]) -> list[str]:
+    """The settings in which runs differ beyond what the names of their method, model and data imply."""
+
+    def differs(key: str) -> bool:
+        values: dict[str, set[str]] = {}
+        for job in jobs:
+            if key in job.settings:
+                name = str(job.settings.get(f"{key.partition('.')[0]}.name"))
+                values.setdefault(name, set()).add(str(job.settings[key]))
+        return any(len(found) > 1 for found in values.values())
+
+    return [key for key in varying(jobs) if differs(key)]
 
 
 def _run_lines(sweep: Sweep, settings: Sequence[str]) -> list[Line]:

@@ -33,7 +33,7 @@ def rich_comparison(rows: Sequence[Row], console: Console, title: str) -> tuple[
         droppable = [column for column in columns if column.rank]
         wide = Measurement.get(console, console.options.update(max_width=10_000), table).maximum > console.width
         if not wide or not droppable:
-            return table, dropped
+            return table, [column for column in used_columns(rows) if column in dropped]
         last = max(reversed(droppable), key=lambda column: column.rank)
         columns.remove(last)
         dropped.append(last)
