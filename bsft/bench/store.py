@@ -89,8 +89,10 @@ def explain(error: ValidationError) -> str:
         return f"field {field}: missing"
     if first["type"] == "extra_forbidden":
         return f"field {field}: unknown field"
-    found = repr(first["input"])
     reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":  # a rule about a record as a whole, which names its fields itself
+        return f"field {field}: {reason}" if first["loc"] else reason
+    found = repr(first["input"])
     return f"field {field}: found {found if len(found) <= 60 else found[:57] + '...'}: {reason[0].lower() + reason[1:]}"
 
 
@@ -251,10 +253,14 @@ def write_benchmark(
     licence: str,
     notes: Sequence[str] = (),
 ) -> Manifest:
-    """Writes `<split>.jsonl` files and the manifest, all or nothing: a half-written directory is never left behind."""
+    """Writes `<split>.jsonl` files and the manifest, all or nothing: a half-written directory is never left behind.
+
+    Raises:
+        BadInput: the disk is full or the place cannot be written to.
+    """
     scratch = output.with_name(f".{output.name}.{os.getpid()}")
-    scratch.mkdir(parents=True)
     try:
+        scratch.mkdir(parents=True)
         gold: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
         for split, split_items in items.items():
             with (scratch / f"{split}.jsonl").open("w", encoding="utf-8") as stream:
@@ -277,6 +283,8 @@ def write_benchmark(
         if output.exists():
             shutil.rmtree(output)
         scratch.rename(output)
+    except OSError as error:
+        raise BadInput(f"{output}: could not be written: {error.strerror}") from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
     return manifest
