@@ -5,15 +5,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bsft.bench.records import Group, Metric
 from bsft.bench.store import BadInput, explain
 from bsft.runs import read_json
 
-Fraction = Annotated[float, Field(ge=0, le=1)]
+
+def _without_rounding(value: object) -> object:
+    """Single-precision metrics may pass 1 by their last digit."""
+    if isinstance(value, float) and 1 < abs(value) < 1 + 1e-6:
+        return 1.0 if value > 0 else -1.0
+    return value
+
+
+Fraction = Annotated[float, Field(ge=0, le=1), BeforeValidator(_without_rounding)]
 Interval = tuple[Fraction, Fraction]
-Correlation = Annotated[float, Field(ge=-1, le=1)]
+Correlation = Annotated[float, Field(ge=-1, le=1), BeforeValidator(_without_rounding)]
 Seconds = Annotated[float, Field(ge=0)]
 
 

@@ -161,6 +161,12 @@ def test_a_damaged_curve_is_named(sweep: Sweep, text: str, complaint: str) -> No
     assert str(error.value) == f"{job / 'train.csv'}: {complaint}"
 
 
+def test_single_precision_may_pass_one_by_its_last_digit(sweep: Sweep) -> None:
+    overall = {"macro_f1": 1.0000001192092896, "mcc": -1.0000001192092896}
+    found = read_result(sweep.job(overall=overall) / "metrics.json").overall
+    assert (found.macro_f1, found.mcc) == (1.0, -1.0)
+
+
 @pytest.mark.parametrize(
     ("change", "complaint"),
     [
