@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import ConfigKeyError, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
 
@@ -62,12 +62,12 @@ def parse(arguments: Sequence[str]) -> BuildOptions:
         if not equals:
             raise BadInput(f"found {argument!r}, allowed: key=value; see bsft-bench --help")
         key = f"data.{key}" if key in DataOptions.__dataclass_fields__ else key
-        try:
-            OmegaConf.update(config, key, OmegaConf.from_dotlist([f"value={value}"])["value"])
-        except ConfigKeyError:
+        if key not in known:
             near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
             hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
-            raise BadInput(f"unknown key {key!r}{hint}") from None
+            raise BadInput(f"unknown key {key!r}{hint}")
+        try:
+            OmegaConf.update(config, key, OmegaConf.from_dotlist([f"value={value}"])["value"])
         except OmegaConfBaseException as error:
             raise BadInput(f"{key}: found {value!r}: {str(error).splitlines()[0]}") from None
     if OmegaConf.is_missing(config, "output"):

@@ -108,11 +108,6 @@ def _pairs(positions: Sequence[float], values: Sequence[float], unit: str) -> st
     return ", ".join(f"{p:g}{unit} {v:g}" for p, v in zip(positions, values, strict=True))
 
 
-def mirrored(params: Params) -> dict[str, float | str | list[float]]:
-    """An audiogram with its ears exchanged."""
-    return {**params, "right_db": params["left_db"], "left_db": params["right_db"]}
-
-
 def lab_chart(analyte_id: str, analyte: Analyte, name: str, start: float, rng: random.Random) -> Reading | None:
     """A simulated trend of a result; None where a doubling or halving would not be compatible with life."""
     if not (analyte.plausible.low <= 0.4 * start and 1.9 * start <= analyte.plausible.high) or start <= 0:

@@ -81,19 +81,18 @@ def place(case: CaseFile, scene: Scene, rng: random.Random, *slots: Slot) -> Sce
     return scene
 
 
-def name_other_side(case: CaseFile, scene: Scene, rng: random.Random) -> Scene | None:
-    """Lets the nurse name the unaffected side until it is named once less than the affected one.
+def name_other_side(case: CaseFile, scene: Scene, rng: random.Random, *, flipped: str) -> Scene | None:
+    """Lets the nurse name the unaffected side until flipping the mentions in `flipped` exchanges the counts.
 
-    A flip of one mention then exchanges the two counts, which leaves word counts without information. None where that
-    would take too many lines.
+    Word counts then hold no information on the flip. None where that would take too many lines, or fewer mentions.
     """
-    words = re.findall(r"\b(?:left|right)\b", scene.text)
-    missing = words.count(case.side) - 1 - words.count(case.other_side)
+    words = re.findall(r"\b(?:left|right)\b", scene.text.lower())
+    missing = words.count(case.side) - flipped.count(case.side) - words.count(case.other_side)
     lines = list(allowed(case.words.threads.other_side_lines, case.edition))
     rng.shuffle(lines)
-    if missing <= 0:
+    if missing == 0:
         return scene
-    if missing > min(MAX_OTHER_SIDE_LINES, len(lines)):
+    if not 0 < missing <= min(MAX_OTHER_SIDE_LINES, len(lines)):
         return None
     template = " ".join(lines[:missing])
     return place(case, scene, rng, Slot("other side", "Nurse", "nurse", template, case.fields))

@@ -210,7 +210,7 @@ class Simulator:
             vital = self.bank.vitals[vital_id]
             drawn[vital_id] = _draw(vital, vital_id, condition, condition.vitals.get(vital_id), person, severity, rng)
         if drawn["diastolic_bp_mmhg"] > 0.75 * drawn["systolic_bp_mmhg"]:
-            drawn["diastolic_bp_mmhg"] = round(drawn["systolic_bp_mmhg"] * rng.uniform(0.55, 0.72))
+            drawn["diastolic_bp_mmhg"] = float(round(drawn["systolic_bp_mmhg"] * rng.uniform(0.55, 0.72)))
         for vital_id, value in drawn.items():
             vital = self.bank.vitals[vital_id]
             reference = reference_range(vital, person)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,6 +17,9 @@ from bsft.bench.wordings import Errand, allowed, pick
 
 LENGTH_RATIO = 1.2
 """The longest option of an item has at most this many times the characters of the shortest."""
+
+SHORT_SHARE = 0.4
+"""Lengths are drawn from the shortest ones that all options can have: every option is read for every item."""
 
 NO_FLAG = "no_flag"
 
@@ -33,15 +37,17 @@ def fit_lengths(replies: Sequence[Reply], rng: random.Random) -> list[Option]:
         ValueError: the replies have no wordings of similar length.
     """
     lengths = [sorted({len(text) for text in reply.candidates}) for reply in replies]
+    # The shortest option is no longer than the shortest maximum, and the longest reaches the longest minimum.
+    lowest, highest = max(options[0] for options in lengths) / LENGTH_RATIO, min(options[-1] for options in lengths)
     windows = [
         low
-        for low in sorted({length for options in lengths for length in options})
+        for low in sorted({length for options in lengths for length in options if lowest <= length <= highest})
         if all(bisect_left(options, low) < bisect_right(options, low * LENGTH_RATIO) for options in lengths)
     ]
     if not windows:
         shown = "; ".join(f"{r.label}: {lens[0]}-{lens[-1]}" for r, lens in zip(replies, lengths, strict=True))
         raise ValueError(f"no common length of the options: {shown}")
-    low = rng.choice(windows)
+    low = rng.choice(windows[: math.ceil(SHORT_SHARE * len(windows))])
     options = []
     for reply in replies:
         fitting = [text for text in reply.candidates if low <= len(text) <= low * LENGTH_RATIO]

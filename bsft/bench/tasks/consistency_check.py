@@ -150,7 +150,7 @@ def _side(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     examined = [scene["examination"].fields[f"f{i}"] for i in range(2)]
     if case.side not in report or not any(case.side in finding for finding in examined):
         return None
-    named = name_other_side(case, scene, rng)
+    named = name_other_side(case, scene, rng, flipped=report)
     if named is None:
         return None
     after = report.replace(case.side, case.other_side)

@@ -174,7 +174,10 @@ def _drug(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
 
 
 def _laterality(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
-    named = name_other_side(case, scene, rng) if case.is_lateral else None
+    if not case.is_lateral:
+        return None
+    form = scene["chart"].fields["form_side"]
+    named = name_other_side(case, scene, rng, flipped=form)
     if named is None:
         return None
     return Pair("error/laterality", "flag_laterality", named, "chart", "form_side", f"{case.other_side} side")

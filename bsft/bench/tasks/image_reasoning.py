@@ -14,7 +14,7 @@ import random
 from collections.abc import Iterator
 
 from bsft.bench.casefile import CaseFile
-from bsft.bench.figures import NAMES, Reading, describe, lab_chart, mirrored, temperature_chart
+from bsft.bench.figures import NAMES, Reading, describe, lab_chart, temperature_chart
 from bsft.bench.perturb import spoken_analyte
 from bsft.bench.records import ImageSpec, Item, TaskSpec
 from bsft.bench.scene import Slot
@@ -47,10 +47,7 @@ def _reading(case: CaseFile, rng: random.Random) -> Reading:
     if figure is not None and rng.random() < BANK_FIGURE_SHARE:
         right = pick_phrase(figure.reading, case.edition, rng)
         wrong = rng.sample(figure.misreadings, len(figure.misreadings))
-        params = figure.params
-        if figure.kind == "audiogram" and f"{case.other_side} ear" in right:
-            params, right, wrong = mirrored(params), _exchange(right), [_exchange(text) for text in wrong]
-        return Reading(ImageSpec(kind=figure.kind, params=dict(params), alt=right), right, wrong)
+        return Reading(ImageSpec(kind=figure.kind, params=figure.params, alt=right), right, wrong)
     for analyte_id in rng.sample(case.labs, len(case.labs)):
         start = case.facts[f"lab:{analyte_id}"].value
         assert isinstance(start, float | int)
@@ -62,8 +59,3 @@ def _reading(case: CaseFile, rng: random.Random) -> Reading:
     start = case.facts["vital:temperature_c"].value
     assert isinstance(start, float | int)
     return temperature_chart(start, case.bank.vitals["temperature_c"].plausible, rng)
-
-
-def _exchange(text: str) -> str:
-    """Left for right and right for left."""
-    return text.replace("left", "\0").replace("right", "left").replace("\0", "right")

@@ -1,0 +1,91 @@
+"""Simulated cases are plausible, complete and reproducible."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from engine_cases import all_cases, case_of
+
+from bsft.bench.bank.load import load_bank
+from bsft.bench.oracle import allergy_conflict, value_is_critical
+from bsft.bench.records import Case
+from bsft.bench.simulate import Person, ago, draw_person, reference_range
+
+
+@pytest.mark.parametrize(
+    ("hours", "text"),
+    [(0.5, "30 minutes ago"), (1.2, "1 hour ago"), (30, "30 hours ago"), (72, "3 days ago"), (24 * 21, "3 weeks ago"),
+     (24 * 150, "5 months ago"), (24 * 365.25 * 3, "3 years ago")],
+)  # fmt: skip
+def test_durations_are_spoken_in_the_unit_that_fits(hours: float, text: str) -> None:
+    assert ago(hours) == text
+
+
+@pytest.mark.parametrize(
+    ("age_years", "text"), [(72, "a 72-year-old"), (81, "an 81-year-old"), (18, "an 18-year-old"),
+                            (0.42, "a 5-month-old"), (0.06, "a 3-week-old"), (8, "an 8-year-old")]
+)  # fmt: skip
+def test_ages_have_their_article_and_unit(age_years: float, text: str) -> None:
+    assert Person(age_years, "female", 60).an_age == text
+
+
+def test_every_simulated_case_is_a_valid_record() -> None:
+    for case in all_cases():
+        Case.model_validate_json(case.case.model_dump_json())
+
+
+def test_the_same_seed_gives_the_same_case_and_another_id_another_one() -> None:
+    first, again = case_of("community_acquired_pneumonia"), case_of("community_acquired_pneumonia")
+    assert first.case == again.case and first.core.text == again.core.text
+    assert first.case.facts != case_of("community_acquired_pneumonia", 1).case.facts
+
+
+def test_blood_pressures_and_time_are_in_order() -> None:
+    for case in all_cases():
+        systolic = case.facts["vital:systolic_bp_mmhg"].value
+        diastolic = case.facts["vital:diastolic_bp_mmhg"].value
+        assert isinstance(systolic, float | int) and isinstance(diastolic, float | int)
+        assert diastolic < systolic
+        times = [event.time_hours for event in case.case.events]
+        assert times == sorted(times) and times[-1] < 0
+
+
+def test_characteristic_results_are_abnormal_where_the_bank_says_so_and_normal_ones_are_normal() -> None:
+    bank = load_bank()
+    for case in all_cases():
+        for analyte_id in case.condition.normal_labs:
+            fact = case.facts[f"lab:{analyte_id}"]
+            reference = reference_range(bank.analytes[analyte_id], case.person)
+            assert isinstance(fact.value, float | int)
+            assert reference.low <= fact.value <= reference.high, fact
+
+
+def test_clean_cases_of_adults_hold_no_critical_result_and_no_forbidden_drug() -> None:
+    bank = load_bank()
+    for case in all_cases():
+        drugs = [*case.condition.first_line.drugs, case.home.drug]
+        assert not any(allergy_conflict(bank, allergen, drugs) for allergen in case.allergens), case.case.id
+        if case.person.is_child:
+            continue
+        for analyte_id in (*case.condition.labs, *case.condition.normal_labs):
+            value = case.facts[f"lab:{analyte_id}"].value
+            assert isinstance(value, float | int)
+            assert not value_is_critical(bank.analytes[analyte_id], value), (case.case.id, analyte_id, value)
+
+
+def test_people_fit_the_condition() -> None:
+    bank = load_bank()
+    rng = random.Random(0)
+    for condition in bank.conditions.values():
+        person = draw_person(condition, rng)
+        assert condition.population.age_years.low - 1 <= person.age_years <= condition.population.age_years.high
+        assert condition.population.sex in ("any", person.sex)
+        assert 2.5 <= person.weight_kg <= 140
+
+
+def test_the_home_medicine_on_show_treats_an_illness_of_the_history() -> None:
+    for case in all_cases():
+        names = [entry.name for entry in case.condition.history]
+        if case.home.treats in names:
+            assert case.text("history:main") == case.home.treats

@@ -1,0 +1,163 @@
+"""Items of the thirteen tasks: labels, options, groups, and that the right option is right."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter, defaultdict
+
+import pytest
+from engine_cases import all_cases, all_items, case_of, item_of
+
+from bsft.bench.bank.load import load_bank
+from bsft.bench.oracle import allergy_conflict
+from bsft.bench.records import Item
+from bsft.bench.tasks import TASKS
+from bsft.bench.tasks.claims import Reply
+from bsft.bench.tasks.common import LENGTH_RATIO, fit_lengths
+
+SPLITS = ("train", "test", "test_heldout", "hard")
+
+
+def of_task(task: str, split: str = "train") -> list[Item]:
+    return [item for item in all_items(split) if item.task == task]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_every_item_is_a_valid_record(split: str) -> None:
+    for item in all_items(split):
+        assert Item.model_validate_json(item.model_dump_json(exclude_defaults=True)) == item
+
+
+def test_there_are_thirteen_tasks_six_of_them_the_papers() -> None:
+    assert len(TASKS) == 13
+    assert {task.name for task in TASKS if task.source == "paper"} == {
+        "omission_detection", "error_correction", "consistency_check", "ddx_reasoning", "temporal_ordering",
+        "image_reasoning",
+    }  # fmt: skip
+    assert Counter(task.group for task in TASKS) == {"reactive": 4, "balanced": 4, "proactive": 5}
+
+
+def test_every_case_has_all_tasks_and_about_twenty_one_items() -> None:
+    counts: dict[str, list[str]] = defaultdict(list)
+    for item in all_items():
+        counts[item.case_id].append(item.task)
+    assert all(set(tasks) == {task.name for task in TASKS} for tasks in counts.values())
+    assert 20.3 < sum(map(len, counts.values())) / len(counts) < 21.1
+
+
+def test_item_ids_are_unique() -> None:
+    ids = [item.id for item in all_items()]
+    assert len(ids) == len(set(ids))
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_options_have_similar_length_distinct_texts_and_a_flag(split: str) -> None:
+    for item in all_items(split):
+        lengths = [len(option.text) for option in item.options]
+        assert max(lengths) <= LENGTH_RATIO * min(lengths), item.id
+        assert len({option.text for option in item.options}) == len(item.options), item.id
+        assert len({option.label for option in item.options}) == len(item.options), item.id
+        assert 4 <= len(item.options) <= 6, item.id
+        assert any(option.flag for option in item.options), item.id
+
+
+def test_labels_are_those_of_the_task() -> None:
+    specs = {task.name: task for task in TASKS}
+    for item in all_items():
+        if specs[item.task].metric == "macro_f1":
+            assert item.label in specs[item.task].labels
+        else:
+            assert item.label == "correct"
+
+
+def test_gold_behaviour_and_autonomy_follow_the_declared_rule() -> None:
+    for item in all_items():
+        if item.group != "proactive":
+            assert item.gold_behavior == item.group and item.determinable is None and not item.gold.flag
+        elif item.variant == "perturbed" and item.determinable:
+            assert item.gold_behavior == "proactive" and item.gold.flag and item.autonomy in ("L3", "L4")
+            assert (item.autonomy == "L4") == (item.task == "critical_data_alert")
+        else:
+            assert item.gold_behavior == "reactive" and item.label == "no_flag" and item.autonomy == "L2"
+
+
+def test_the_order_of_options_says_nothing() -> None:
+    places = Counter(
+        [option.label for option in item.options].index("correct") for item in of_task("ddx_reasoning")
+    )
+    assert set(places) == set(range(5)) and max(places.values()) < 2.2 * min(places.values())
+
+
+def test_temporal_ordering_is_right() -> None:
+    for case in all_cases():
+        item = item_of(case, "temporal_ordering")
+        when = {case.text(event): case.facts[event].time_hours for event in case.events}
+        said = sorted(when, key=lambda text: item.gold.text.lower().index(text.lower()))
+        assert said == sorted(when, key=lambda text: when[text])
+
+
+def test_lab_interpretation_agrees_with_the_printed_reference_range() -> None:
+    for case in all_cases():
+        item = item_of(case, "lab_interpretation")
+        facts = [case.facts[f"lab:{a}"] for a in case.labs]
+        fact = max((f for f in facts if f.name.lower() in (item.query or "").lower()), key=lambda f: len(f.name))
+        assert isinstance(fact.value, float | int)
+        assert fact.reference_low is not None and fact.reference_high is not None
+        high = fact.value > fact.reference_high
+        assert item.label == ("low" if fact.value < fact.reference_low else "high" if high else "normal")
+    assert {item.label for item in of_task("lab_interpretation")} == {"low", "normal", "high"}
+
+
+def test_treatment_respects_the_recorded_allergy() -> None:
+    bank = load_bank()
+    changed = 0
+    for case in all_cases():
+        item = item_of(case, "treatment_planning")
+        shown = " ".join(turn.text for turn in item.turns)
+        recorded = [name for name in bank.allergens if f"{name} (" in shown]
+        forbidden = any(allergy_conflict(bank, name, case.condition.first_line.drugs) for name in recorded)
+        right = case.condition.alternative if forbidden else case.condition.first_line
+        assert right.text in item.gold.text, item.id
+        changed += forbidden
+        assert not any(allergy_conflict(bank, name, right.drugs) for name in recorded)
+        assert case.order_text not in shown
+    assert changed > 5
+
+
+def test_next_test_is_asked_before_any_result() -> None:
+    for item in of_task("next_test_selection"):
+        assert not any(turn.speaker in ("Laboratory", "Radiology") for turn in item.turns)
+
+
+def test_handoff_distractors_differ_from_the_scene() -> None:
+    for case in all_cases():
+        item = item_of(case, "case_handoff")
+        true = [case.person.an_age[2:], case.text(f"exam:{case.exams[0].id}"), case.text("medication:comorbidity")]
+        assert all(text in item.gold.text for text in true), item.gold.text
+        for option in item.options:
+            if option.label.startswith("distractor"):
+                allergies = ", ".join(case.allergens) or "none known"
+                assert not all(text in option.text for text in [*true, allergies]), option.text
+
+
+def test_image_items_carry_their_figure() -> None:
+    kinds = Counter()
+    for item in of_task("image_reasoning"):
+        assert len(item.images) == 1 and item.images[0].alt in item.gold.text
+        assert item.turns[-1].speaker == "Figure"
+        kinds[item.images[0].kind] += 1
+    assert set(kinds) >= {"ecg", "lab_trend", "temperature_chart", "spirometry", "audiogram"}
+
+
+def test_an_audiogram_shows_the_affected_ear() -> None:
+    for condition_id, affected in (("menieres_disease", "right"), ("sudden_hearing_loss", "left")):
+        figure = load_bank().conditions[condition_id].figure
+        assert figure is not None
+        ears = {side: figure.params[f"{side}_db"] for side in ("left", "right")}
+        assert max(ears, key=lambda side: sum(ears[side])) == affected  # type: ignore[arg-type]
+        assert f"{affected} ear" in case_of(condition_id, 0, "test_heldout").core.text
+
+
+def test_options_that_cannot_be_of_similar_length_are_refused() -> None:
+    with pytest.raises(ValueError, match="no common length of the options: a: 1-1; b: 4-4"):
+        fit_lengths([Reply("a", False, ["x"]), Reply("b", False, ["xxxx"])], random.Random(0))

@@ -1,0 +1,223 @@
+"""Twins, controls and the decisions of the oracle."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections import Counter
+
+import numpy as np
+import pytest
+from engine_cases import all_cases, all_items, case_of, twins
+
+from bsft.bench.bank.load import load_bank
+from bsft.bench.bank.schema import Medication, Range
+from bsft.bench.foils import fit_foils, load_foils
+from bsft.bench.oracle import (
+    allergy_conflict,
+    contraindicated,
+    dose_is_wrong,
+    value_is_critical,
+    value_is_impossible,
+    wrong_doses,
+)
+from bsft.bench.perturb import HELDOUT_KINDS, beyond, shift_decimal, spoken
+from bsft.bench.records import Item
+from bsft.bench.tasks import ALERTING, critical_data_alert, error_correction
+from bsft.bench.tasks.ambiguity_clarification import LABELS as AMBIGUITIES
+
+KINDS = {kind for task in ALERTING for kind in task.KINDS}
+
+
+@pytest.mark.parametrize("split", ["train", "test_heldout", "hard"])
+def test_twins_differ_at_the_locus_only(split: str) -> None:
+    for perturbed, clean in twins(split):
+        assert perturbed.perturbation is not None
+        locus = perturbed.perturbation.locus
+        differing = [i for i, (a, b) in enumerate(zip(perturbed.turns, clean.turns, strict=True)) if a != b]
+        assert differing == [locus.turn]
+        before, after = perturbed.perturbation.before, perturbed.perturbation.after
+        assert before != after
+        # At the start of a turn the renderer has capitalised the text.
+        was, now = clean.turns[locus.turn].text.lower(), perturbed.turns[locus.turn].text.lower()
+        assert was.replace(before.lower(), after.lower(), 1) == now
+        assert perturbed.turns[locus.turn].role == locus.role
+
+
+def test_twins_share_options_and_query() -> None:
+    for perturbed, clean in twins():
+        assert clean.twin_id == perturbed.id and clean.label == "no_flag"
+        assert perturbed.options == clean.options and perturbed.query == clean.query
+
+
+def test_every_kind_occurs_and_held_out_kinds_only_where_they_may() -> None:
+    trained = {item.perturbation.kind for item in all_items("train") if item.perturbation}
+    assert trained == KINDS - HELDOUT_KINDS
+    assert {item.perturbation.kind for item in all_items("test_heldout") if item.perturbation} >= HELDOUT_KINDS
+
+
+def test_few_problems_cannot_be_determined() -> None:
+    perturbed = [pair[0] for pair in twins()]
+    hidden = [item for item in perturbed if not item.determinable]
+    assert len(hidden) < 0.03 * len(perturbed)
+    assert all(item.label == "no_flag" and item.gold_behavior == "reactive" for item in hidden)
+
+
+def test_loci_are_spread_over_turns_roles_and_fields() -> None:
+    loci = [pair[0].perturbation.locus for pair in twins() if pair[0].perturbation is not None]
+    turns = Counter(locus.turn for locus in loci)
+    assert len(turns) >= 10 and max(turns.values()) < 0.25 * len(loci)
+    assert len({locus.role for locus in loci}) >= 6
+    assert len({locus.field for locus in loci}) >= 15
+
+
+def test_some_queries_are_unprompted() -> None:
+    items = [item for item in all_items() if item.group == "proactive"]
+    assert 0.05 < sum(item.query is None for item in items) / len(items) < 0.3
+
+
+def test_distractors_hold_the_problem_and_somebody_who_deals_with_it() -> None:
+    by_id = {item.id: item for item in all_items()}
+    controls = [item for item in by_id.values() if item.variant == "distractor"]
+    assert len(controls) > 100
+    for control in controls:
+        perturbed = by_id[control.id.replace("/distractor", "/perturbed")]
+        extra = [turn for turn in control.turns if turn not in perturbed.turns]
+        assert len(control.turns) == len(perturbed.turns) + 1 and len(extra) == 1
+        assert control.label == "no_flag" and control.gold_behavior == "reactive"
+
+
+def words_of(item: Item) -> Counter[str]:
+    text = " ".join(turn.text for turn in item.turns)
+    return Counter(re.findall(r"[a-z]+", text.lower()))
+
+
+@pytest.mark.parametrize("kind", ["ambiguity/referent", "ambiguity/laterality", "ambiguity/duration", "error/sex"])
+def test_classes_that_are_exchanged_are_equally_common_in_either_twin(kind: str) -> None:
+    pairs = [pair for pair in twins() if pair[0].perturbation is not None and pair[0].perturbation.kind == kind]
+    after = Counter(p.perturbation.after for p, _ in pairs if p.perturbation)
+    before = Counter(p.perturbation.before for p, _ in pairs if p.perturbation)
+    assert len(pairs) >= 15
+    for name in after | before:
+        assert abs(after[name] - before[name]) < 4 * len(pairs) ** 0.5
+
+
+@pytest.mark.parametrize("kind", ["consistency/side", "error/laterality"])
+def test_a_flipped_side_exchanges_the_counts_of_the_sides(kind: str) -> None:
+    pairs = [pair for pair in twins() if pair[0].perturbation is not None and pair[0].perturbation.kind == kind]
+    assert len(pairs) >= 5
+    for perturbed, clean in pairs:
+        counts = [sorted((words_of(item)["left"], words_of(item)["right"])) for item in (perturbed, clean)]
+        assert counts[0] == counts[1], clean.id
+
+
+def test_an_ambiguous_instruction_fits_two_of_the_listed_things() -> None:
+    threads = all_cases()[0].words.threads
+    for perturbed, clean in twins():
+        assert perturbed.perturbation is not None
+        kind = perturbed.perturbation.kind
+        if kind not in AMBIGUITIES or kind == "ambiguity/unit":
+            continue
+        classes = threads.ambiguities[kind.split("/")[1]].classes
+        counts = []
+        for turn in clean.turns[: perturbed.perturbation.locus.turn]:
+            found = {
+                name: sum(bool(re.search(rf"\b{re.escape(thing)}\b(?!-in-law)", turn.text)) for thing in things)
+                for name, things in classes.items()
+            }
+            counts.append((found[perturbed.perturbation.after], found[perturbed.perturbation.before]))
+        assert max(counts, key=sum) == (2, 1), (counts, perturbed.perturbation)
+
+
+def test_allergy_conflicts_are_conflicts_and_their_clean_twins_are_not() -> None:
+    bank = load_bank()
+    for case in all_cases("train"):
+        pair = critical_data_alert.pair(case, case.rng("test"))
+        if pair.kind != "critical/allergy":
+            continue
+        for scene, wanted in ((pair.perturbed, True), (pair.clean, False)):
+            recorded = [name for name in bank.allergens if f"{name} (" in scene["allergy"].turn.text]
+            ordered = scene["order"].fields["order"]
+            treatments = [t for t in (case.condition.first_line, case.condition.alternative) if t.text == ordered]
+            drugs = [*treatments[0].drugs, case.home.drug]
+            assert any(allergy_conflict(bank, name, drugs) for name in recorded) == wanted, (case.case.id, pair)
+
+
+def test_oracle_on_allergies_and_contraindications() -> None:
+    bank = load_bank()
+    assert allergy_conflict(bank, "penicillin", ["co-amoxiclav"])
+    assert allergy_conflict(bank, "amoxicillin", ["flucloxacillin"])
+    assert not allergy_conflict(bank, "penicillin", ["clarithromycin"])
+    assert not allergy_conflict(bank, "latex", ["amoxicillin"])
+    assert contraindicated(bank, "asthma", ["bisoprolol"])
+    assert not contraindicated(bank, "asthma", ["amlodipine"])
+
+
+def test_oracle_on_values_and_doses() -> None:
+    bank = load_bank()
+    sodium, potassium, crp = bank.analytes["sodium"], bank.analytes["potassium"], bank.analytes["crp"]
+    assert value_is_impossible(sodium, 1380) and not value_is_impossible(sodium, 138)
+    assert not value_is_impossible(crp, 120)
+    assert value_is_critical(potassium, 7.1) and not value_is_critical(potassium, 5.4)
+    amoxicillin = bank.drugs["amoxicillin"]
+    assert dose_is_wrong(amoxicillin, 5, "g") and dose_is_wrong(amoxicillin, 5000, "mg")
+    assert not dose_is_wrong(amoxicillin, 0.5, "g") and not dose_is_wrong(amoxicillin, 5, "units")
+    order = Medication(
+        drug="amoxicillin", dose=500, unit="mg", route="by mouth", frequency="every 8 hours", treats="pneumonia"
+    )
+    assert wrong_doses(amoxicillin, order) == [10.0, 0.1]
+
+
+def test_a_decimal_shift_that_stays_plausible_is_not_determinable() -> None:
+    pairs = [error_correction.pair(case, case.rng(f"test {i}")) for case in all_cases("train") for i in range(3)]
+    hidden = [pair for pair in pairs if pair.kind == "error/decimal_shift" and not pair.determinable]
+    for pair in hidden:
+        assert pair.label == "flag_lab_value" and pair.before != pair.after
+    assert hidden
+
+
+def test_decimal_points_move_by_one_place() -> None:
+    assert shift_decimal(4.1, 1, True) == "41"
+    assert shift_decimal(4.1, 1, False) == "0.41"
+    assert shift_decimal(138, 0, True) == "1380"
+
+
+def test_critical_values_lie_beyond_the_limit() -> None:
+    rng = random.Random(0)
+    plausible = Range(low=1, high=12)
+    values = [beyond(2.5, 6.5, plausible, rng, subtle=False) for _ in range(200)]
+    assert all(1 < value < 2.5 or 6.5 < value < 12 for value in values)
+    assert {value < 2.5 for value in values} == {True, False}
+    with pytest.raises(ValueError, match="critical limit"):
+        beyond(None, None, plausible, rng, subtle=False)
+
+
+def test_names_inside_sentences() -> None:
+    assert [spoken(n) for n in ("Chest X-ray", "MRI of the spine", "HbA1c", "Murphy's sign")] == [
+        "chest X-ray", "MRI of the spine", "HbA1c", "Murphy's sign",
+    ]  # fmt: skip
+
+
+def test_foils_have_the_frequencies_of_the_conflicts() -> None:
+    for matched in (load_foils().allergens, load_foils().hazards):
+        ids = list(matched.targets)
+        conflicts = np.array([matched.conflicts[i] for i in ids])
+        foils = np.array([matched.foils[i] for i in ids])
+        assert np.allclose(foils.sum(1), 1) and np.allclose(conflicts.sum(1), 1)
+        assert (foils * conflicts == 0).all()
+
+
+def test_foils_that_cannot_be_matched_are_refused() -> None:
+    conflicts, allowed = np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 1.0], [0.0, 1.0]])
+    with pytest.raises(ValueError, match="cannot be matched"):
+        fit_foils(conflicts, allowed, np.ones(2))
+
+
+def test_foils_of_two_conditions_exchange_their_names() -> None:
+    foils, weights = fit_foils(np.eye(2), 1 - np.eye(2), np.ones(2))
+    assert np.allclose(foils, 1 - np.eye(2), atol=1e-3) and np.allclose(weights, 1, atol=0.05)
+
+
+def test_hard_cases_keep_their_evidence_apart() -> None:
+    case = case_of("community_acquired_pneumonia", 1, "hard")
+    assert case.is_hard and not case_of("community_acquired_pneumonia").is_hard
