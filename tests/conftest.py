@@ -6,9 +6,13 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from small import write_small
 
+# the same examples on every machine, and no deadline that a busy one would miss
+hypothesis.settings.register_profile("bsft", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("bsft")
 os.environ |= {"HF_HUB_OFFLINE": "1", "WANDB_MODE": "offline", "WANDB_SILENT": "true", "OMP_NUM_THREADS": "1"}
 
 
