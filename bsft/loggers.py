@@ -59,6 +59,8 @@ def open_logger(config: cfg.Config, directory: Path) -> Iterator[RunLogger]:
 
 def _wandb_logger(config: cfg.Config, directory: Path) -> WandbLogger | None:
     """One run a job: id = job name, group = sweep. A wandb that does not start never stops a training."""
+    import wandb
+
     (directory / "wandb").mkdir(parents=True, exist_ok=True)
     arguments: dict[str, Any] = {
         "project": config.logger.project,
@@ -70,6 +72,7 @@ def _wandb_logger(config: cfg.Config, directory: Path) -> WandbLogger | None:
         "tags": [config.method.name, config.model.name, config.data.name],
         "config": cfg.plain(config),
         "resume": "allow",
+        "settings": wandb.Settings(quiet=True, console="off"),
     }
     for offline in [config.logger.mode == "offline", True]:
         try:

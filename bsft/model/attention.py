@@ -23,6 +23,8 @@ from bsft.data.prefix_tree import Block, Ints, PrefixTree, block_mask, blocks_of
 
 NAME = "bsft_tree"
 MAX_BLOCK_TOKENS = 256
+MAX_KEPT_PROBABILITIES = 1 << 24
+"""Per layer: 32 MiB in bf16."""
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
@@ -43,16 +45,26 @@ class TreeLayout:
     def blocks(self) -> list[Block]:
         return blocks_of(self.tree, MAX_BLOCK_TOKENS)
 
-    def biases(self, dtype: torch.dtype, groups: int, window: int | None) -> list[Tensor | None]:
-        """Additive masks `(groups * L, K)` of each block: 0 where a key is seen, -inf elsewhere; None where causal."""
-        key = (dtype, groups, window)
+    @cached_property
+    def n_pairs(self) -> int:
+        """Query-key pairs of all blocks, seen or not."""
+        return sum((b.stop - b.start) * sum(e - a for a, e in (*b.past, *b.keys)) for b in self.blocks)
+
+    def biases(
+        self, dtype: torch.dtype, groups: int, window: int | None, *, causal_as_none: bool
+    ) -> list[Tensor | None]:
+        """Additive masks `(groups * L, K)` of each block: 0 where a key is seen, -inf elsewhere."""
+        key = (dtype, groups, window, causal_as_none)
         if key not in self._biases:
-            self._biases[key] = [self._bias(block, dtype, groups, window) for block in self.blocks]
+            self._biases[key] = [
+                None
+                if causal_as_none and block.causal and (window is None or block.stop - block.start <= window)
+                else self._bias(block, dtype, groups, window)
+                for block in self.blocks
+            ]
         return self._biases[key]
 
-    def _bias(self, block: Block, dtype: torch.dtype, groups: int, window: int | None) -> Tensor | None:
-        if block.causal and (window is None or block.stop - block.start <= window):
-            return None
+    def _bias(self, block: Block, dtype: torch.dtype, groups: int, window: int | None) -> Tensor:
         seen = block_mask(self.tree, block)
         if window is not None:
             depths = self.tree.depths[block.start : block.stop, None]
@@ -93,7 +105,12 @@ def _scatter_add(target: Tensor, block: Block, grad: Tensor) -> None:
 
 
 class _BlockwiseTreeAttention(torch.autograd.Function):
-    """Fused attention per block. Grouped queries are folded into the rows, so keys are never repeated under a mask."""
+    """Attention per block. Grouped queries are folded into the rows, so keys are never repeated under a mask.
+
+    In bf16 the probabilities of short trees are kept from the forward pass and the products left to the GEMM library,
+    which is twice as fast here as the fused kernel; in fp32, or where they would take too much memory, it is the fused
+    kernel's turn (docs/performance.md).
+    """
 
     @staticmethod
     def forward(
@@ -103,22 +120,29 @@ class _BlockwiseTreeAttention(torch.autograd.Function):
         n_kv = key.shape[1]
         groups = n_heads // n_kv
         n_past = len(layout.past_depths)
-        biases = layout.biases(query.dtype, groups, window)
+        fused = query.dtype != torch.bfloat16 or layout.n_pairs * n_heads > MAX_KEPT_PROBABILITIES
+        biases = layout.biases(query.dtype, groups, window, causal_as_none=fused)
         out = query.new_empty(1, n, n_heads, head_dim)
         saved: list[Tensor] = []
         for block, bias in zip(layout.blocks, biases, strict=True):
+            length = block.stop - block.start
             q = query[:, :, block.start : block.stop]
             k, v = _gather(key, block, n_past), _gather(value, block, n_past)
-            length = block.stop - block.start
             if bias is None:
                 k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
             else:
                 q = q.reshape(1, n_kv, groups * length, head_dim)
-            o, lse = _flash(q, k, v, 0.0, bias is None, attn_mask=bias, scale=scaling)
-            saved += [o, lse]
+            if fused:
+                o, lse = _flash(q, k, v, 0.0, bias is None, attn_mask=bias, scale=scaling)
+                saved += [o, lse]
+            else:
+                assert bias is not None
+                p = torch.baddbmm(bias, q[0], k[0].transpose(1, 2), alpha=scaling).softmax(-1)
+                o = torch.bmm(p, v[0])
+                saved.append(p)
             out[:, block.start : block.stop] = o.reshape(1, n_heads, length, head_dim).transpose(1, 2)
         ctx.save_for_backward(query, key, value, *saved)
-        ctx.layout, ctx.scaling, ctx.window = layout, scaling, window
+        ctx.layout, ctx.scaling, ctx.window, ctx.fused = layout, scaling, window, fused
         return out
 
     @staticmethod
@@ -128,28 +152,44 @@ class _BlockwiseTreeAttention(torch.autograd.Function):
         _, n_heads, _, head_dim = query.shape
         n_kv = key.shape[1]
         groups = n_heads // n_kv
-        biases = layout.biases(query.dtype, groups, ctx.window)
+        biases = layout.biases(query.dtype, groups, ctx.window, causal_as_none=ctx.fused)
         grad_query = torch.empty_like(query)
         grad_key, grad_value = torch.zeros_like(key), torch.zeros_like(value)
         for i, (block, bias) in enumerate(zip(layout.blocks, biases, strict=True)):
+            length = block.stop - block.start
             q = query[:, :, block.start : block.stop]
             k, v = _gather(key, block, 0), _gather(value, block, 0)
-            length = block.stop - block.start
             grad = grad_out[:, block.start : block.stop].transpose(1, 2)
             if bias is None:
                 k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
             else:
                 q = q.reshape(1, n_kv, groups * length, head_dim)
                 grad = grad.reshape(1, n_kv, groups * length, head_dim)
-            dq, dk, dv = _flash_backward(
-                grad, q, k, v, saved[2 * i], saved[2 * i + 1], 0.0, bias is None, attn_mask=bias, scale=ctx.scaling
-            )
+            if ctx.fused:
+                o, lse = saved[2 * i], saved[2 * i + 1]
+                dq, dk, dv = _flash_backward(
+                    grad, q, k, v, o, lse, 0.0, bias is None, attn_mask=bias, scale=ctx.scaling
+                )
+            else:
+                dq, dk, dv = _kept_backward(grad, q, k, v, saved[i], ctx.scaling)
             if bias is None:
                 dk, dv = (d.unflatten(1, (n_kv, groups)).sum(2) for d in (dk, dv))
             grad_query[:, :, block.start : block.stop] = dq.reshape(1, n_heads, length, head_dim)
             _scatter_add(grad_key, block, dk)
             _scatter_add(grad_value, block, dv)
         return grad_query, grad_key, grad_value, None, None, None
+
+
+def _kept_backward(
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, p: Tensor, scaling: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Gradients from kept probabilities `(Hkv, groups * L, K)`; the scaling is applied on the small factors."""
+    dv = torch.bmm(p.transpose(1, 2), grad[0])
+    dp = torch.bmm(grad[0], v[0].transpose(1, 2))
+    ds = torch._softmax_backward_data(dp, p, -1, p.dtype)
+    dq = torch.bmm(ds, k[0]).mul_(scaling)
+    dk = torch.bmm(ds.transpose(1, 2), q[0]).mul_(scaling)
+    return dq[None], dk[None], dv[None]
 
 
 def tree_attention(

@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, cast
 
@@ -20,7 +21,9 @@ from bsft.bench.store import BadInput
 from bsft.methods import Method
 from bsft.model import attention
 from bsft.model.behavior import BehaviorVocabulary, initial_rows
+from bsft.model.fused_lora import fuse
 from bsft.model.tiny import CHATML, tiny_model, tiny_tokenizer
+from bsft.model.token_rows import TokenRows
 from bsft.model.weights import converted
 
 log = logging.getLogger(__name__)
@@ -44,6 +47,12 @@ class Backbone:
     def module(self) -> nn.Module:
         return self.adapted if self.adapted is not None else self.causal
 
+    @cached_property
+    def _token_rows(self) -> TokenRows | None:
+        if self.adapted is None or self.vocabulary is None:
+            return None
+        return TokenRows(self.causal, self.vocabulary.ids)
+
     @property
     def _head(self) -> nn.Linear:
         return cast(nn.Linear, self.causal.get_output_embeddings())  # type: ignore[no-untyped-call]
@@ -64,12 +73,15 @@ class Backbone:
 
     def hidden_states(self, input_ids: Tensor, **kwargs: Any) -> Tensor:
         """Last hidden states `(B, T, H)`; the output layer is not computed."""
-        outputs = self.causal.base_model(input_ids=input_ids, **kwargs)
+        rows = self._token_rows
+        tokens = {"input_ids": input_ids} if rows is None else {"inputs_embeds": rows.embed(input_ids)}
+        outputs = self.causal.base_model(**tokens, **kwargs)
         return cast(Tensor, outputs.last_hidden_state)
 
     def logits(self, hidden: Tensor) -> Tensor:
         """`(..., H)` -> `(..., V)`."""
-        out: Tensor = self._head(hidden)
+        rows = self._token_rows
+        out: Tensor = self._head(hidden) if rows is None else rows.logits(hidden)
         softcap = getattr(self.causal.config, "final_logit_softcapping", None)
         return out if softcap is None else torch.tanh(out / softcap) * softcap
 
@@ -233,4 +245,6 @@ def _adapt(causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVoca
         target_modules=targets,
         trainable_token_indices=rows,
     )
-    return cast(PeftModel, get_peft_model(causal, peft_config, autocast_adapter_dtype=True))
+    adapted = cast(PeftModel, get_peft_model(causal, peft_config, autocast_adapter_dtype=True))
+    fuse(adapted)
+    return adapted

@@ -1,0 +1,60 @@
+"""Trained token rows at the cost of three rows.
+
+PEFT's `trainable_token_indices` merges the trained rows into the whole embedding matrix on every call, and its backward
+makes the gradient of that whole matrix. Here the frozen matrices are used as they are, and only the rows' own share is
+computed; the parameters, and so what is saved, stay PEFT's.
+"""
+
+from __future__ import annotations
+
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from peft.utils.other import TrainableTokensWrapper
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+
+class TokenRows:
+    """The trained rows of one model's input embeddings and output layer."""
+
+    def __init__(self, causal: PreTrainedModel, ids: tuple[int, ...]) -> None:
+        """
+        Args:
+            causal: a model that PEFT adapted with `trainable_token_indices=ids` (tied or untied).
+        """
+        wrapped = [m for m in causal.modules() if isinstance(m, TrainableTokensWrapper)]
+        embeddings = [m for m in wrapped if isinstance(m.original_module, nn.Embedding)]
+        heads = [m for m in wrapped if isinstance(m.original_module, nn.Linear)]
+        if len(embeddings) != 1 or len(heads) != 1:
+            raise ValueError(f"expected one wrapped embedding and one wrapped head, found {len(wrapped)} in all")
+        self._embedding, self._head = embeddings[0], heads[0]
+        self._ids = ids
+
+    def embed(self, input_ids: Tensor) -> Tensor:
+        """`(B, T)` ids -> `(B, T, H)`."""
+        embedding = cast(nn.Embedding, self._embedding.original_module)
+        states: Tensor = embedding(input_ids).detach()
+        rows = self._rows(self._embedding).to(states.dtype) * getattr(embedding, "embed_scale", 1.0)
+        for row, token_id in zip(rows, self._ids, strict=True):
+            at = (input_ids == token_id).nonzero(as_tuple=True)
+            if len(at[0]):
+                states = states.index_put(at, row.expand(len(at[0]), -1))
+        return states
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """`(..., H)` -> `(..., V)`."""
+        head = cast(nn.Linear, self._head.original_module)
+        index = torch.tensor(self._ids, device=hidden.device)
+        frozen = F.linear(hidden, head.weight.detach(), head.bias)
+        own = F.linear(hidden, self._rows(self._head).to(hidden.dtype))
+        if head.bias is not None:
+            own = own + head.bias[index]
+        return frozen.index_copy(-1, index, own.to(frozen.dtype))
+
+    @staticmethod
+    def _rows(wrapper: TrainableTokensWrapper) -> Tensor:
+        """`(number of rows, H)`; for tied models the head's adapter shares the embedding's parameter."""
+        adapter = wrapper.token_adapter
+        return cast(Tensor, adapter.trainable_tokens_delta[adapter.active_adapters[0]])
