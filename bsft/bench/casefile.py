@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,47 +10,14 @@ from functools import cached_property
 from bsft.bench.bank.load import Bank
 from bsft.bench.bank.schema import Condition, ExamFinding, Imaging, Medication
 from bsft.bench.foils import Foils
+from bsft.bench.layouts import LAYOUTS, SPEAKERS, SPECIALTY_NAMES, TALKING_AGE_YEARS, UNABLE_TO_TELL
+from bsft.bench.person import Person, ago
 from bsft.bench.records import Case, Fact, Role
 from bsft.bench.scene import Scene, Slot
-from bsft.bench.simulate import DISPLAYED_VITALS, VITAL_PHRASES, Person, Simulator, ago, number
+from bsft.bench.simulate import DISPLAYED_VITALS, VITAL_PHRASES, Simulator, number
 from bsft.bench.wordings import Edition, Words, pick
 
 SHOWN_LABS, SHOWN_VITALS, SHOWN_EVENTS = 3, 3, 3
-
-LAYOUTS: tuple[tuple[str, ...], ...] = (
-    ("intro", "story", "background", "allergy", "observations", "examination", "laboratory", "imaging", "order"),
-    ("intro", "observations", "story", "background", "allergy", "examination", "imaging", "laboratory", "order"),
-    ("intro", "background", "allergy", "story", "examination", "observations", "laboratory", "imaging", "order"),
-    ("intro", "story", "examination", "observations", "allergy", "background", "imaging", "laboratory", "order"),
-    ("intro", "observations", "examination", "story", "allergy", "background", "laboratory", "imaging", "order"),
-    ("intro", "allergy", "story", "observations", "background", "examination", "laboratory", "imaging", "order"),
-)
-"""Orders of the base scene. Results and the order come last, so that tasks that must not see them use a prefix."""
-
-SPEAKERS: dict[str, tuple[tuple[str, Role], ...]] = {
-    "intro": (("Resident", "resident"), ("Attending", "attending"), ("Nurse", "nurse"), ("Consultant", "consultant")),
-    "background": (("Resident", "resident"), ("Pharmacist", "pharmacist"), ("Nurse", "nurse")),
-    "allergy": (("Nurse", "nurse"), ("Pharmacist", "pharmacist"), ("Resident", "resident")),
-    "observations": (("Nurse", "nurse"),),
-    "examination": (("Resident", "resident"), ("Attending", "attending"), ("Consultant", "consultant")),
-    "laboratory": (("Laboratory", "record"),),
-    "imaging": (("Radiology", "record"),),
-    "order": (("Attending", "attending"), ("Consultant", "consultant"), ("Resident", "resident")),
-}
-
-TALKING_AGE_YEARS = 10
-"""Younger patients do not tell their own story."""
-_UNABLE_TO_TELL = re.compile(
-    r"unconscious|unrous|unrespons|convuls|seizure|coma\b|confus|disorient|drows|collapse|stupor|rambling|deliri|aphasi"
-    r"|slurred|dysarthri|word-finding|speechless|asterixis|incoherent",
-    re.IGNORECASE,
-)
-
-SPECIALTY_NAMES = {
-    "emergency_medicine": "emergency medicine",
-    "infectious_disease": "infectious diseases",
-    "obstetrics_gynaecology": "obstetrics and gynaecology",
-}
 
 
 @dataclass(frozen=True)
@@ -113,7 +79,7 @@ class CaseFile:
     def speaks_for_self(self) -> bool:
         """Whether the patient can tell the story: old enough, awake and clear."""
         state = [*self.condition.complaint, *(text for entry in self.condition.exam for text in entry.finding)]
-        return self.person.age_years >= TALKING_AGE_YEARS and not _UNABLE_TO_TELL.search(" ".join(state))
+        return self.person.age_years >= TALKING_AGE_YEARS and not UNABLE_TO_TELL.search(" ".join(state))
 
     @cached_property
     def relative(self) -> tuple[str, Role]:

@@ -9,7 +9,7 @@ that do not; the foils are fitted so that both give the same frequencies over th
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from bsft.bench.bank.load import Bank, load_bank
 from bsft.bench.bank.schema import Condition
+from bsft.bench.splits import is_heldout
 from bsft.bench.wordings import Words, load_words
 
 Matrix = NDArray[np.float64]
@@ -25,6 +26,8 @@ Matrix = NDArray[np.float64]
 CONTROL_ALLERGY_PROBABILITY = 0.2
 """How often a second allergen that forbids no drug stands beside the first."""
 NONE_KNOWN_PROBABILITY = 0.5
+ORDER_SHARE = 0.5
+"""Share of allergy conflicts, where possible, in which the order is changed and the allergy stays."""
 MATCHING_TOLERANCE = 0.02
 """Largest tolerated difference between the two marginal frequencies of one name."""
 
@@ -125,30 +128,48 @@ def _avoid_in(bank: Bank, drugs: Sequence[str]) -> set[str]:
     return {state for drug in drugs if drug in bank.drugs for state in bank.drugs[drug].avoid_in}
 
 
-def _match_allergens(bank: Bank) -> Matched:
+@dataclass(frozen=True)
+class _Row:
+    """One condition's part of the matching."""
+
+    condition: Condition
+    target: Target
+    conflicts: Matrix
+    allowed: Matrix
+    weight: float
+
+
+def order_conflicts(bank: Bank, condition: Condition) -> tuple[list[str], list[str]] | None:
+    """Allergens that forbid only the first choice, and those that forbid only the alternative; None unless both are."""
+    drugs = (condition.first_line.drugs, condition.alternative.drugs)
+    groups = [_allergy_groups(bank, list(names)) for names in drugs]
+    first, second = (
+        [n for n, a in bank.allergens.items() if set(a.forbids) & groups[i] and not set(a.forbids) & groups[1 - i]]
+        for i in (0, 1)
+    )
+    return (first, second) if first and second else None
+
+
+def _allergen_rows(bank: Bank) -> tuple[tuple[str, ...], list[_Row]]:
     names = tuple(name for name, allergen in bank.allergens.items() if allergen.forbids)
     forbids = {name: set(bank.allergens[name].forbids) for name in names}
-    targets: dict[str, Target] = {}
-    conflicts, allowed = [], []
+    rows = []
     for condition in bank.conditions.values():
-        target = _target(bank, condition, lambda drug: bool(set(bank.drugs[drug].allergy_groups)))
+        target = _target(bank, condition, lambda drug: bool(bank.drugs[drug].allergy_groups))
         if target is None:
             continue
         groups = set(bank.drugs[target.drug].allergy_groups)
-        row = np.array([bank.allergens[n].common ** 0.5 if groups & forbids[n] else 0.0 for n in names])
+        conflicts = np.array([bank.allergens[n].common ** 0.5 if groups & forbids[n] else 0.0 for n in names])
         everything = _allergy_groups(bank, _drugs_of(condition))
-        if row.sum() == 0:
-            continue
-        targets[condition.id] = target
-        conflicts.append(row / row.sum())
-        allowed.append(np.array([float(not everything & forbids[n]) for n in names]))
-    return _matched(bank, names, targets, conflicts, allowed)
+        allowed = np.array([float(not everything & forbids[n]) for n in names])
+        kept = 1.0 if order_conflicts(bank, condition) is None else 1.0 - ORDER_SHARE
+        rows.append(_Row(condition, target, conflicts, allowed, kept * _share(condition, target)))
+    return names, rows
 
 
-def _match_hazards(bank: Bank, words: Words) -> Matched:
+def _hazard_rows(bank: Bank, words: Words) -> tuple[tuple[str, ...], list[_Row]]:
     names = tuple(words.threads.hazards)
-    targets: dict[str, Target] = {}
-    conflicts, allowed = [], []
+    rows = []
     for condition in bank.conditions.values():
         spoken = _mentions(condition)
         silent = np.array([float(not any(part in spoken for part in (n, _last_word(words, n)))) for n in names])
@@ -156,14 +177,11 @@ def _match_hazards(bank: Bank, words: Words) -> Matched:
         if target is None:
             continue
         states = set(bank.drugs[target.drug].avoid_in)
-        row = np.array([float(n in states) for n in names]) * silent
-        if row.sum() == 0:
-            continue
+        conflicts = np.array([float(n in states) for n in names]) * silent
         everything = _avoid_in(bank, _drugs_of(condition))
-        targets[condition.id] = target
-        conflicts.append(row / row.sum())
-        allowed.append(np.array([float(n not in everything) for n in names]) * silent)
-    return _matched(bank, names, targets, conflicts, allowed)
+        allowed = np.array([float(n not in everything) for n in names]) * silent
+        rows.append(_Row(condition, target, conflicts, allowed, _share(condition, target)))
+    return names, rows
 
 
 def _last_word(words: Words, hazard: str) -> str:
@@ -176,9 +194,8 @@ def _mentions(condition: Condition) -> str:
     return " ".join([*names, *(m.treats for m in condition.medications)]).lower()
 
 
-def _target(bank: Bank, condition: Condition, usable: object) -> Target | None:
+def _target(bank: Bank, condition: Condition, usable: Callable[[str], bool]) -> Target | None:
     """The ordered drug if it can conflict, otherwise the first home medicine that can."""
-    assert callable(usable)
     main = condition.first_line.dose.drug if condition.first_line.dose is not None else None
     for drug in [main] if main is not None else condition.first_line.drugs[:1]:
         if drug in bank.drugs and usable(drug):
@@ -189,21 +206,6 @@ def _target(bank: Bank, condition: Condition, usable: object) -> Target | None:
     return None
 
 
-def _matched(
-    bank: Bank, names: tuple[str, ...], targets: Mapping[str, Target], conflicts: list[Matrix], allowed: list[Matrix]
-) -> Matched:
-    weights = np.array([_share(bank.conditions[condition_id], target) for condition_id, target in targets.items()])
-    foils, fitted = fit_foils(np.array(conflicts), np.array(allowed), weights)
-    ids = list(targets)
-    return Matched(
-        names=names,
-        targets=targets,
-        weights=dict(zip(ids, (fitted / weights).tolist(), strict=True)),
-        conflicts=dict(zip(ids, np.array(conflicts).tolist(), strict=True)),
-        foils=dict(zip(ids, foils.tolist(), strict=True)),
-    )
-
-
 def _share(condition: Condition, target: Target) -> float:
     """How often a case of the condition shows the target drug at all."""
     if target.ordered:
@@ -212,8 +214,29 @@ def _share(condition: Condition, target: Target) -> float:
     return sum(m.probability for m in condition.medications if m.drug == target.drug) / total
 
 
+def _matched(names: tuple[str, ...], rows: Sequence[_Row]) -> Matched:
+    """Matches the conditions that are trained among themselves, and those held out with all of them."""
+    rows = [row for row in rows if row.conflicts.sum() > 0]
+    seen = [row for row in rows if not is_heldout(row.condition)]
+    foils: dict[str, list[float]] = {}
+    weights: dict[str, float] = {}
+    for chosen in (rows, seen):
+        conflicts = np.array([row.conflicts / row.conflicts.sum() for row in chosen])
+        wanted = np.array([row.weight for row in chosen])
+        fitted, lowered = fit_foils(conflicts, np.array([row.allowed for row in chosen]), wanted)
+        foils |= {row.condition.id: line.tolist() for row, line in zip(chosen, fitted, strict=True)}
+        weights |= {row.condition.id: float(w) for row, w in zip(chosen, lowered / wanted, strict=True)}
+    return Matched(
+        names=names,
+        targets={row.condition.id: row.target for row in rows},
+        weights=weights,
+        conflicts={row.condition.id: (row.conflicts / row.conflicts.sum()).tolist() for row in rows},
+        foils=foils,
+    )
+
+
 @cache
 def load_foils() -> Foils:
     """The matched names of the bank that ships with the package."""
     bank, words = load_bank(), load_words()
-    return Foils(bank, _match_allergens(bank), _match_hazards(bank, words))
+    return Foils(bank, _matched(*_allergen_rows(bank)), _matched(*_hazard_rows(bank, words)))

@@ -7,7 +7,7 @@ import re
 import pytest
 from engine_cases import all_cases, case_of
 
-from bsft.bench.casefile import LAYOUTS
+from bsft.bench.layouts import LAYOUTS
 from bsft.bench.scene import Scene, Slot, fill
 
 MAX_WORDS = 190

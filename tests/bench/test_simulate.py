@@ -9,8 +9,9 @@ from engine_cases import all_cases, case_of
 
 from bsft.bench.bank.load import load_bank
 from bsft.bench.oracle import allergy_conflict, value_is_critical
+from bsft.bench.person import Person, ago
 from bsft.bench.records import Case
-from bsft.bench.simulate import Person, ago, draw_person, reference_range
+from bsft.bench.simulate import draw_person, reference_range
 
 
 @pytest.mark.parametrize(

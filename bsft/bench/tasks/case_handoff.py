@@ -15,8 +15,8 @@ import random
 from collections.abc import Iterator
 
 from bsft.bench.casefile import CaseFile
+from bsft.bench.person import Person
 from bsft.bench.records import Item, TaskSpec
-from bsft.bench.simulate import Person
 from bsft.bench.tasks.claims import Reply
 from bsft.bench.tasks.common import answer_item, framed, question
 

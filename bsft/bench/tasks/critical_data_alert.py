@@ -18,6 +18,7 @@ import random
 from collections.abc import Callable
 
 from bsft.bench.casefile import CaseFile
+from bsft.bench.foils import ORDER_SHARE, order_conflicts
 from bsft.bench.oracle import allergy_conflict, contraindicated, value_is_critical
 from bsft.bench.perturb import Pair, beyond, place, row_of, row_text, spoken_analyte
 from bsft.bench.records import Role, TaskSpec
@@ -37,8 +38,6 @@ KINDS = {"critical/allergy": 0.5, "critical/contraindication": 0.25, "critical/l
 HAZARD_SPEAKERS: tuple[tuple[str, Role], ...] = (
     ("Pharmacist", "pharmacist"), ("Resident", "resident"), ("Nurse", "nurse"),
 )  # fmt: skip
-ORDER_SHARE = 0.5
-"""Share of allergy conflicts, where possible, in which the order is changed and the allergy stays."""
 MATCHED_KINDS = frozenset({"critical/allergy", "critical/contraindication"})
 
 
@@ -85,22 +84,15 @@ def _changed_order(case: CaseFile, rng: random.Random) -> Pair | None:
 
     Either is the forbidden one in half of the pairs, so that neither order is commoner in perturbed scenes.
     """
-    orders = [case.condition.first_line, case.condition.alternative]
-    forbidden = rng.randrange(2)
-    conflicts = []
-    for this, other in ((0, 1), (1, 0)):
-        drugs = [*orders[other].drugs, case.home.drug]
-        conflicts.append([
-            name
-            for name, allergen in case.bank.allergens.items()
-            if allergen.forbids
-            and allergy_conflict(case.bank, name, orders[this].drugs)
-            and not allergy_conflict(case.bank, name, drugs)
-        ])  # fmt: skip
-    if not all(conflicts):
+    conflicts = order_conflicts(case.bank, case.condition)
+    if conflicts is None:
         return None
+    orders = (case.condition.first_line, case.condition.alternative)
+    forbidden = rng.randrange(2)
     names = conflicts[forbidden]
     conflict = rng.choices(names, [case.bank.allergens[name].common ** 0.5 for name in names])[0]
+    if allergy_conflict(case.bank, conflict, [case.home.drug]):
+        return None
     scene = case.core.put("allergy", allergies=case.allergies_text((conflict, *case.allergens[1:])))
     return Pair(
         kind="critical/allergy",

@@ -17,10 +17,11 @@ from collections.abc import Callable
 
 from bsft.bench.casefile import CaseFile
 from bsft.bench.oracle import value_is_impossible, wrong_doses
+from bsft.bench.person import Person
 from bsft.bench.perturb import Pair, name_other_side, place, row_of, shift_decimal, spoken_analyte
 from bsft.bench.records import TaskSpec
 from bsft.bench.scene import Scene
-from bsft.bench.simulate import Person, number, reference_range
+from bsft.bench.simulate import number, reference_range
 from bsft.bench.tasks.claims import dosable
 from bsft.bench.tasks.common import NO_FLAG, choose_kind
 
