@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
+from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training, set_peft_model_state_dict
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor, nn
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -104,29 +106,35 @@ class Backbone:
         """Loads what `save_adapter` wrote into this backbone.
 
         Raises:
-            BadInput: nothing there, another behaviour vocabulary, or a trainable parameter is missing.
+            BadInput: nothing there, a damaged file, another behaviour vocabulary, or weights that do not fit.
         """
-        from peft import load_peft_weights, set_peft_model_state_dict
-        from safetensors.torch import load_file
-
         if self.vocabulary is not None:
             file = directory / VOCABULARY
             if not file.exists():
                 raise BadInput(f"{file}: no such file; the adapter was made without behaviour tokens")
             self.vocabulary.check_same(json.loads(file.read_text(encoding="utf-8")), str(file))
+        loaded: Any  # torch's named tuple, which PEFT's annotation hides
         if self.adapted is not None:
-            if not (directory / "adapter_model.safetensors").exists():
-                raise BadInput(f"{directory / 'adapter_model.safetensors'}: no such file")
-            weights = load_peft_weights(str(directory), device="cpu")
-            unexpected = cast(list[str], set_peft_model_state_dict(self.adapted, weights).unexpected_keys)  # type: ignore[attr-defined]
-            if unexpected:
-                raise BadInput(f"{directory}: unexpected weights {', '.join(unexpected[:3])}")
+            loaded = set_peft_model_state_dict(self.adapted, _read_weights(directory, "adapter_model.safetensors"))
         else:
-            files = sorted(directory.glob("model*.safetensors"))
-            if not files:
-                raise BadInput(f"{directory}: no model*.safetensors file")
-            weights = {name: tensor for file in files for name, tensor in load_file(file).items()}
-            self.causal.load_state_dict(weights, strict=False)
+            loaded = self.causal.load_state_dict(_read_weights(directory, "model*.safetensors"), strict=False)
+        if loaded.unexpected_keys:
+            raise BadInput(f"{directory}: unexpected weights {', '.join(loaded.unexpected_keys[:3])}")
+        if missing := sorted(self.trainable().keys() & set(loaded.missing_keys)):
+            raise BadInput(f"{directory}: {len(missing)} trainable parameters are missing, first {missing[0]}")
+
+
+def _read_weights(directory: Path, pattern: str) -> dict[str, Tensor]:
+    files = sorted(directory.glob(pattern))
+    if not files:
+        raise BadInput(f"{directory}: no {pattern} file")
+    weights: dict[str, Tensor] = {}
+    for file in files:
+        try:
+            weights |= load_file(file)
+        except SafetensorError as error:
+            raise BadInput(f"{file}: damaged ({error})") from None
+    return weights
 
 
 def load_backbone(model: cfg.ModelConfig, method: Method, *, precision: str = "32-true", seed: int = 0) -> Backbone:
@@ -152,6 +160,8 @@ def load_backbone(model: cfg.ModelConfig, method: Method, *, precision: str = "3
     if method.sft is None:
         causal.requires_grad_(False)
     elif lora:
+        # again, because new rows took random numbers: methods with and without them start from the same adapters
+        torch.manual_seed(seed)
         backbone.adapted = _adapt(causal, method.sft, vocabulary)
     if method.sft is not None and method.sft.gradient_checkpointing:
         causal.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
