@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from small import case_items
 
 from bsft import config as cfg
@@ -77,3 +78,14 @@ def items_of(cases: Sequence[int], split: str = "train") -> list[Item]:
 def examples_of(backbone: Backbone, cases: Sequence[int], method: cfg.MethodConfig | None = None) -> list[Example]:
     renderer = make_renderer(backbone, method)
     return [renderer.example(item) for item in items_of(cases)]
+
+
+def shaken(backbone: Backbone, seed: int = 0) -> Backbone:
+    """A backbone whose weights are far from their start, frozen ones too: attention that prefers some tokens, adapters
+    that do something, and gradients everywhere."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in backbone.module.parameters():
+            noise = torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.15 * noise.to(parameter.dtype))
+    return backbone

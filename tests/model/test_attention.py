@@ -1,0 +1,244 @@
+"""Tree attention equals attention over separate sequences: outputs, losses and the gradient of every trainable."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from making import examples_of, make_backbone, method_config, shaken
+from torch import Tensor
+
+from bsft import config as cfg
+from bsft.data.batches import flat_batch, label_weights, tree_batch
+from bsft.data.prefix_tree import build_tree
+from bsft.data.render import Example
+from bsft.model import attention
+from bsft.model.attention import TreeLayout, tree_attention
+from bsft.model.backbone import Backbone
+from bsft.model.module import BehaviorLM
+
+ARCHITECTURES = ["llama", "llama_untied", "qwen2", "gemma3"]
+HEADS, KV_HEADS, HEAD_DIM = 4, 2, 8
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=[8, 64, 256])
+def block_tokens(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(attention, "MAX_BLOCK_TOKENS", request.param)
+    return int(request.param)
+
+
+# --- the kernel against one dense mask ------------------------------------------------------------------------------
+
+
+def random_states(layout: TreeLayout, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+    """Query, key and value of a layer, past keys first."""
+    generator = torch.Generator().manual_seed(0)
+    n = layout.tree.n_tokens
+    n_keys = n + len(layout.past_depths)
+    shapes = [(1, HEADS, n, HEAD_DIM), (1, KV_HEADS, n_keys, HEAD_DIM), (1, KV_HEADS, n_keys, HEAD_DIM)]
+    return [torch.randn(shape, generator=generator).to(dtype).requires_grad_() for shape in shapes]
+
+
+def blockwise(states: Sequence[Tensor], layout: TreeLayout, window: int | None) -> Tensor:
+    module = SimpleNamespace(sliding_window=window)
+    return tree_attention(module, *states, None, tree=layout)[0]  # type: ignore[arg-type]
+
+
+def dense(states: Sequence[Tensor], layout: TreeLayout, window: int | None) -> Tensor:
+    mask = layout.dense_mask(CPU, window)
+    return F.scaled_dot_product_attention(*states, attn_mask=mask, enable_gqa=True).transpose(1, 2)
+
+
+SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12), min_size=1, max_size=8)
+
+
+@settings(max_examples=40)
+@given(SEQUENCES, st.sampled_from([None, 1, 3]), st.sampled_from([1, 4, 256]))
+def test_blocks_equal_the_dense_mask_forward_and_backward(
+    sequences: list[list[int]], window: int | None, max_block_tokens: int
+) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(attention, "MAX_BLOCK_TOKENS", max_block_tokens)
+        layout = TreeLayout(build_tree(sequences))
+        states = random_states(layout)
+        found, expected = blockwise(states, layout, window), dense(states, layout, window)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
+    weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
+    for a, b in zip(
+        torch.autograd.grad((found * weights).sum(), states),
+        torch.autograd.grad((expected * weights).sum(), states),
+        strict=True,
+    ):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+
+
+@settings(max_examples=25)
+@given(SEQUENCES, st.data(), st.sampled_from([None, 3]))
+def test_cached_ancestors_are_seen_by_their_own_branches_only(
+    sequences: list[list[int]], data: st.DataObject, window: int | None
+) -> None:
+    """Ancestors are paths of an earlier tree; here two that share their first two tokens."""
+    cached = [np.array([0, 1, 2, 3]), np.array([0, 1, 4])]
+    roots = [cached[data.draw(st.integers(0, 1))] for _ in sequences]
+    layout = TreeLayout(build_tree(sequences, roots), past_depths=np.array([0, 1, 2, 3, 2]))
+    states = [state.detach() for state in random_states(layout)]
+    found = blockwise(states, layout, window)
+    torch.testing.assert_close(found, dense(states, layout, window), rtol=1e-4, atol=1e-5)
+    seen = layout.dense_mask(CPU, None)[0, 0]
+    for path, root in zip(layout.tree.paths, roots, strict=True):
+        assert torch.equal(seen[path[-1], :5].nonzero().flatten(), torch.from_numpy(root))
+
+
+@pytest.mark.parametrize("kept_probabilities", [0, 1 << 24])
+def test_bf16_is_as_near_as_bf16_can_be(monkeypatch: pytest.MonkeyPatch, kept_probabilities: int) -> None:
+    """Both ways of computing it: the fused kernel, and with kept probabilities."""
+    monkeypatch.setattr(attention, "MAX_KEPT_PROBABILITIES", kept_probabilities)
+    layout = TreeLayout(build_tree([[1, 2, 3] * 8, [1, 2, 4] * 8, [1, 2, 3, 5]]))
+    exact, rounded = random_states(layout), random_states(layout, torch.bfloat16)
+    found, expected = blockwise(rounded, layout, 5), dense(exact, layout, 5)
+    torch.testing.assert_close(found.float(), expected, rtol=0.05, atol=0.05)
+    for a, b in zip(
+        torch.autograd.grad(found.float().square().sum(), rounded),
+        torch.autograd.grad(expected.square().sum(), exact),
+        strict=True,
+    ):
+        assert relative_error(a.float(), b) < 0.03
+
+
+def test_dropout_takes_the_dense_mask() -> None:
+    layout = TreeLayout(build_tree([[1, 2, 3], [1, 2, 4]]))
+    states = random_states(layout)
+    module = SimpleNamespace()
+    torch.manual_seed(0)
+    dropped, _ = tree_attention(module, *states, None, dropout=0.5, tree=layout)  # type: ignore[arg-type]
+    assert dropped.shape == (1, 4, HEADS, HEAD_DIM)
+    mean = torch.stack(
+        [tree_attention(module, *states, None, dropout=0.1, tree=layout)[0] for _ in range(4000)]  # type: ignore[arg-type]
+    ).mean(0)
+    torch.testing.assert_close(mean, blockwise(states, layout, None), rtol=0, atol=0.05)
+
+
+def test_a_tree_is_alone_in_its_batch() -> None:
+    layout = TreeLayout(build_tree([[1]]))
+    query = torch.zeros(2, HEADS, 1, HEAD_DIM)
+    with pytest.raises(ValueError, match="a tree batch has batch size 1, found 2"):
+        tree_attention(SimpleNamespace(), query, query, query, None, tree=layout)  # type: ignore[arg-type]
+
+
+# --- whole models against separate sequences ------------------------------------------------------------------------
+
+
+def relative_error(found: Tensor, expected: Tensor) -> float:
+    return float((found - expected).norm() / expected.norm())
+
+
+def module_of(backbone: Backbone, attention_name: str) -> BehaviorLM:
+    backbone.use_attention(attention_name)
+    return BehaviorLM(backbone, cfg.FitConfig(), n_steps=1, attention=attention_name)
+
+
+def separate_loss(backbone: Backbone, examples: Sequence[Example], behavior_weight: float) -> Tensor:
+    """The reference: transformers' own forward pass, one sequence at a time."""
+    backbone.use_attention("sdpa")
+    losses = []
+    for example in examples:
+        logits = backbone.causal(input_ids=torch.tensor([example.ids[:-1]])).logits[0]
+        start = len(example.prompt_ids)
+        labels = torch.tensor(example.ids[start:])
+        each = F.cross_entropy(logits[start - 1 :], labels, reduction="none")
+        losses.append((each * torch.tensor(label_weights(example, behavior_weight))).sum())
+    return torch.stack(losses).sum()
+
+
+def gradients(backbone: Backbone, loss: Tensor) -> dict[str, Tensor]:
+    trainable = backbone.trainable()
+    return dict(zip(trainable, torch.autograd.grad(loss, list(trainable.values())), strict=True))
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_loss_and_every_gradient_equal_those_of_separate_sequences(architecture: str, block_tokens: int) -> None:
+    backbone = shaken(make_backbone(architecture))
+    examples = examples_of(backbone, [0, 1])
+    batch = tree_batch(examples, behavior_weight=0.5)
+    assert batch.input_ids.numel() < 0.6 * sum(len(e.ids) for e in examples), "something is shared"
+    expected = separate_loss(backbone, examples, 0.5)
+    reference = gradients(backbone, expected)
+    loss = module_of(backbone, attention.NAME).loss_sum(batch)
+    assert abs(loss.item() - expected.item()) <= 1e-5 * expected.item()
+    for name, gradient in gradients(backbone, loss).items():
+        assert reference[name].norm() > 0, f"{name} is not exercised"
+        assert relative_error(gradient, reference[name]) <= 1e-5, name
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_padded_batches_equal_separate_sequences_too(architecture: str) -> None:
+    backbone = shaken(make_backbone(architecture))
+    examples = examples_of(backbone, [0])
+    expected = separate_loss(backbone, examples, 1.0)
+    loss = module_of(backbone, "sdpa").loss_sum(flat_batch(examples, pad_id=0, behavior_weight=1.0))
+    reference, found = gradients(backbone, expected), gradients(backbone, loss)
+    assert abs(loss.item() - expected.item()) <= 1e-5 * expected.item()
+    assert all(relative_error(found[name], reference[name]) <= 1e-5 for name in reference)
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_logits_at_every_token_equal_those_of_separate_sequences(architecture: str, block_tokens: int) -> None:
+    backbone = shaken(make_backbone(architecture))
+    sequences = [e.ids for e in examples_of(backbone, [0, 1])]
+    tree = build_tree(sequences)
+    with torch.inference_mode():
+        backbone.use_attention(attention.NAME)
+        hidden = backbone.hidden_states(
+            torch.from_numpy(tree.ids)[None],
+            position_ids=torch.from_numpy(tree.depths)[None],
+            use_cache=False,
+            tree=TreeLayout(tree),
+        )
+        logits = backbone.logits(hidden)[0]
+        backbone.use_attention("sdpa")
+        for sequence, path in zip(sequences, tree.paths, strict=True):
+            expected = backbone.causal(input_ids=torch.tensor([sequence])).logits[0]
+            assert relative_error(logits[path], expected) <= 1e-5
+
+
+def test_the_sliding_window_is_exercised() -> None:
+    """The scenes are longer than the window, so that a tree that ignored it would differ."""
+    backbone = shaken(make_backbone("gemma3"))
+    assert backbone.causal.config.sliding_window == 16
+    examples = examples_of(backbone, [0])
+    batch = tree_batch(examples, behavior_weight=1.0)
+    module = module_of(backbone, attention.NAME)
+    expected = module.loss_sum(batch).item()
+    for layer in backbone.causal.base_model.layers:
+        layer.self_attn.sliding_window = None
+    assert batch.tree is not None
+    without = module.loss_sum(tree_batch(examples, behavior_weight=1.0)).item()
+    assert abs(without - expected) > 1e-3 * expected
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma3"])
+def test_gradient_checkpointing_gives_the_same_gradients(architecture: str) -> None:
+    backbone = shaken(make_backbone(architecture))
+    batch = tree_batch(examples_of(backbone, [0]), behavior_weight=1.0)
+    module = module_of(backbone, attention.NAME)
+    backbone.module.train()
+    expected = gradients(backbone, module.loss_sum(batch))
+    backbone.causal.gradient_checkpointing_enable({"use_reentrant": False})
+    found = gradients(backbone, module.loss_sum(batch))
+    assert all(relative_error(found[name], expected[name]) <= 1e-6 for name in expected)
+
+
+def test_full_tuning_is_exact_too() -> None:
+    backbone = shaken(make_backbone("llama", method_config(tuning="full")))
+    examples = examples_of(backbone, [0])
+    expected = gradients(backbone, separate_loss(backbone, examples, 1.0))
+    loss = module_of(backbone, attention.NAME).loss_sum(tree_batch(examples, behavior_weight=1.0))
+    found = gradients(backbone, loss)
+    assert all(relative_error(found[name], expected[name]) <= 1e-5 for name in expected)

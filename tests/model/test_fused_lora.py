@@ -1,0 +1,75 @@
+"""The fused LoRA layer and the trained token rows do what PEFT's own do."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from making import make_backbone, method_config, shaken
+from peft.tuners.lora import Linear as LoraLinear
+from torch import Tensor
+
+from bsft import config as cfg
+from bsft.model.fused_lora import fuse
+
+
+def layers_of(architecture: str, **options: object) -> list[LoraLinear]:
+    backbone = shaken(make_backbone(architecture, method_config("general_sft", **options)))
+    return [module for module in backbone.module.modules() if isinstance(module, LoraLinear)]
+
+
+def outputs_and_gradients(layer: LoraLinear, x: Tensor, *, own: bool) -> list[Tensor]:
+    """The layer's output and its gradients for the input and the adapter, by PEFT's forward or by ours."""
+    x = x.clone().requires_grad_()
+    out = LoraLinear.forward(layer, x) if own else layer(x)
+    wanted = [x, layer.lora_A["default"].weight, layer.lora_B["default"].weight]
+    return [out, *torch.autograd.grad(out.float().square().sum(), wanted)]
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2"])  # qwen2 has biases
+def test_in_fp32_output_and_gradients_are_pefts(architecture: str) -> None:
+    layers = layers_of(architecture)
+    assert len(layers) == 14
+    for layer in layers:
+        assert "forward" in vars(layer), "it is fused"
+        x = torch.randn(2, 5, layer.in_features)
+        for found, expected in zip(
+            outputs_and_gradients(layer, x, own=False), outputs_and_gradients(layer, x, own=True), strict=True
+        ):
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_in_bf16_they_are_as_near_as_bf16_can_be_and_keep_their_dtypes() -> None:
+    layer = layers_of("llama")[0]
+    x = torch.randn(64, layer.in_features)
+    exact = outputs_and_gradients(layer, x, own=True)
+    layer.get_base_layer().to(torch.bfloat16)
+    rounded = outputs_and_gradients(layer, x.to(torch.bfloat16), own=False)
+    assert [t.dtype for t in rounded] == [torch.bfloat16, torch.bfloat16, torch.float32, torch.float32]
+    for found, expected in zip(rounded, exact, strict=True):
+        assert (found.float() - expected).norm() < 0.03 * expected.norm()
+
+
+def test_layers_with_dropout_keep_pefts_forward() -> None:
+    layers = layers_of("llama", lora=cfg.LoraConfig(dropout=0.5))
+    assert all("forward" not in vars(layer) for layer in layers)
+    backbone = make_backbone(method=method_config("general_sft", lora=cfg.LoraConfig(dropout=0.5)))
+    assert fuse(backbone.module) == 0
+
+
+@pytest.mark.parametrize("architecture", ["llama", "llama_untied", "gemma3"])
+def test_trained_rows_are_pefts(architecture: str) -> None:
+    """Embedding, logits and the gradient of the rows, against the model with PEFT's own wrappers."""
+    backbone = shaken(make_backbone(architecture))
+    ids = torch.tensor([[1, 40, 259, 41, 261, 42, 260, 261]])
+    targets = torch.tensor([[40, 259, 41, 261, 42, 260, 261, 2]])
+    rows = {name: p for name, p in backbone.trainable().items() if "trainable_tokens" in name}
+    assert len(rows) == (2 if architecture == "llama_untied" else 1)
+
+    def gradients(logits: Tensor) -> list[Tensor]:
+        loss = torch.nn.functional.cross_entropy(logits[0], targets[0])
+        return list(torch.autograd.grad(loss, list(rows.values())))
+
+    found, expected = backbone.logits(backbone.hidden_states(ids)), backbone.causal(ids).logits
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+    for a, b in zip(gradients(found), gradients(expected), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
