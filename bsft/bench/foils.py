@@ -26,6 +26,8 @@ Matrix = NDArray[np.float64]
 CONTROL_ALLERGY_PROBABILITY = 0.2
 """How often a second allergen that forbids no drug stands beside the first."""
 NONE_KNOWN_PROBABILITY = 0.5
+TARGET_BOOST = 4.0
+"""How much more often a home medicine that can conflict is shown than another one."""
 ORDER_SHARE = 0.5
 """Share of allergy conflicts, where possible, in which the order is changed and the allergy stays."""
 MATCHING_TOLERANCE = 0.02
@@ -98,6 +100,11 @@ class Foils:
     allergens: Matched
     hazards: Matched
 
+    def home_weights(self, condition: Condition) -> list[float]:
+        """How often each home medicine is the one that is shown: those that can conflict more often."""
+        targets = [matched.targets.get(condition.id) for matched in (self.allergens, self.hazards)]
+        return _home_weights(condition, [target for target in targets if target is not None])
+
     def draw_allergens(self, condition: Condition, home_drug: str, rng: random.Random) -> tuple[str, ...]:
         """Allergens for the record of a case without conflict: a foil where a conflict is possible."""
         controls = [name for name, allergen in self.bank.allergens.items() if not allergen.forbids]
@@ -150,12 +157,12 @@ def order_conflicts(bank: Bank, condition: Condition) -> tuple[list[str], list[s
     return (first, second) if first and second else None
 
 
-def _allergen_rows(bank: Bank) -> tuple[tuple[str, ...], list[_Row]]:
+def _allergen_rows(bank: Bank, words: Words) -> tuple[tuple[str, ...], list[_Row]]:
     names = tuple(name for name, allergen in bank.allergens.items() if allergen.forbids)
     forbids = {name: set(bank.allergens[name].forbids) for name in names}
     rows = []
     for condition in bank.conditions.values():
-        target = _target(bank, condition, lambda drug: bool(bank.drugs[drug].allergy_groups))
+        target, other = _allergy_target(bank, condition), _hazard_target(bank, words, condition)
         if target is None:
             continue
         groups = set(bank.drugs[target.drug].allergy_groups)
@@ -163,7 +170,7 @@ def _allergen_rows(bank: Bank) -> tuple[tuple[str, ...], list[_Row]]:
         everything = _allergy_groups(bank, _drugs_of(condition))
         allowed = np.array([float(not everything & forbids[n]) for n in names])
         kept = 1.0 if order_conflicts(bank, condition) is None else 1.0 - ORDER_SHARE
-        rows.append(_Row(condition, target, conflicts, allowed, kept * _share(condition, target)))
+        rows.append(_Row(condition, target, conflicts, allowed, kept * _share(condition, target, other)))
     return names, rows
 
 
@@ -173,14 +180,14 @@ def _hazard_rows(bank: Bank, words: Words) -> tuple[tuple[str, ...], list[_Row]]
     for condition in bank.conditions.values():
         spoken = _mentions(condition)
         silent = np.array([float(not any(part in spoken for part in (n, _last_word(words, n)))) for n in names])
-        target = _target(bank, condition, lambda drug: bool(set(names) & set(bank.drugs[drug].avoid_in)))
+        target, other = _hazard_target(bank, words, condition), _allergy_target(bank, condition)
         if target is None:
             continue
         states = set(bank.drugs[target.drug].avoid_in)
         conflicts = np.array([float(n in states) for n in names]) * silent
         everything = _avoid_in(bank, _drugs_of(condition))
         allowed = np.array([float(n not in everything) for n in names]) * silent
-        rows.append(_Row(condition, target, conflicts, allowed, _share(condition, target)))
+        rows.append(_Row(condition, target, conflicts, allowed, _share(condition, target, other)))
     return names, rows
 
 
@@ -206,12 +213,26 @@ def _target(bank: Bank, condition: Condition, usable: Callable[[str], bool]) -> 
     return None
 
 
-def _share(condition: Condition, target: Target) -> float:
+def _allergy_target(bank: Bank, condition: Condition) -> Target | None:
+    return _target(bank, condition, lambda drug: bool(bank.drugs[drug].allergy_groups))
+
+
+def _hazard_target(bank: Bank, words: Words, condition: Condition) -> Target | None:
+    return _target(bank, condition, lambda drug: bool(set(words.threads.hazards) & set(bank.drugs[drug].avoid_in)))
+
+
+def _home_weights(condition: Condition, targets: Sequence[Target]) -> list[float]:
+    preferred = {target.drug for target in targets if not target.ordered}
+    return [m.probability * (TARGET_BOOST if m.drug in preferred else 1.0) for m in condition.medications]
+
+
+def _share(condition: Condition, target: Target, other: Target | None) -> float:
     """How often a case of the condition shows the target drug at all."""
     if target.ordered:
         return 1.0
-    total = sum(m.probability for m in condition.medications)
-    return sum(m.probability for m in condition.medications if m.drug == target.drug) / total
+    weights = _home_weights(condition, [target] if other is None else [target, other])
+    shown = sum(w for w, m in zip(weights, condition.medications, strict=True) if m.drug == target.drug)
+    return shown / sum(weights)
 
 
 def _matched(names: tuple[str, ...], rows: Sequence[_Row]) -> Matched:
@@ -239,4 +260,4 @@ def _matched(names: tuple[str, ...], rows: Sequence[_Row]) -> Matched:
 def load_foils() -> Foils:
     """The matched names of the bank that ships with the package."""
     bank, words = load_bank(), load_words()
-    return Foils(bank, _matched(*_allergen_rows(bank)), _matched(*_hazard_rows(bank, words)))
+    return Foils(bank, _matched(*_allergen_rows(bank, words)), _matched(*_hazard_rows(bank, words)))

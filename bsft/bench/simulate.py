@@ -83,7 +83,7 @@ class Simulator:
             hours = rng.uniform(course.hours_before.low, course.hours_before.high)
             events.append(Event(id=f"course:{course.id}", text=phrase(course.phrases), time_hours=-hours))
             facts.append(_fact(events[-1].id, "symptom", course.id, events[-1].text, time_hours=-hours))
-        home = rng.choices(condition.medications, [m.probability for m in condition.medications])[0]
+        home = rng.choices(condition.medications, self.foils.home_weights(condition))[0]
         facts += _background(condition, home, self._comorbidities(condition, person, rng), rng)
         for allergen in self.foils.draw_allergens(condition, home.drug, rng):
             reaction = rng.choice(self.bank.allergens[allergen].reactions)

@@ -34,7 +34,7 @@ SPEC = TaskSpec(
     source="bsft",
 )
 
-KINDS = {"critical/allergy": 0.5, "critical/contraindication": 0.25, "critical/lab": 0.12, "critical/vital": 0.13}
+KINDS = {"critical/allergy": 0.6, "critical/contraindication": 0.3, "critical/lab": 0.05, "critical/vital": 0.05}
 HAZARD_SPEAKERS: tuple[tuple[str, Role], ...] = (
     ("Pharmacist", "pharmacist"), ("Resident", "resident"), ("Nurse", "nurse"),
 )  # fmt: skip
