@@ -122,11 +122,13 @@ class SftConfig(MethodConfig):
 class BehaviorConfig(Section):
     """Behaviour tokens: how they are initialised and trained, and which behaviour speaks at inference.
 
+    `row_lr_factor` multiplies the learning rate of the tokens' own rows: three rows among tens of thousands move slowly.
     `mode`: predict (the most likely token), force (`token`), none (no token at all).
     """
 
     init: str = "description"
     loss_weight: float = 1.0
+    row_lr_factor: float = 10.0
     mode: str = "predict"
     token: str | None = None
 
@@ -134,6 +136,7 @@ class BehaviorConfig(Section):
         _one_of("method.behavior.init", self.init, ("description", "mean", "random"))
         _one_of("method.behavior.mode", self.mode, ("predict", "force", "none"))
         _at_least("method.behavior.loss_weight", self.loss_weight, 0)
+        _at_least("method.behavior.row_lr_factor", self.row_lr_factor, 0)
         if self.mode == "force" and self.token is None:
             raise ConfigError("method.behavior.mode=force: also set method.behavior.token=reactive|balanced|proactive")
         if self.mode != "force" and self.token is not None:

@@ -58,6 +58,7 @@ def fit(
         recipe,
         n_steps=n_steps,
         attention=NAME if datamodule.batching == "tree" else config.model.attention,
+        row_lr_factor=config.method.behavior.row_lr_factor if isinstance(config.method, cfg.BehaviorSftConfig) else 1.0,
         validate=_validator(config, backbone, datamodule),
     )
     checkpoints = directory.path / "checkpoints"

@@ -1,8 +1,8 @@
 """LoRA's forward and backward as one function.
 
 PEFT computes `W x + s B A x` with casts of every activation to the adapters' fp32 and back, a scaling and an addition
-of full size. Here both products run in the frozen weight's dtype and add into one output; gradients of A and B come out in
-their own dtype. It is the arithmetic that autocast does, without its copies.
+of full size. Here both products run in the frozen weight's dtype and add into one output; gradients of A and B come
+out in their own dtype. It is the arithmetic that autocast does, without its copies.
 
 Source: Hu et al., LoRA, 2021, equation 3.
 """

@@ -26,6 +26,7 @@ from bsft.bench.store import BadInput
 from bsft.data.batches import Batch, Step
 from bsft.data.render import Candidates
 from bsft.model.backbone import Backbone
+from bsft.model.token_rows import TOKEN_ROWS
 
 _LOGITS_AT_ONCE = 1 << 25
 Validate = Callable[[list[Candidates]], dict[str, float]]
@@ -35,12 +36,20 @@ class BehaviorLM(LightningModule):
     """Wraps a backbone for training. One Lightning batch is one optimisation step with all its micro-batches."""
 
     def __init__(
-        self, backbone: Backbone, fit: cfg.FitConfig, *, n_steps: int, attention: str, validate: Validate | None = None
+        self,
+        backbone: Backbone,
+        fit: cfg.FitConfig,
+        *,
+        n_steps: int,
+        attention: str,
+        row_lr_factor: float = 1.0,
+        validate: Validate | None = None,
     ) -> None:
         """
         Args:
             attention: name of the attention implementation to train with.
             n_steps: optimisation steps of the whole training, for the learning-rate schedule.
+            row_lr_factor: multiplies the learning rate of behaviour tokens' rows.
             validate: scores validation candidates and returns metrics to log.
         """
         super().__init__()
@@ -51,6 +60,7 @@ class BehaviorLM(LightningModule):
         self._fit = fit
         self._n_steps = n_steps
         self._attention = attention
+        self._row_lr_factor = row_lr_factor
         self._validate = validate
 
     # --- loss ---
@@ -125,9 +135,14 @@ class BehaviorLM(LightningModule):
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         o = self._fit.optim
-        parameters = list(self.backbone.trainable().values())
+        named = self.backbone.trainable().items()
+        rows = [p for name, p in named if TOKEN_ROWS in name]
+        others = [p for name, p in named if TOKEN_ROWS not in name]
+        groups: list[dict[str, Any]] = [{"params": others}]
+        if rows:
+            groups.append({"params": rows, "lr": o.lr * self._row_lr_factor})
         optimizer = AdamW(
-            parameters,
+            groups,
             lr=o.lr,
             betas=(o.beta1, o.beta2),
             eps=o.eps,

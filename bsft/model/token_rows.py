@@ -15,6 +15,9 @@ from peft.utils.other import TrainableTokensWrapper
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+TOKEN_ROWS = "trainable_tokens_delta"
+"""What PEFT calls the parameter that holds the rows."""
+
 
 class TokenRows:
     """The trained rows of one model's input embeddings and output layer."""
