@@ -91,7 +91,7 @@ def _verify(directory: Path) -> None:
     repair = f"delete {directory} and run the command again"
     try:
         recorded = cast(dict[str, dict[str, str]], json.loads((directory / RECORD).read_text()))["sha256"]
-    except (OSError, json.JSONDecodeError, KeyError, UnicodeDecodeError):
+    except (OSError, json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
         raise BadInput(f"{directory / RECORD}: missing or damaged; {repair}") from None
     for name, expected in recorded.items():
         file = directory / name
