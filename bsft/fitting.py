@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,14 +25,14 @@ from bsft.model.backbone import Backbone
 from bsft.model.module import BehaviorLM
 from bsft.progress import progress_bar
 from bsft.randomness import get_states, set_states
-from bsft.runs import RunDirectory
+from bsft.runs import RunDirectory, write_atomically
 from bsft.scoring.choices import OptionScorer
 from bsft.scoring.evaluation import validation_metrics
 
 log = logging.getLogger(__name__)
 LAST = "last"
 COMPLETE = "complete"
-"""Marks an adapter directory that was written to its end."""
+"""Marks an adapter directory that was written to its end; holds the seconds that fitting took."""
 
 
 def fit(
@@ -40,8 +41,11 @@ def fit(
     backbone: Backbone,
     datamodule: BehaviorBenchDataModule,
     logger: RunLogger,
-) -> None:
+) -> float:
     """Fits the backbone's trainable parameters and writes `adapter/`; resumes from the last checkpoint.
+
+    Returns:
+        Seconds it took (of the last attempt, where it was interrupted).
 
     Raises:
         BadInput: a damaged checkpoint, or a loss that is not finite.
@@ -49,7 +53,8 @@ def fit(
     adapter = directory.path / "adapter"
     if (adapter / COMPLETE).exists():
         backbone.load_adapter(adapter)
-        return
+        return float((adapter / COMPLETE).read_text(encoding="utf-8"))
+    start = time.monotonic()
     recipe = config.trainer.fit
     datamodule.setup("fit")
     n_steps = len(datamodule.plan)
@@ -67,10 +72,12 @@ def fit(
         _run_or_resume(trainer, module, datamodule, checkpoints / f"{LAST}.ckpt")
     if trainer.interrupted:
         raise KeyboardInterrupt
+    fit_s = time.monotonic() - start
     if trainer.is_global_zero:
         backbone.save_adapter(adapter)
-        (adapter / COMPLETE).touch()
+        write_atomically(adapter / COMPLETE, str(fit_s))
     trainer.strategy.barrier()
+    return fit_s
 
 
 def _trainer(

@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import logging
-import resource
-import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +15,7 @@ from typing import Any
 import torch
 from lightning import seed_everything
 from omegaconf import DictConfig
+from transformers.utils.logging import disable_progress_bar
 
 from bsft import config as cfg
 from bsft.bench.records import Item
@@ -26,14 +25,11 @@ from bsft.data.datamodule import BehaviorBenchDataModule, select_items
 from bsft.data.render import Renderer
 from bsft.environment import describe
 from bsft.fitting import fit
-from bsft.loggers import RunLogger, open_logger
+from bsft.loggers import open_logger
 from bsft.methods import Method, choose_exemplars, method_of
 from bsft.model.backbone import Backbone, load_backbone
-from bsft.progress import progress_bar
-from bsft.runs import ENV, LOG, METRICS, PREDICTIONS, RunDirectory, identity, write_json
-from bsft.scoring.choices import OptionScorer, Scored
-from bsft.scoring.evaluation import ALL_CONTEXTS, Evaluation, write_predictions
-from bsft.scoring.policies import label_counts
+from bsft.runs import ENV, LOG, RunDirectory, identity, write_json
+from bsft.scoring.run import score
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +70,7 @@ def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any]:
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
     seed_everything(config.seed, verbose=False)
+    disable_progress_bar()
     write_json(directory.path / ENV, describe())
     benchmark = obtain(config.data)
     method = method_of(config.method)
@@ -86,12 +83,11 @@ def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any]:
     renderer = _renderer(config, method, backbone, benchmark)
     datamodule = BehaviorBenchDataModule(config, benchmark, renderer, batching=batching)
     with open_logger(config, directory.path) as logger:
-        fit_s = 0.0
-        if method.needs_fit:
-            start = time.monotonic()
-            fit(config, directory, backbone, datamodule, logger)
-            fit_s = time.monotonic() - start
-        return _score(config, directory, backbone, datamodule, logger, fit_s)
+        fit_s = fit(config, directory, backbone, datamodule, logger) if method.needs_fit else 0.0
+        backbone.module.to(_device(config)).eval()
+        metrics = score(config, directory, backbone, datamodule, fit_s=fit_s)
+        logger.summarise(metrics)
+    return metrics
 
 
 def _renderer(config: cfg.Config, method: Method, backbone: Backbone, benchmark: Benchmark) -> Renderer:
@@ -108,71 +104,6 @@ def _renderer(config: cfg.Config, method: Method, backbone: Backbone, benchmark:
         scene_tokens=config.data.scene_tokens,
         max_length_tokens=config.model.max_length_tokens,
     )
-
-
-def _score(
-    config: cfg.Config,
-    directory: RunDirectory,
-    backbone: Backbone,
-    datamodule: BehaviorBenchDataModule,
-    logger: RunLogger,
-    fit_s: float,
-) -> dict[str, Any]:
-    data, score = config.data, config.trainer.score
-    start = time.monotonic()
-    candidates = datamodule.candidates(data.eval_split, score.max_items or data.max_eval_items)
-    device = _device(config)
-    backbone.module.to(device).eval()
-    scorer = OptionScorer(
-        backbone,
-        batching=datamodule.batching,
-        batch_tokens=score.batch_tokens,
-        shared_prefix=datamodule.renderer.shared_prefix(),
-    )
-    method = config.method
-    behavior = method.behavior if isinstance(method, cfg.BehaviorSftConfig) else None
-    contexts = ALL_CONTEXTS if behavior is not None else None
-    with progress_bar(f"scoring {directory.path.name}", len(candidates)) as advance:
-        scored = list(scorer.score(candidates, contexts, advance))
-    score_s = time.monotonic() - start
-    train = select_items(datamodule.benchmark, data.train_split, data, data.max_train_items)
-    arm = "none" if behavior is None else {"predict": "predicted", "force": "forced", "none": "none"}[behavior.mode]
-    evaluation = Evaluation(
-        datamodule.benchmark.tasks,
-        arm=arm,
-        forced=behavior.token if behavior is not None else None,  # type: ignore[arg-type]
-        train_labels=label_counts(train),
-        bootstrap_samples=score.bootstrap_samples,
-    )
-    metrics = {
-        "schema": 1,
-        "method": config.method.name,
-        "model": config.model.name,
-        "data": data.name,
-        "split": data.eval_split,
-        "seed": config.seed,
-        **evaluation.metrics(scored),
-        "generation": None,
-        "cost": {
-            "fit_s": round(fit_s, 1),
-            "score_s": round(score_s, 1),
-            "tokens": _distinct_tokens(scored),
-            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        },
-    }
-    where = directory.path / "scores" / f"{data.name}-{data.eval_split}"
-    lines = evaluation.predictions(scored, {})
-    for target in (where, directory.path):
-        write_predictions(target / PREDICTIONS, lines)
-        write_json(target / METRICS, metrics)
-    logger.summarise(metrics)
-    log.info("macro-F1 %.3f over %d items", metrics["overall"]["macro_f1"], metrics["n"])
-    return metrics
-
-
-def _distinct_tokens(scored: list[Scored]) -> int:
-    """Tokens of all prompts and options, each prompt counted once."""
-    return sum(len(s.candidates.prompt_ids) + sum(map(len, s.candidates.option_ids)) for s in scored)
 
 
 def _device(config: cfg.Config) -> torch.device:

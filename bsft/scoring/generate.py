@@ -1,0 +1,93 @@
+"""What the model says when it may say anything: greedy replies, matched to the options.
+
+Scored second: likelihood and generation disagree for chat models on many items (arXiv 2402.14499), so the agreement is
+reported. A reply that resembles no option is unparsed, which counts as wrong and adds no class.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from typing import Any, cast
+
+import torch
+from torch import Tensor
+
+from bsft.bench.records import Item
+from bsft.data.render import Candidates
+from bsft.model.backbone import Backbone
+from bsft.scoring.choices import Context
+
+MIN_SIMILARITY = 0.5
+"""Share of matching words (ratio of difflib) below which a reply is unparsed."""
+
+
+@dataclass(frozen=True)
+class Generated:
+    """A reply without special tokens, and the index of the option it matches (None: unparsed)."""
+
+    item: Item
+    text: str
+    chosen: int | None
+
+
+def generate(
+    backbone: Backbone,
+    candidates: Sequence[Candidates],
+    contexts: Sequence[Context],
+    *,
+    max_new_tokens: int,
+    end_of_turn: str,
+    on_progress: Callable[[int], None] = lambda n: None,
+) -> list[Generated]:
+    """Greedy replies, one item at a time.
+
+    Args:
+        contexts: for each item, the behaviour token that is put before the reply, or None.
+        end_of_turn: the text that ends a reply.
+    """
+    backbone.use_attention("sdpa")
+    tokenizer = backbone.tokenizer
+    device = next(backbone.causal.parameters()).device
+    ends = tokenizer.encode(end_of_turn, add_special_tokens=False)[-1:]
+    replies: list[Generated] = []
+    for candidate, context in zip(candidates, contexts, strict=True):
+        token = () if context is None or backbone.vocabulary is None else (backbone.vocabulary.id_of(context),)
+        prompt = torch.tensor([candidate.prompt_ids + token], device=device)
+        with torch.inference_mode():
+            generator = cast(Any, backbone.causal)
+            output: Tensor = generator.generate(
+                input_ids=prompt,
+                attention_mask=torch.ones_like(prompt),
+                max_new_tokens=max_new_tokens,
+                do_sample=False,
+                eos_token_id=ends,
+                pad_token_id=tokenizer.pad_token_id,
+            )
+        text = cast(str, tokenizer.decode(output[0, prompt.shape[1] :], skip_special_tokens=True)).strip()
+        replies.append(Generated(candidate.item, text, match(text, candidate.item)))
+        on_progress(1)
+    return replies
+
+
+def match(text: str, item: Item) -> int | None:
+    """The option that a reply resembles most, word by word; None when none is near enough."""
+    said = text.lower().split()
+    similarity = [SequenceMatcher(None, said, option.text.lower().split()).ratio() for option in item.options]
+    best = max(range(len(similarity)), key=lambda i: similarity[i])
+    return best if similarity[best] >= MIN_SIMILARITY else None
+
+
+def generation_metrics(replies: Sequence[Generated], chosen: Sequence[int | None]) -> dict[str, Any] | None:
+    """`unparsed_rate`, `accuracy`, and `agreement` with the options that likelihood chose; None without replies."""
+    if not replies:
+        return None
+    n = len(replies)
+    correct = [r.chosen is not None and r.item.options[r.chosen].label == r.item.label for r in replies]
+    return {
+        "n": n,
+        "unparsed_rate": sum(r.chosen is None for r in replies) / n,
+        "accuracy": sum(correct) / n,
+        "agreement": sum(r.chosen == c for r, c in zip(replies, chosen, strict=True)) / n,
+    }

@@ -1,0 +1,127 @@
+"""Scores one run on its evaluation split and writes `metrics.json` and `predictions.jsonl`."""
+
+from __future__ import annotations
+
+import logging
+import resource
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+
+from bsft import config as cfg
+from bsft.bench.records import Behavior
+from bsft.data.datamodule import BehaviorBenchDataModule, select_items
+from bsft.data.render import Candidates
+from bsft.model.backbone import Backbone
+from bsft.progress import progress_bar
+from bsft.runs import METRICS, PREDICTIONS, RunDirectory, write_json
+from bsft.scoring.choices import OptionScorer, Scored
+from bsft.scoring.evaluation import ALL_CONTEXTS, Evaluation, outcome_of, write_predictions
+from bsft.scoring.generate import Generated, generate, generation_metrics
+from bsft.scoring.policies import label_counts
+
+log = logging.getLogger(__name__)
+_ARM_OF_MODE = {"predict": "predicted", "force": "forced", "none": "none"}
+
+
+def score(
+    config: cfg.Config,
+    directory: RunDirectory,
+    backbone: Backbone,
+    datamodule: BehaviorBenchDataModule,
+    *,
+    fit_s: float = 0.0,
+) -> dict[str, Any]:
+    """Scores the evaluation split by likelihood, then (if asked) by generation.
+
+    Args:
+        backbone: in eval mode, on its device.
+        fit_s: seconds that fitting took, for the cost.
+
+    Returns:
+        What metrics.json holds.
+    """
+    data, recipe = config.data, config.trainer.score
+    behavior = config.method.behavior if isinstance(config.method, cfg.BehaviorSftConfig) else None
+    start = time.monotonic()
+    candidates = datamodule.candidates(data.eval_split, recipe.max_items or data.max_eval_items)
+    scored = _likelihoods(config, directory, backbone, datamodule, candidates)
+    score_s = time.monotonic() - start
+    train = select_items(datamodule.benchmark, data.train_split, data, data.max_train_items)
+    evaluation = Evaluation(
+        datamodule.benchmark.tasks,
+        arm="none" if behavior is None else _ARM_OF_MODE[behavior.mode],
+        forced=cast(Behavior | None, behavior.token) if behavior is not None else None,
+        train_labels=label_counts(train),
+        bootstrap_samples=recipe.bootstrap_samples,
+    )
+    replies = _replies(config, directory, backbone, datamodule, evaluation, scored)
+    chosen = [outcome_of(s, evaluation.primary_context(s)).chosen for s in scored[: len(replies)]]
+    metrics = {
+        "schema": 1,
+        "method": config.method.name,
+        "model": config.model.name,
+        "data": data.name,
+        "split": data.eval_split,
+        "seed": config.seed,
+        **evaluation.metrics(scored),
+        "generation": generation_metrics(replies, chosen),
+        "cost": {
+            "fit_s": round(fit_s, 1),
+            "score_s": round(score_s, 1),
+            "tokens": _tokens(scored),
+            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        },
+    }
+    lines = evaluation.predictions(scored, {reply.item.id: reply.text for reply in replies})
+    for target in (directory.path / "scores" / f"{data.name}-{data.eval_split}", directory.path):
+        write_predictions(target / PREDICTIONS, lines)
+        write_json(target / METRICS, metrics)
+    log.info("macro-F1 %.3f over %d items", metrics["overall"]["macro_f1"], metrics["n"])
+    return metrics
+
+
+def _likelihoods(
+    config: cfg.Config,
+    directory: RunDirectory,
+    backbone: Backbone,
+    datamodule: BehaviorBenchDataModule,
+    candidates: Sequence[Candidates],
+) -> list[Scored]:
+    scorer = OptionScorer(
+        backbone,
+        batching=datamodule.batching,
+        batch_tokens=config.trainer.score.batch_tokens,
+        shared_prefix=datamodule.renderer.shared_prefix(),
+    )
+    contexts = ALL_CONTEXTS if backbone.vocabulary is not None else None
+    with progress_bar(f"scoring {directory.path.name}", len(candidates)) as advance:
+        return list(scorer.score(candidates, contexts, advance))
+
+
+def _replies(
+    config: cfg.Config,
+    directory: RunDirectory,
+    backbone: Backbone,
+    datamodule: BehaviorBenchDataModule,
+    evaluation: Evaluation,
+    scored: Sequence[Scored],
+) -> list[Generated]:
+    recipe = config.trainer.score
+    wanted = scored[: recipe.generate_items]
+    if not wanted:
+        return []
+    with progress_bar(f"generating {directory.path.name}", len(wanted)) as advance:
+        return generate(
+            backbone,
+            [s.candidates for s in wanted],
+            [evaluation.primary_context(s) for s in wanted],
+            max_new_tokens=recipe.max_new_tokens,
+            end_of_turn=datamodule.renderer.end_of_turn,
+            on_progress=advance,
+        )
+
+
+def _tokens(scored: Sequence[Scored]) -> int:
+    """Tokens of all prompts and options, each prompt counted once per item."""
+    return sum(len(s.candidates.prompt_ids) + sum(map(len, s.candidates.option_ids)) for s in scored)
