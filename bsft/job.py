@@ -70,7 +70,7 @@ def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any]:
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
     seed_everything(config.seed, verbose=False)
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     write_json(directory.path / ENV, describe())
     benchmark = obtain(config.data)
     method = method_of(config.method)
