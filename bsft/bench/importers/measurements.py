@@ -19,10 +19,10 @@ _SPELLINGS = (
 )
 _UNIT_SPELLINGS = {
     "gm": "g", "mcg": "µg", "ug": "µg", "ul": "µL", "uL": "µL", "µl": "µL", "dl": "dL", "ml": "mL", "l": "L",
-    "fl": "fL", "um3": "µm3", "umol": "µmol", "uIU": "µIU", "hr": "h", "hour": "h", "hours": "h", "sec": "s", "secs": "s",
-    "second": "s", "seconds": "s", "minute": "min", "minutes": "min", "mins": "min", "HPF": "hpf", "LPF": "lpf",
-    "breath": "breaths", "beat": "beats", "decibel": "dB", "decibels": "dB", "day": "days", "week": "weeks",
-    "month": "months", "year": "years", "cell": "cells", "mmhg": "mmHg",
+    "fl": "fL", "um3": "µm3", "umol": "µmol", "uIU": "µIU", "hr": "h", "hour": "h", "hours": "h", "sec": "s",
+    "secs": "s", "second": "s", "seconds": "s", "minute": "min", "minutes": "min", "mins": "min", "HPF": "hpf",
+    "LPF": "lpf", "breath": "breaths", "beat": "beats", "decibel": "dB", "decibels": "dB", "day": "days",
+    "week": "weeks", "month": "months", "year": "years", "cell": "cells", "mmhg": "mmHg",
 }  # fmt: skip
 """Other spelling -> ours."""
 _UNITS = {
@@ -32,17 +32,17 @@ _UNITS = {
     "mm", "µm", "h", "min", "s", "ms", "days", "weeks", "months", "years", "lb", "lbs", "oz", "ft", "in", "kcal", "J",
 }  # fmt: skip
 _ATOM = "|".join(re.escape(unit) for unit in sorted(_UNITS | set(_UNIT_SPELLINGS), key=len, reverse=True))
-_NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
-_UNIT = rf"(?:[x×*]\s?)?(?:10\^?\d+)?\s?/?\s?(?:{_ATOM})(?:\s?/\s?(?:1\.73\s?)?(?:{_ATOM}))*(?![A-Za-z\d/])"
+NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
+UNIT = rf"(?:[x×*]\s?)?(?:10\^?\d+)?\s?/?\s?(?:{_ATOM})(?:\s?/\s?(?:1\.73\s?)?(?:{_ATOM}))*(?![A-Za-z\d/])"
 _QUANTITY = re.compile(
-    rf"(?P<bound>[<>]=?)?\s*(?P<value>[-+]?(?:{_NUMBER}))(?:\s*(?:-|to)\s*(?P<upper>{_NUMBER}))?"
-    rf"(?:\s*(?P<unit>{_UNIT}))?(?P<remark>.*)",
+    rf"(?P<bound>[<>]=?)?\s*(?P<value>[-+]?(?:{NUMBER}))(?:\s*(?:-|to)\s*(?P<upper>{NUMBER}))?"
+    rf"(?:\s*(?P<unit>{UNIT}))?(?P<remark>.*)",
     re.DOTALL,
 )
 _GRADE = re.compile(r"(?P<grade>[1-4]\+|\+{1,4}|1:\d+)(?P<remark>\s*\(.*\))?", re.DOTALL)
 _REFERENCE = re.compile(
-    rf"(?:normal|reference|\bref)\b[^\d<>()]*?(?:(?P<bound>[<>])=?\s*(?P<limit>{_NUMBER})"
-    rf"|(?P<low>{_NUMBER})\s*(?:{_UNIT})?\s*(?:-|to)\s*(?P<high>{_NUMBER}))",
+    rf"(?:normal|reference|\bref)\b[^\d<>()]*?(?:(?P<bound>[<>])=?\s*(?P<limit>{NUMBER})"
+    rf"|(?P<low>{NUMBER})\s*(?:{UNIT})?\s*(?:-|to)\s*(?P<high>{NUMBER}))",
     re.IGNORECASE,
 )
 _IN_BRACKETS = re.compile(r"\([^()]*\)")

@@ -1,0 +1,259 @@
+"""`bsft-bench import`: other people's cases and benchmarks, from the command line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_args
+
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+
+from bsft.bench.importers import ImportedBenchmark
+from bsft.bench.importers import mederrbench as mederrbench_importer
+from bsft.bench.importers.agentclinic import UnstatedSex, import_agentclinic
+from bsft.bench.importers.cases import CASES_FILE, read_cases, write_cases
+from bsft.bench.importers.item_mapping import read_mapping
+from bsft.bench.importers.items import import_items
+from bsft.bench.importers.medec import LICENCE as MEDEC_LICENCE
+from bsft.bench.importers.medec import import_medec, medec_files
+from bsft.bench.importers.report import ImportReport, check_output, fresh_directory
+from bsft.bench.records import Case
+from bsft.bench.store import BadInput, write_benchmark
+from bsft.bench.writer.options import WriterOptions
+
+USAGE = """usage: bsft-bench import FORMAT SOURCE output=DIR [key=value ...]
+
+formats:
+  agentclinic   AgentClinic's OSCE cases (JSONL) -> cases
+  cases         cases in our own form (JSONL), checked -> cases
+  mederrbench   directory of MedErrBench-EN (CSV) -> benchmark
+  medec         directory of MEDEC-MS (CSV) -> benchmark
+  items         somebody else's items (JSONL), with mapping=FILE -> benchmark
+  text          case reports (a directory of .txt or .md, or JSONL with id and text), with writer=llm -> cases, scenes
+
+keys of all formats:
+  output=DIR            where cases.jsonl or a benchmark is written, with import_report.json
+keys of agentclinic, cases and items:
+  invalid=stop          or drop: leave out lines that are wrong, and list them in the report
+keys of agentclinic:
+  unstated_sex=female   or male, or drop: for the few patients whose sex the text does not tell
+keys of mederrbench and medec:
+  seed=0                of the options' order
+  normalise_case=true   remove what gives away edited texts without reading them
+keys of items:
+  mapping=FILE          YAML that says where things stand and what names mean
+  version=1             of the resulting benchmark
+keys of text:
+  writer=llm            the only one: any OpenAI-compatible endpoint
+  model=NAME            as the endpoint calls it
+  base_url=URL          of the endpoint, such as http://127.0.0.1:8000/v1; default: OpenAI's
+  api_key_env=OPENAI_API_KEY    environment variable that holds the key
+  licence=unknown       of the texts
+  attempts=3            replies asked for until one passes every check
+  context_tokens=16384  of the model
+  reply_tokens=4096     at most, of one reply
+  split=false           cut texts that do not fit into parts, instead of refusing them
+  temperature=0         "null" where a model takes none
+  schema_format=json_schema     or json_object: for servers that take the schema there (llama-cpp-python)
+  timeout_s=120  max_retries=4  workers=4  progress=true
+  redo_failed=false     ask again for texts that failed in an earlier run
+
+See docs/importing.md.
+"""
+
+
+@dataclass
+class CaseOptions:
+    """Keys of `cases`."""
+
+    output: str = MISSING
+    invalid: str = "stop"
+
+
+@dataclass
+class AgentClinicOptions(CaseOptions):
+    unstated_sex: str = "female"
+
+
+@dataclass
+class NoteOptions:
+    """Keys of `mederrbench` and `medec`."""
+
+    output: str = MISSING
+    seed: int = 0
+    normalise_case: bool = True
+
+
+@dataclass
+class ItemOptions(CaseOptions):
+    mapping: str = MISSING
+    version: str = "1"
+
+
+OptionsT = TypeVar("OptionsT")
+
+
+def parse(kind: type[OptionsT], arguments: Sequence[str]) -> OptionsT:
+    """Options of one format from `key=value` arguments.
+
+    Raises:
+        BadInput: an argument without `=`, an unknown key (with the nearest known one), a value of the wrong type, or a
+            key that is missing.
+    """
+    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
+    config = OmegaConf.structured(kind)
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise BadInput(f"found {argument!r}, allowed: key=value; see bsft-bench import --help")
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+            raise BadInput(f"unknown key {key!r}{hint}")
+        try:
+            OmegaConf.update(config, key, None if value == "null" else value)
+        except OmegaConfBaseException as error:
+            raise BadInput(f"{key}: found {value!r}: {str(error).splitlines()[0]}") from None
+    if missing := sorted(OmegaConf.missing_keys(config)):
+        raise BadInput(f"{missing[0]}: missing; give {missing[0]}=...")
+    options = OmegaConf.to_object(config)
+    assert isinstance(options, kind)
+    return options
+
+
+def _choice(key: str, found: str, allowed: Sequence[str]) -> Any:
+    """The value, if it is one of those allowed."""
+    if found not in allowed:
+        raise BadInput(f"{key}: found {found!r}, allowed: {' or '.join(allowed)}")
+    return found
+
+
+def _drops_invalid(options: CaseOptions) -> bool:
+    return bool(_choice("invalid", options.invalid, ("stop", "drop")) == "drop")
+
+
+def _agentclinic(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
+    options = parse(AgentClinicOptions, arguments)
+    report = ImportReport("agentclinic", str(source))
+    sex = _choice("unstated_sex", options.unstated_sex, get_args(UnstatedSex))
+    cases = import_agentclinic(source, report, unstated_sex=sex, drop_invalid=_drops_invalid(options))
+    return _write_cases(cases, options.output, report)
+
+
+def _cases(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
+    options = parse(CaseOptions, arguments)
+    report = ImportReport("cases", str(source))
+    return _write_cases(read_cases(source, report, drop_invalid=_drops_invalid(options)), options.output, report)
+
+
+def _mederrbench(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
+    options = parse(NoteOptions, arguments)
+    report = ImportReport("mederrbench", str(source))
+    imported = mederrbench_importer.import_mederrbench(source, normalise_case=options.normalise_case, seed=options.seed)
+    for name in mederrbench_importer.SOURCE_FILES.values():
+        report.add_source(source / name)
+    return _write(imported, options.output, report, name="mederrbench", licence="MIT", seed=options.seed)
+
+
+def _medec(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
+    options = parse(NoteOptions, arguments)
+    report = ImportReport("medec", str(source))
+    imported = import_medec(source, normalise_case=options.normalise_case, seed=options.seed)
+    for file in medec_files(source).values():
+        report.add_source(file)
+    return _write(imported, options.output, report, name="medec", licence=MEDEC_LICENCE, seed=options.seed)
+
+
+def _items(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
+    options = parse(ItemOptions, arguments)
+    report = ImportReport("items", str(source))
+    drop_invalid = _choice("invalid", options.invalid, ("stop", "drop")) == "drop"
+    mapping = read_mapping(Path(options.mapping))
+    imported = import_items(source, mapping, report, drop_invalid=drop_invalid)
+    return _write(
+        imported, options.output, report, name=mapping.name, version=options.version, licence=mapping.licence
+    )
+
+
+def _text(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
+    options = parse(WriterOptions, arguments)
+    check_output(Path(options.output))
+    # The client is an optional dependency, and slow to import.
+    from bsft.bench.writer.run import write_texts
+
+    return Path(options.output), write_texts(source, options)
+
+
+def _write_cases(cases: Iterable[Case], output: str, report: ImportReport) -> tuple[Path, ImportReport]:
+    with fresh_directory(Path(output)) as directory:
+        report.written[CASES_FILE] = write_cases(directory, cases)
+        _refuse_nothing(report)
+        report.write(directory)
+    return Path(output), report
+
+
+def _write(
+    imported: ImportedBenchmark, output: str, report: ImportReport, *, name: str, licence: str, seed: int = 0,
+    version: str = mederrbench_importer.IMPORTER_VERSION,
+) -> tuple[Path, ImportReport]:  # fmt: skip
+    """Writes a benchmark and its report."""
+    report.written = {f"{split}.jsonl": len(found) for split, found in imported.items.items()}
+    _refuse_nothing(report)
+    known = {*report.dropped, *report.noticed}
+    report.repaired = [note for note in imported.notes if note not in known]
+    with fresh_directory(Path(output)) as directory:
+        write_benchmark(
+            directory, imported.items, imported.tasks, name=name, version=version, seed=seed, licence=licence,
+            notes=imported.notes,
+        )  # fmt: skip
+        report.write(directory)
+    return Path(output), report
+
+
+def _refuse_nothing(report: ImportReport) -> None:
+    if not any(report.written.values()):
+        raise BadInput(f"{report.source}: all of {report.read} lines were dropped; the first: {report.dropped[0]}")
+
+
+FORMATS: dict[str, Callable[[Path, Sequence[str]], tuple[Path, ImportReport]]] = {
+    "agentclinic": _agentclinic,
+    "cases": _cases,
+    "mederrbench": _mederrbench,
+    "medec": _medec,
+    "items": _items,
+    "text": _text,
+}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs `bsft-bench import`.
+
+    Args:
+        arguments: what follows `import`: format, source, `key=value` pairs.
+
+    Returns:
+        The exit status: 0 when something was written, 2 for bad input, 130 when interrupted.
+    """
+    console = Console()
+    if not arguments or "--help" in arguments or "-h" in arguments:
+        console.print(USAGE, markup=False, highlight=False)
+        return 0
+    errors = Console(stderr=True)
+    try:
+        if arguments[0] not in FORMATS:
+            raise BadInput(f"unknown format {arguments[0]!r}; known are {', '.join(FORMATS)}")
+        if len(arguments) < 2 or "=" in arguments[1]:
+            raise BadInput(f"no source; give bsft-bench import {arguments[0]} SOURCE output=DIR")
+        output, report = FORMATS[arguments[0]](Path(arguments[1]), arguments[2:])
+    except BadInput as error:
+        errors.print(f"bsft-bench: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 2
+    except KeyboardInterrupt:
+        errors.print("bsft-bench: stopped; the same command goes on from here", markup=False, highlight=False)
+        return 130
+    report.show(output, console)
+    return 0

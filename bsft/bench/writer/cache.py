@@ -1,0 +1,52 @@
+"""Replies that have been paid for, in `$BSFT_CACHE/writer`, under the hash of everything that was sent."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import threading
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from bsft.paths import cache_dir
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model said, why it stopped, and what that cost."""
+
+    text: str
+    finish_reason: str
+    refusal: str | None
+    prompt_tokens: int
+    completion_tokens: int
+
+
+class ReplyCache:
+    """One JSON file a reply; safe to share between threads and processes."""
+
+    def __init__(self, directory: Path | None = None) -> None:
+        self.directory = directory or cache_dir() / "writer"
+
+    def key(self, request: dict[str, Any]) -> str:
+        """The hash of a request: model, messages with prompt and source, schema, sampling."""
+        return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+    def get(self, key: str) -> Reply | None:
+        """The reply; None if there is none or its file is damaged."""
+        try:
+            return Reply(**json.loads(self._file(key).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def put(self, key: str, reply: Reply) -> None:
+        file = self._file(key)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        partial = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
+        partial.write_text(json.dumps(asdict(reply), ensure_ascii=False), encoding="utf-8")
+        partial.replace(file)
+
+    def _file(self, key: str) -> Path:
+        return self.directory / key[:2] / f"{key}.json"
