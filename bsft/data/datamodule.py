@@ -157,8 +157,8 @@ class BehaviorBenchDataModule(LightningDataModule):
         return self.renderer.example(item, self._by_id.get(item.twin_id or ""))
 
     def candidates(self, split: str, limit: int | None) -> list[Candidates]:
-        """A split's items ready for scoring, case by case."""
-        items = select_items(self.benchmark, split, self.config.data, limit)
+        """A split's items ready for scoring, case by case; `trainer.score.max_items` cuts even a case short."""
+        items = select_items(self.benchmark, split, self.config.data, limit)[: self.config.trainer.score.max_items]
         by_id = {item.id: item for item in items}
         with_behavior = self.renderer.vocabulary is not None
         return [
@@ -179,8 +179,8 @@ class BehaviorBenchDataModule(LightningDataModule):
         return DataLoader(steps, batch_size=None, sampler=sampler, num_workers=0)
 
     def val_dataloader(self) -> DataLoader[Any]:
-        data, limit = self.config.data, self.config.trainer.score.max_items
-        candidates = self.candidates(data.val_split, limit or data.max_val_items)
+        data = self.config.data
+        candidates = self.candidates(data.val_split, data.max_val_items)
         return DataLoader(_Whole(candidates), batch_size=None)
 
 

@@ -1,9 +1,8 @@
 """From predictions to numbers: macro-F1, accuracy, MCC, restraint, with intervals by bootstrap over cases.
 
-Point values come from torch import Tensor
-from torchmetrics; the bootstrap resamples per-case confusion counts, so that a thousand samples of
-thirteen tasks cost one matrix product each. Group and overall values are unweighted means over tasks. A task with a
-constant gold label reports accuracy in the macro-F1 slot.
+Confusion counts and correlations come from torchmetrics; the bootstrap resamples per-case confusion counts, so that a
+thousand samples of thirteen tasks cost one matrix product each. Group and overall values are unweighted means over
+tasks. A task with a constant gold label reports accuracy in the macro-F1 slot.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchmetrics.functional import accuracy, auroc, f1_score, matthews_corrcoef
+from torchmetrics.functional import accuracy, auroc, confusion_matrix, matthews_corrcoef
 
 from bsft.bench.records import BEHAVIORS, Item, TaskSpec
 
@@ -95,7 +94,7 @@ def _summary(
 ) -> dict[str, Any]:
     return {
         "macro_f1": _mean([table[name]["score"] for name in names]),
-        "macro_f1_ci95": _interval(np.nanmean([samples[name] for name in names], axis=0)),
+        "macro_f1_ci95": _interval(_mean_of_known(np.array([samples[name] for name in names]), axis=0)),
         "accuracy": _mean([table[name]["accuracy"] for name in names]),
         "mcc": flag_mcc(outcomes),
     }
@@ -106,14 +105,22 @@ def task_score(outcomes: Sequence[Outcome], spec: TaskSpec) -> float:
     if spec.metric == "accuracy":
         return _mean([o.correct for o in outcomes])
     labels = _labels(outcomes, spec)
-    per_class = f1_score(
+    confusion = confusion_matrix(
         _indices([o.predicted for o in outcomes], labels),
         _indices([o.item.label for o in outcomes], labels),
         task="multiclass",
         num_classes=len(labels) + 1,
-        average="none",
     )
-    return float(per_class[: len(labels)].mean())
+    return float(_macro_f1(confusion[None, : len(labels)].double().numpy())[0])
+
+
+def _macro_f1(confusion: Floats) -> Floats:
+    """`(S, n, n + 1)` counts of gold label x answer (the last: none of them) -> `(S,)`, over labels that occur."""
+    hits = np.diagonal(confusion[:, :, :-1], axis1=1, axis2=2)
+    support, predicted = confusion.sum(2), confusion[:, :, :-1].sum(1)
+    f1 = _divide(2 * hits, support + predicted)
+    f1[support == 0] = np.nan
+    return _mean_of_known(f1, axis=1)
 
 
 def _labels(outcomes: Sequence[Outcome], spec: TaskSpec) -> list[str]:
@@ -208,12 +215,12 @@ class _Resampler:
         counts = np.zeros((len(self._index), n, n + 1))
         for o in outcomes:
             counts[self._index[o.item.case_id], index[o.item.label], index.get(o.predicted or "", n)] += 1
-        confusion = np.tensordot(self._weights, counts, axes=1)
-        hits = np.diagonal(confusion[:, :, :n], axis1=1, axis2=2)
-        support, predicted = confusion.sum(2), confusion[:, :, :n].sum(1)
-        f1 = _divide(2 * hits, support + predicted)
-        f1[support == 0] = np.nan
-        return np.asarray(np.nanmean(f1, axis=1))
+        return _macro_f1(np.tensordot(self._weights, counts, axes=1))
+
+
+def _mean_of_known(values: Floats, axis: int) -> Floats:
+    """The mean without the NaNs; NaN where there is nothing else."""
+    return _divide(np.nansum(values, axis=axis), np.sum(~np.isnan(values), axis=axis, dtype=np.float64))
 
 
 def _divide(a: Floats, b: Floats) -> Floats:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from bsft import config as cfg
-from bsft.bench.records import Behavior
+from bsft.bench.records import Behavior, Item
 from bsft.data.datamodule import BehaviorBenchDataModule, select_items
 from bsft.data.render import Candidates
 from bsft.model.backbone import Backbone
@@ -44,10 +44,12 @@ def score(
     data, recipe = config.data, config.trainer.score
     behavior = config.method.behavior if isinstance(config.method, cfg.BehaviorSftConfig) else None
     start = time.monotonic()
-    candidates = datamodule.candidates(data.eval_split, recipe.max_items or data.max_eval_items)
+    candidates = datamodule.candidates(data.eval_split, data.max_eval_items)
     scored = _likelihoods(config, directory, backbone, datamodule, candidates)
     score_s = time.monotonic() - start
-    train = select_items(datamodule.benchmark, data.train_split, data, data.max_train_items)
+    train: list[Item] = []
+    if data.train_split in datamodule.benchmark.splits:
+        train = select_items(datamodule.benchmark, data.train_split, data, data.max_train_items)
     evaluation = Evaluation(
         datamodule.benchmark.tasks,
         arm="none" if behavior is None else _ARM_OF_MODE[behavior.mode],
