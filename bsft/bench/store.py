@@ -61,6 +61,11 @@ class Benchmark:
                     raise BadInput(
                         f"{file}: line {number}: field task: found {item.task!r}, allowed: {', '.join(sorted(tasks))}"
                     )
+                if (labels := tasks[item.task].labels) and item.label not in labels:
+                    raise BadInput(
+                        f"{file}: line {number}: field label: found {item.label!r}, "
+                        f"allowed in task {item.task!r}: {', '.join(labels)}"
+                    )
                 if item.group != tasks[item.task].group:
                     raise BadInput(
                         f"{file}: line {number}: field group: found {item.group!r}, "

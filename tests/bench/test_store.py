@@ -204,7 +204,7 @@ def test_a_damaged_manifest_is_refused(tmp_path: Path, text: str, sentence: str)
         open_benchmark(tmp_path / "small")
 
 
-def test_an_unknown_category_and_a_wrong_group_or_split_are_named_by_line(tmp_path: Path) -> None:
+def test_an_unknown_category_or_label_and_a_wrong_group_or_split_are_named_by_line(tmp_path: Path) -> None:
     """With a manifest, the categories are those that it lists."""
     for number, (fields, sentence) in enumerate(
         [
@@ -212,6 +212,10 @@ def test_an_unknown_category_and_a_wrong_group_or_split_are_named_by_line(tmp_pa
             (
                 {"group": "reactive"},
                 "line 2: field group: found 'reactive', but task 'treatment_planning' is 'bal",
+            ),
+            (
+                {"task": "lab_interpretation"},
+                "line 2: field label: found 'correct', allowed in task 'lab_interpretation'",
             ),
             ({"split": "train"}, "line 2: field split: found 'train', expected 'test'"),
         ]
