@@ -20,7 +20,7 @@ def lines(file: Path) -> Iterator[tuple[int, str]]:
     """(line number, line) of a text file, without blank lines; the last line needs no newline.
 
     Raises:
-        BadInput: the file is missing, a directory, empty or not UTF-8.
+        BadInput: the file is missing, empty or not UTF-8.
     """
     empty = True
     try:
@@ -38,8 +38,6 @@ def lines(file: Path) -> Iterator[tuple[int, str]]:
                     yield line, text
     except FileNotFoundError:
         raise BadInput(f"{file}: no such file") from None
-    except IsADirectoryError:
-        raise BadInput(f"{file}: is a directory, allowed: a JSONL file") from None
     if empty:
         raise BadInput(f"{file}: the file is empty")
 

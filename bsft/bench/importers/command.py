@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import difflib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -154,8 +155,7 @@ def _mederrbench(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportRe
     options = parse(NoteOptions, arguments)
     report = ImportReport("mederrbench", str(source))
     imported = mederrbench_importer.import_mederrbench(source, normalise_case=options.normalise_case, seed=options.seed)
-    for name in mederrbench_importer.SOURCE_FILES.values():
-        report.add_source(source / name)
+    _add_notes(report, [source / name for name in mederrbench_importer.SOURCE_FILES.values()])
     return _write(imported, options.output, report, name="mederrbench", licence="MIT", seed=options.seed)
 
 
@@ -163,9 +163,16 @@ def _medec(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
     options = parse(NoteOptions, arguments)
     report = ImportReport("medec", str(source))
     imported = import_medec(source, normalise_case=options.normalise_case, seed=options.seed)
-    for file in medec_files(source).values():
-        report.add_source(file)
+    _add_notes(report, medec_files(source).values())
     return _write(imported, options.output, report, name="medec", licence=MEDEC_LICENCE, seed=options.seed)
+
+
+def _add_notes(report: ImportReport, files: Iterable[Path]) -> None:
+    """Names the CSV files in the report and counts their rows."""
+    for file in files:
+        report.add_source(file)
+        with file.open(encoding="utf-8-sig", newline="") as stream:
+            report.read += sum(1 for _ in csv.DictReader(stream))
 
 
 def _items(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
@@ -174,9 +181,7 @@ def _items(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
     drop_invalid = _choice("invalid", options.invalid, ("stop", "drop")) == "drop"
     mapping = read_mapping(Path(options.mapping))
     imported = import_items(source, mapping, report, drop_invalid=drop_invalid)
-    return _write(
-        imported, options.output, report, name=mapping.name, version=options.version, licence=mapping.licence
-    )
+    return _write(imported, options.output, report, name=mapping.name, version=options.version, licence=mapping.licence)
 
 
 def _text(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:

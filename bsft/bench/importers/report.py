@@ -75,7 +75,17 @@ class ImportReport:
             self.empty.append(Finding(record, name, found))
 
     def add_source(self, file: Path) -> None:
-        self.sha256[file.name] = file_sha256(file)
+        """Names a file of the source by its content.
+
+        Raises:
+            BadInput: there is no such file, or it is a directory.
+        """
+        try:
+            self.sha256[file.name] = file_sha256(file)
+        except FileNotFoundError:
+            raise BadInput(f"{file}: no such file") from None
+        except IsADirectoryError:
+            raise BadInput(f"{file}: is a directory, allowed: a file") from None
 
     def write(self, directory: Path) -> None:
         text = json.dumps(asdict(self), indent=2, ensure_ascii=False)

@@ -1,0 +1,176 @@
+"""`bsft-bench import` from end to end: directories, reports, exit statuses and messages; MEDEC and cases beside."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from test_importers_agentclinic import osce
+from test_importers_items import LINE, MAPPING
+from test_mederrbench import pair
+
+from bsft.bench.importers.command import main
+from bsft.bench.importers.medec import import_medec
+from bsft.bench.records import Case
+from bsft.bench.store import BadInput, open_benchmark
+
+CASE: dict[str, Any] = {
+    "id": "c1",
+    "source": "me",
+    "licence": "MIT",
+    "specialty": "cardiology",
+    "demographics": {"age_years": 40, "sex": "male"},
+    "facts": [{"id": "lab:k", "kind": "lab", "name": "Potassium", "text": "K 4.1", "value": 4.1, "reference_low": 3.5}],
+    "diagnosis": "none",
+}
+
+MEDEC_FILES = {
+    "train": "MEDEC-Full-TrainingSet-with-ErrorType.csv",
+    "validation": "MEDEC-MS-ValidationSet-with-GroundTruth-and-ErrorType.csv",
+    "test": "MEDEC-MS-TestSet-with-GroundTruth-and-ErrorType.csv",
+}
+
+
+def write_lines(file: Path, *lines: object) -> Path:
+    file.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
+    return file
+
+
+def write_medec(directory: Path, **changes: str) -> Path:
+    directory.mkdir()
+    for split, name in MEDEC_FILES.items():
+        rows = [row for number in range(2) for row in pair(split, number)]
+        for row in rows:
+            row["Error Type"] = {"Diagnosis": "diagnosis"}.get(row["Error Type"], row["Error Type"])
+        rows[0] |= changes if split == "test" else {}
+        with (directory / name).open("w", encoding="utf-8", newline="") as stream:
+            writer = csv.DictWriter(stream, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(rows)
+    return directory
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
+    status = main([str(argument) for argument in arguments])
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def test_agentclinic_then_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write_lines(tmp_path / "osce.jsonl", osce(), osce(Correct_Diagnosis=""))
+    first, second = tmp_path / "out" / "first", tmp_path / "second"
+    status, out, err = run(capsys, "agentclinic", source, f"output={first}", "invalid=drop")
+    assert (status, err) == (0, "")
+    assert "cases.jsonl" in out
+    report = json.loads((first / "import_report.json").read_text(encoding="utf-8"))
+    assert (report["read"], report["written"]) == (2, {"cases.jsonl": 1})
+    assert "line 2" in report["dropped"][0]
+    assert run(capsys, "cases", first / "cases.jsonl", f"output={second}")[0] == 0
+    assert (second / "cases.jsonl").read_bytes() == (first / "cases.jsonl").read_bytes()
+    assert Case.model_validate_json((second / "cases.jsonl").read_text(encoding="utf-8")).id == "agentclinic-0001"
+    # An import may be repeated in place; anything else is not overwritten.
+    assert run(capsys, "cases", first / "cases.jsonl", f"output={second}")[0] == 0
+    status, _, err = run(capsys, "cases", first / "cases.jsonl", f"output={tmp_path}")
+    assert (status, "exists and is not" in err) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"id": ""}, "line 2: field id"),
+        ({"colour": 1}, "line 2: field colour: unknown field"),
+        ({"demographics": {"age_years": 40, "sex": "x"}}, "line 2: field demographics.sex: found 'x'"),
+        ({"facts": [CASE["facts"][0], CASE["facts"][0]]}, "fact ids must be unique"),
+        ({"id": "c1"}, "line 2: field id: found 'c1', which line 1 has"),
+        ({"facts": [{**CASE["facts"][0], "reference_high": 1.0}]}, "field facts.0.reference_low: found 3.5"),
+        ({"facts": [{**CASE["facts"][0], "value": float("nan")}]}, "field facts.0.value: found nan"),
+    ],
+)
+def test_a_wrong_case_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], message: str
+) -> None:
+    source = write_lines(tmp_path / "cases.jsonl", CASE, {**CASE, "id": "c2", **changes})
+    status, _, err = run(capsys, "cases", source, f"output={tmp_path / 'out'}")
+    assert status == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "out").exists()
+    assert not list(tmp_path.glob(".out*"))
+    assert run(capsys, "cases", source, f"output={tmp_path / 'out'}", "invalid=drop")[0] == 0
+
+
+def test_files_that_are_no_jsonl(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "empty.jsonl").write_text("\n", encoding="utf-8")
+    (tmp_path / "latin.jsonl").write_bytes(b'{"id": "caf\xe9"}\n')
+    (tmp_path / "broken.jsonl").write_text("{", encoding="utf-8")
+    for name, message in {
+        "empty.jsonl": "is empty", "latin.jsonl": "line 1: byte 12 is 0xe9, which is not UTF-8",
+        "broken.jsonl": "line 1: not valid JSON", "none.jsonl": "no such file", ".": "is a directory",
+    }.items():  # fmt: skip
+        status, _, err = run(capsys, "cases", tmp_path / name, f"output={tmp_path / 'out'}")
+        assert (status, message in err) == (2, True), err
+
+
+def test_items_become_a_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    mapping = tmp_path / "mapping.yaml"
+    mapping.write_text(yaml.safe_dump(MAPPING), encoding="utf-8")
+    source = write_lines(tmp_path / "items.jsonl", LINE)
+    status, _, err = run(capsys, "items", source, f"output={tmp_path / 'out'}", f"mapping={mapping}", "version=7")
+    assert (status, err) == (0, "")
+    benchmark = open_benchmark(tmp_path / "out")
+    assert (benchmark.manifest.name, benchmark.manifest.version, benchmark.manifest.licence) == (
+        "other-bench", "7", "CC-BY-4.0",
+    )  # fmt: skip
+    assert [item.id for item in benchmark.items("test")] == ["7"]
+    assert (tmp_path / "out" / "import_report.json").exists()
+
+
+def test_medec_becomes_a_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    directory = write_medec(tmp_path / "medec")
+    status, _, err = run(capsys, "medec", directory, f"output={tmp_path / 'out'}")
+    assert (status, err) == (0, "")
+    items = list(open_benchmark(tmp_path / "out").items("test"))
+    assert all(item.id.startswith("medec/") and item.case_id.startswith("medec/") for item in items)
+    assert {item.label for item in items if item.task == "error_detection"} == {"flag", "no_flag"}
+
+
+def test_a_wrong_medec_file_is_named_as_it_is(tmp_path: Path) -> None:
+    directory = write_medec(tmp_path / "medec", **{"Error Type": "typo"})
+    with pytest.raises(BadInput, match=f"{MEDEC_FILES['test']}: row 2: field Error Type: found 'typo'"):
+        import_medec(directory)
+    (directory / MEDEC_FILES["test"]).unlink()
+    with pytest.raises(BadInput, match=r"allowed: one file named \*test\*ErrorType.csv for test"):
+        import_medec(directory)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nope", "x"], "unknown format 'nope'; known are agentclinic, cases"),
+        (["cases"], "no source"),
+        (["cases", "output=x"], "no source"),
+        (["cases", "x"], "output: missing; give output=..."),
+        (["cases", "x", "outptu=y"], "unknown key 'outptu'; did you mean output?"),
+        (["cases", "x", "y"], "found 'y', allowed: key=value"),
+        (["cases", "x", "output=y", "invalid=maybe"], "invalid: found 'maybe', allowed: stop or drop"),
+        (["agentclinic", "x", "output=y", "unstated_sex=any"], "allowed: female or male or drop"),
+        (["medec", "x", "output=y", "seed=one"], "seed: found 'one'"),
+        (["items", "x", "output=y", "mapping=nowhere.yaml"], "nowhere.yaml: no such file; give mapping=FILE"),
+    ],
+)
+def test_wrong_arguments_are_one_sentence(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], message: str
+) -> None:
+    status, _, err = run(capsys, *arguments)
+    assert status == 2
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "--help")[:2] == run(capsys)[:2]
+    assert run(capsys, "cases", "--help")[0] == 0
