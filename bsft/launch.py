@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,7 +84,8 @@ def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None =
             [lists] = BasicSweeper.split_arguments(everything, None)
         else:
             lists = [list(overrides)]
-        compose = _Composer(loader)
+        swept = any(o.is_sweep_override() for o in parsed if _is_choice(o, groups))
+        compose = _Composer(loader, {} if swept else {tuple(choices): base})
         jobs = [compose(job) for job in lists]
     return Plan(jobs, multirun, any(job.dry_run for job in jobs))
 
@@ -152,11 +153,15 @@ class _Composer:
     A sweep of 500 seeds then costs one composition instead of 500.
     """
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: Any, composed: Mapping[tuple[str, ...], DictConfig]) -> None:
+        """
+        Args:
+            composed: what has been composed already, by its group choices.
+        """
         self._loader = loader
         self._groups = loader.list_groups("")
         self._parser = OverridesParser.create(config_loader=loader)
-        self._composed: dict[tuple[str, ...], DictConfig] = {}
+        self._composed = {key: _without_hydra(whole) for key, whole in composed.items()}
 
     def __call__(self, overrides: Sequence[str]) -> cfg.Config:
         parsed = self._parser.parse_overrides(list(overrides))
@@ -167,9 +172,7 @@ class _Composer:
             for choice in choices:
                 _check_option(choice, self._loader)
             whole = self._loader.load_configuration("config", list(key), run_mode=RunMode.RUN)
-            with open_dict(whole):
-                del whole["hydra"]
-            self._composed[key] = whole
+            self._composed[key] = _without_hydra(whole)
         composed = deepcopy(self._composed[key])
         for override in values:
             _check_value_key(composed, override)
@@ -178,6 +181,12 @@ class _Composer:
         except (HydraException, OmegaConfBaseException) as error:
             raise cfg.ConfigError(_first_sentence(error)) from None
         return cfg.validate(composed)
+
+
+def _without_hydra(whole: DictConfig) -> DictConfig:
+    with open_dict(whole):
+        del whole["hydra"]
+    return whole
 
 
 def _check_value_key(composed: DictConfig, override: Override) -> None:
