@@ -1,0 +1,153 @@
+"""The audit's files: `audit.json` with everything, `audit.md` and `audit.html` for people."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import jinja2
+
+from bsft import __version__
+from bsft.bench.audit import plots
+from bsft.bench.audit.audit import Audit
+from bsft.bench.audit.describe import TaskCounts, TwinLengths, count_task, twin_lengths
+from bsft.bench.audit.sections import Cell, Story, tell
+
+SCHEMA = 1
+
+
+def describe(audit: Audit) -> tuple[list[TaskCounts], list[TwinLengths]]:
+    """Counts of every task, and lengths of the twins of those that have any."""
+    corpus = audit.corpus
+    counts = [count_task(corpus, task) for task in corpus.tasks]
+    return counts, [twin_lengths(corpus, task) for task in corpus.groups("proactive") if corpus.pairs(task)]
+
+
+def write_documents(audit: Audit, output: Path, *, source: str, command: str) -> Story:
+    """Writes the three files.
+
+    Args:
+        audit: what was found.
+        output: their directory; it is made where it is missing.
+        source: the benchmark's fingerprint, or where it came from.
+        command: the command that was run, so that it can be run again.
+    """
+    counts, lengths = describe(audit)
+    story = tell(audit, counts, lengths)
+    output.mkdir(parents=True, exist_ok=True)
+    written = json.dumps(_record(audit, counts, lengths, source, command), indent=1, ensure_ascii=False)
+    (output / "audit.json").write_text(written + "\n", encoding="utf-8")
+    (output / "audit.md").write_text(_markdown(audit, story, command), encoding="utf-8")
+    (output / "audit.html").write_text(_page(audit, story, counts, lengths, command), encoding="utf-8")
+    return story
+
+
+def _record(
+    audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths], source: str, command: str
+) -> dict[str, Any]:
+    corpus = audit.corpus
+    return {
+        "schema": SCHEMA,
+        "bsft": __version__,
+        "benchmark": {
+            "name": corpus.name,
+            "source": source,
+            "n_items": len(corpus.rows),
+            "n_cases": len(corpus.cases),
+            "splits": corpus.splits,
+        },
+        "command": command,
+        "settings": asdict(audit.settings),
+        "passed": audit.passed,
+        "checks": [asdict(check) for check in audit.checks],
+        "probes": [asdict(probe) for probe in audit.probes],
+        "policies": [asdict(outcome) for outcome in audit.outcomes],
+        "duplicates": [asdict(duplicate) for duplicate in audit.duplicates],
+        "tasks": [asdict(own) for own in counts],
+        "twin_lengths": [
+            {"task": own.task, "n_pairs": len(own.clean), "mean_difference_characters": own.mean_difference}
+            for own in lengths
+        ],
+    }
+
+
+def _subtitle(audit: Audit) -> str:
+    corpus = audit.corpus
+    settings = audit.settings
+    return (
+        f"{len(corpus.rows):,} items of {len(corpus.cases):,} cases in the splits {', '.join(corpus.splits)}; "
+        f"probes on at most {settings.max_pairs:,} pairs a task and split; "
+        f"95 % intervals from {settings.n_bootstrap:,} resamples of cases; seed {settings.seed}."
+    )
+
+
+def _designs(audit: Audit) -> list[str]:
+    """How probes were fitted, each way once."""
+    return list(dict.fromkeys(probe.design for probe in audit.probes))
+
+
+def _markdown(audit: Audit, story: Story, command: str) -> str:
+    lines = [f"# Audit of {audit.corpus.name}", "", story.verdict, "", _subtitle(audit)]
+    lines += [f"Probes: {'; '.join(_designs(audit))}.", "", f"    {command}", ""]
+    if story.broken:
+        lines += ["## Broken limits", "", *(f"- {_escaped(message)}" for message in story.broken), ""]
+    for section in story.sections:
+        lines += [f"## {section.title}", "", *([section.note, ""] if section.note else [])]
+        lines += [_line(section.headers), _line(["---"] * len(section.headers))]
+        lines += [_line([_cell(cell) for cell in row]) for row in section.rows]
+        lines.append("")
+    return "\n".join(lines)
+
+
+def _line(texts: Sequence[str]) -> str:
+    return f"| {' | '.join(texts)} |"
+
+
+def _cell(cell: Cell) -> str:
+    text = _escaped(f"{cell.value} [{cell.spread}]" if cell.spread else cell.value)
+    return f"**{text}**" if cell.status == "broken" else text
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("\n", " ")
+
+
+def _page(
+    audit: Audit, story: Story, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths], command: str
+) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("bsft.bench.audit"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    limit = audit.settings.limits.max_auroc
+    figures = [
+        (
+            "Telling twins apart",
+            "AUROC of every probe of twins with its 95 % interval: blue with numerals masked, grey with them shown, "
+            f"red above the dashed limit of {limit:g}; squares mark probes without a limit.",
+            plots.auroc_figure(audit),
+        ),
+        ("Label balance", "Share of items of every task for which each label is right.", plots.balance_figure(counts)),
+        ("Lengths of twins", "Characters of perturbed and clean scenes.", plots.lengths_figure(lengths)),
+    ]
+    return environment.get_template("audit.html.j2").render(
+        name=audit.corpus.name,
+        passed=audit.passed,
+        story=story,
+        subtitle=_subtitle(audit),
+        designs=_designs(audit),
+        command=command,
+        figures=[(title, alt, _source(svg)) for title, alt, svg in figures if svg is not None],
+        version=__version__,
+    )
+
+
+def _source(svg: str) -> str:
+    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

@@ -1,0 +1,49 @@
+"""What macro-F1 the words alone earn, on the label sets by which tasks are scored. Nothing here is binding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import compress
+
+import numpy as np
+
+from bsft.bench.audit.corpus import Corpus, Row
+from bsft.bench.audit.folds import choose_design
+from bsft.bench.audit.intervals import CaseBootstrap, Estimate, Integers
+from bsft.bench.audit.learners import balanced_text_learner, predictions
+from bsft.bench.audit.puzzles import Probe
+from bsft.bench.audit.texts import Document, Numerals, Texts, options, question, scene
+
+WHAT = "what is the label?"
+
+
+def probe_labels(
+    corpus: Corpus, task: str, scenes: Texts, numerals: Numerals, min_test_items: int, bootstrap: CaseBootstrap
+) -> Iterator[Probe]:
+    """Macro-F1 of words of the scene, of the question and of the options over a task's label set."""
+    rows = corpus.of_task(task)
+    design = choose_design([row.split for row in rows], [row.case_id for row in rows], min_test_items)
+    labels = sorted({row.label for row in rows})
+    if design is None or len(labels) < 2:
+        return
+    gold = np.array([labels.index(row.label) for row in rows])
+    chance = _score(np.full(len(rows), np.bincount(gold).argmax()), gold, rows, len(labels), bootstrap).value
+    parts: dict[str, list[Document]] = {
+        "scene, words": [scene(row) for row in rows],
+        "question": [question(row) for row in rows],
+        "options": [options(row) for row in rows],
+    }
+    for name, documents in parts.items():
+        if not any(documents):
+            continue
+        texts = scenes if name == "scene, words" else Texts(corpus.texts, documents, numerals, "words")
+        found = predictions(balanced_text_learner, texts.counts(documents), gold, design)
+        seen = found >= 0
+        estimate = _score(found[seen], gold[seen], list(compress(rows, seen)), len(labels), bootstrap)
+        yield Probe(
+            task, WHAT, name, numerals, "macro_f1", estimate, chance, int(seen.sum()), "items", design.words, False
+        )
+
+
+def _score(predicted: Integers, gold: Integers, rows: list[Row], n_labels: int, bootstrap: CaseBootstrap) -> Estimate:
+    return bootstrap.macro_f1(predicted, gold, n_labels, [row.case_id for row in rows])

@@ -1,0 +1,41 @@
+"""What a benchmark may not do, and whether it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Status = Literal["passed", "broken", "not checked"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of an audit.
+
+    Attributes:
+        max_auroc: the lower bound of no binding probe's AUROC lies above it, numerals masked.
+        min_pairs: pairs (for probes of options and policies: items) below which a limit is not checked.
+        max_naive_score: the lower bound of no naive policy's macro-F1 (accuracy, where gold is constant) is above it.
+        max_option_length_ratio: an item's longest option has at most this many times the characters of its shortest.
+        max_jaccard: scenes of different splits that share more than this part of their word triples are duplicates.
+    """
+
+    max_auroc: float = 0.55
+    min_pairs: int = 1000
+    max_naive_score: float = 0.5
+    max_option_length_ratio: float = 1.2
+    max_jaccard: float = 0.9
+
+
+@dataclass(frozen=True)
+class Check:
+    """A limit, held against what was found."""
+
+    name: str
+    subject: str
+    """What was checked: a task, or the benchmark."""
+    status: Status
+    message: str
+    """One sentence: what was found and what is allowed."""
+    examples: tuple[str, ...] = ()
+    """Ids of the first items that break it."""

@@ -1,0 +1,41 @@
+"""The audit on a terminal: the verdict, what is broken, and the tables that matter most."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from bsft.bench.audit.sections import Cell, Section, Story
+
+_STYLES = {"broken": "bold red", "not checked": "dim", "passed": "green", None: ""}
+
+
+def show(name: str, story: Story, output: Path, console: Console) -> None:
+    """Prints the story's brief tables, then what is broken and where the files are."""
+    console.print(f"[bold]Audit of {escape(name)}[/bold]")
+    for section in story.sections:
+        if section.brief:
+            console.print(_table(section))
+    style = "bold red" if story.broken else "bold green"
+    console.print(Text(story.verdict, style=style))
+    for message in story.broken:
+        console.print(Text(f"- {message}"), soft_wrap=True)
+    console.print(f"Everything: {output}/audit.html, audit.md, audit.json", markup=False, highlight=False)
+
+
+def _table(section: Section) -> Table:
+    table = Table(title=section.title, caption=section.note, title_justify="left", caption_justify="left")
+    for i, header in enumerate(section.headers):
+        table.add_column(header.replace(", ", ",\n"), justify="right" if i else "left", overflow="fold")
+    for row in section.rows:
+        table.add_row(*map(_text, row))
+    return table
+
+
+def _text(cell: Cell) -> Text:
+    text = Text(cell.value, style=_STYLES[cell.status])
+    return text.append(f"\n{cell.spread}", style="dim") if cell.spread else text
