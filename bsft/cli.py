@@ -14,6 +14,7 @@ from bsft import __version__
 COMMANDS = {
     "status": "how the jobs of a sweep stand",
     "report": "compare a sweep's finished jobs: tables, figures, one page",
+    "show": "one item of a benchmark, as a person or a model reads it",
     "fetch": "fill the cache of model weights ahead of a run",
 }
 """Command -> what it does; the module is `bsft.commands.<command>`."""
@@ -42,7 +43,7 @@ def _run(arguments: list[str]) -> int:
     from bsft.config import ConfigError
 
     try:
-        status = int(command.run(parser.parse_args(arguments[1:])))
+        status = int(command.run(parser.parse_intermixed_args(arguments[1:])))
         sys.stdout.flush()
         return status
     except (BadInput, ConfigError) as error:

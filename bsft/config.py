@@ -122,7 +122,7 @@ class SftConfig(MethodConfig):
 class BehaviorConfig(Section):
     """Behaviour tokens: how they are initialised and trained, and which behaviour speaks at inference.
 
-    `row_lr_factor` multiplies the learning rate of the tokens' own rows, which otherwise hardly move in a short training.
+    `row_lr_factor` multiplies the learning rate of the tokens' own rows, which otherwise hardly move in a short run.
     `mode`: predict (the most likely token), force (`token`), none (no token at all).
     """
 

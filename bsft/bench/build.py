@@ -130,9 +130,7 @@ def make_items(spec: BuildSpec, plans: Sequence[CasePlan]) -> Iterator[Item]:
         yield from items_of(case)
 
 
-def _make(
-    spec: BuildSpec, shards: Sequence[Shard], scratch: Path, workers: int, progress: bool, *, done: int
-) -> None:
+def _make(spec: BuildSpec, shards: Sequence[Shard], scratch: Path, workers: int, progress: bool, *, done: int) -> None:
     columns = (TextColumn("building"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"), TimeRemainingColumn())
     with Progress(*columns, disable=not progress) as bar:
         task = bar.add_task("build", total=len(shards) + done, completed=done)

@@ -109,9 +109,7 @@ class Simulator:
             source="bsft case bank",
             licence="Apache-2.0",
             specialty=condition.specialty,
-            demographics=Demographics(
-                age_years=round(person.age_years, 2), sex=person.sex, weight_kg=person.weight_kg
-            ),
+            demographics=Demographics(age_years=round(person.age_years, 2), sex=person.sex, weight_kg=person.weight_kg),
             facts=facts,
             events=events,
             images=images,
@@ -159,9 +157,7 @@ class Simulator:
         for analyte_id in (*condition.labs, *condition.normal_labs):
             yield self.lab(analyte_id, condition, person, severity, rng)
 
-    def lab(
-        self, analyte_id: str, condition: Condition, person: Person, severity: float, rng: random.Random
-    ) -> Fact:
+    def lab(self, analyte_id: str, condition: Condition, person: Person, severity: float, rng: random.Random) -> Fact:
         """A result of this analyte: characteristic if the condition says so, otherwise normal."""
         analyte = self.bank.analytes[analyte_id]
         reference = reference_range(analyte, person)

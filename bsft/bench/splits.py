@@ -60,9 +60,7 @@ def plan_cases(bank: Bank, n_cases: int, seed: int, *, heldout: bool = True) -> 
 
 def _deal(bank: Bank, split: str, count: int, seed: int, heldout: bool) -> Iterator[CasePlan]:
     rng = random.Random(f"{seed}/plan/{split}")
-    conditions = [
-        c for c in bank.conditions.values() if not heldout or is_heldout(c) == (split == "test_heldout")
-    ]
+    conditions = [c for c in bank.conditions.values() if not heldout or is_heldout(c) == (split == "test_heldout")]
     pile: list[Condition] = []
     for index in range(count):
         if not pile:

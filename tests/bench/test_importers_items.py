@@ -76,7 +76,7 @@ def read(
 ) -> tuple[ImportedBenchmark, ImportReport]:
     source, file = tmp_path / "items.jsonl", tmp_path / "mapping.yaml"
     source.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
-    file.write_text(yaml.safe_dump(mapping), encoding="utf-8")
+    file.write_text(yaml.safe_dump(mapping, sort_keys=False), encoding="utf-8")
     report = ImportReport("items", str(source))
     return import_items(source, read_mapping(file), report, drop_invalid=drop_invalid), report
 
@@ -188,7 +188,7 @@ def test_perturbed_items_say_what_was_changed(tmp_path: Path) -> None:
         ({"question": ...}, None),
         ({"uid": ...}, "field uid: missing; the line has case, category"),
         ({"candidates": "text"}, "field candidates: found 'text', allowed: a JSON array"),
-        ({"dialogue": []}, "turns"),
+        ({"dialogue": "Hello"}, "field dialogue: found 'Hello', allowed: a JSON array"),
     ],
 )
 def test_names_that_are_not_mapped_are_errors(tmp_path: Path, change: dict[str, Any], message: str | None) -> None:

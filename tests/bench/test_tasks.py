@@ -82,9 +82,7 @@ def test_gold_behaviour_and_autonomy_follow_the_declared_rule() -> None:
 
 
 def test_the_order_of_options_says_nothing() -> None:
-    places = Counter(
-        [option.label for option in item.options].index("correct") for item in of_task("ddx_reasoning")
-    )
+    places = Counter([option.label for option in item.options].index("correct") for item in of_task("ddx_reasoning"))
     assert set(places) == set(range(5)) and max(places.values()) < 2.2 * min(places.values())
 
 

@@ -178,6 +178,4 @@ def _sequence(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
 
 def _clock(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     late = clock(case.clock_minutes[1] + rng.randrange(35, 120, 5))
-    return Pair(
-        "consistency/clock", "flag_time", scene, "arrival", "arrival", late, claims={"time_topic": CLOCK_TOPIC}
-    )
+    return Pair("consistency/clock", "flag_time", scene, "arrival", "arrival", late, claims={"time_topic": CLOCK_TOPIC})

@@ -39,9 +39,7 @@ def items(case: CaseFile) -> Iterator[Item]:
     value = case.facts[f"lab:{analyte_id}"].value
     assert isinstance(value, float | int)
     fields = {"analyte": spoken_analyte(analyte), "measured": measured(analyte, value)}
-    replies = [
-        Reply(name, False, framed(case, SPEC.name, {**fields, "x": word})) for name, word in READINGS.items()
-    ]
+    replies = [Reply(name, False, framed(case, SPEC.name, {**fields, "x": word})) for name, word in READINGS.items()]
     query = question(case, SPEC.name, rng, analyte=fields["analyte"])
     yield answer_item(SPEC, case, case.core, query, replies, label, rng)
 
