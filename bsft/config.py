@@ -51,7 +51,7 @@ def _at_least(key: str, found: float, least: float) -> None:
 
 def did_you_mean(word: str, known: tuple[str, ...] | list[str]) -> str:
     """`; did you mean x?`, or nothing when no known word is near."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.5)
     return f"; did you mean {near[0]}?" if near else ""
 
 

@@ -9,7 +9,8 @@ import pytest
 
 from bsft.bench import build as build_module
 from bsft.bench.build import BuildSpec, Shard, build, identity, plan_shards
-from bsft.bench.cli import main, parse
+from bsft.bench.build_command import parse
+from bsft.bench.cli import main
 from bsft.bench.store import BadInput, open_benchmark
 
 SPEC = BuildSpec(n_cases=12, seed=1)

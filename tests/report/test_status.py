@@ -66,7 +66,7 @@ def test_a_failed_job_gives_exit_status_1_and_its_reason(sweep: Sweep, capsys: p
     sweep.job("behavior_sft", state="failed", reason="ValueError: [b] is no markup")
     assert run(str(sweep.path)) == 1
     told = capsys.readouterr().out
-    assert "1 done, 1 failed" in told
+    assert "1 done, 1 failed" in " ".join(told.split())
     assert "ValueError: [b] is no markup" in told
 
 

@@ -1,0 +1,113 @@
+"""`bsft-bench build`: builds the open benchmark from the command line."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.table import Table
+
+from bsft.bench.build import BuildSpec, build
+from bsft.bench.records import Manifest
+from bsft.bench.store import BadInput
+
+USAGE = """usage: bsft-bench build output=DIR [key=value ...]
+
+Builds the open benchmark into DIR.
+
+keys:
+  data.n_cases=300    simulated cases, about 20.7 items each (6876 gives about 142,000 items)
+  data.seed=0         decides every random choice; `seed=` is the same
+  data.heldout=true   keep conditions, wordings and kinds of perturbation for the split test_heldout
+  workers=1           processes; the result does not depend on it
+  progress=true       show a progress bar
+"""
+
+
+@dataclass
+class DataOptions:
+    n_cases: int = 300
+    seed: int = 0
+    heldout: bool = True
+
+
+@dataclass
+class BuildOptions:
+    """Options of `bsft-bench build`."""
+
+    output: str = MISSING
+    data: DataOptions = field(default_factory=DataOptions)
+    workers: int = 1
+    progress: bool = True
+
+
+def parse(arguments: Sequence[str]) -> BuildOptions:
+    """Options from `key=value` arguments.
+
+    Raises:
+        BadInput: an argument without `=`, an unknown key (with the nearest known one), a value of the wrong type, or
+            no output.
+    """
+    known = [*(f"data.{name}" for name in DataOptions.__dataclass_fields__), "output", "workers", "progress"]
+    config = OmegaConf.structured(BuildOptions)
+    for argument in arguments:
+        key, equals, value = argument.partition("=")
+        if not equals:
+            raise BadInput(f"found {argument!r}, allowed: key=value; see bsft-bench --help")
+        key = f"data.{key}" if key in DataOptions.__dataclass_fields__ else key
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
+            raise BadInput(f"unknown key {key!r}{hint}")
+        try:
+            OmegaConf.update(config, key, OmegaConf.from_dotlist([f"value={value}"])["value"])
+        except OmegaConfBaseException as error:
+            raise BadInput(f"{key}: found {value!r}: {str(error).splitlines()[0]}") from None
+    if OmegaConf.is_missing(config, "output"):
+        raise BadInput("output: missing; give output=DIR")
+    options: Any = OmegaConf.to_object(config)
+    assert isinstance(options, BuildOptions)
+    return options
+
+
+def show(manifest: Manifest, output: Path, console: Console) -> None:
+    """A table of items per task and split."""
+    table = Table(title=f"{output}: {manifest.name} {manifest.version}")
+    table.add_column("task")
+    for split in manifest.files:
+        table.add_column(split, justify="right")
+    for task in manifest.tasks:
+        by_split = manifest.counts.get(task.name, {})
+        table.add_row(task.name, *(f"{sum(by_split.get(split, {}).values()):,}" for split in manifest.files))
+    console.print(table)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs `bsft-bench build`.
+
+    Args:
+        arguments: what follows `build`.
+
+    Returns:
+        The exit status: 0, or 2 for bad input.
+    """
+    console = Console()
+    if not arguments or "--help" in arguments or "-h" in arguments:
+        console.print(USAGE, markup=False, highlight=False)
+        return 0
+    try:
+        options = parse(arguments)
+        spec = BuildSpec(options.data.n_cases, options.data.seed, options.data.heldout)
+        output = Path(options.output)
+        manifest = build(spec, output, workers=options.workers, progress=options.progress)
+    except BadInput as error:
+        Console(stderr=True).print(f"bsft-bench: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 2
+    show(manifest, output, console)
+    return 0
