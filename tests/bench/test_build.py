@@ -122,7 +122,7 @@ def test_bad_arguments_get_one_clear_error(arguments: list[str], message: str) -
 
 
 def test_help_and_unknown_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0 and "data.n_cases" in capsys.readouterr().out
+    assert main(["build", "--help"]) == 0 and "data.n_cases" in capsys.readouterr().out
     assert main(["bulid"]) == 2 and "unknown command 'bulid'" in capsys.readouterr().err
 
 
