@@ -52,7 +52,7 @@ def run_composed(composed: DictConfig) -> None:
     with _run_log(directory.path / LOG):
         try:
             directory.set_status("running")
-            run(config, directory)
+            metrics = run(config, directory)
         except BaseException as error:
             reason = " ".join(str(error).split()) or type(error).__name__
             if isinstance(error, KeyboardInterrupt):
@@ -62,11 +62,12 @@ def run_composed(composed: DictConfig) -> None:
                 directory.set_status("failed", kind + reason)
             log.error("%s", traceback.format_exc())
             raise
-        directory.set_status("done")
+        if metrics is not None:
+            directory.set_status("done")
 
 
-def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any]:
-    """Fits and scores; returns what metrics.json holds."""
+def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
+    """Fits on all ranks and scores on the first; returns what metrics.json holds, None on the other ranks."""
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
     seed_everything(config.seed, verbose=False)
@@ -84,6 +85,8 @@ def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any]:
     datamodule = BehaviorBenchDataModule(config, benchmark, renderer, batching=batching)
     with open_logger(config, directory.path) as logger:
         fit_s = fit(config, directory, backbone, datamodule, logger) if method.needs_fit else 0.0
+        if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
+            return None
         backbone.module.to(_device(config)).eval()
         metrics = score(config, directory, backbone, datamodule, fit_s=fit_s)
         logger.summarise(metrics)

@@ -7,6 +7,7 @@ Imports no torch.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import deepcopy
@@ -250,6 +251,8 @@ def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -
         console.print(f"{skipped} of {len(planned.jobs)} jobs are already done", highlight=False)
     if pending:
         _hydra(task, arguments)
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        return 0  # a further rank of one job: the first rank scores and answers for it
     failed = [job for job in planned.jobs if RunDirectory.of(job).status().state != "done"]
     for job in failed:
         status = RunDirectory.of(job).status()
@@ -269,6 +272,8 @@ def _hydra(task: Callable[[DictConfig], Any], arguments: Sequence[str]) -> int:
         hydra.main(config_path=str(config_dir()), config_name="config", version_base="1.3")(task)()
     except SystemExit as end:
         return int(end.code or 0)
+    except KeyboardInterrupt:  # the job says so in its directory
+        return 130
     return 0
 
 
