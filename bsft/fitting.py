@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import pickle
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -70,8 +71,6 @@ def fit(
     with progress_bar(f"fitting {directory.path.name}", n_steps) as advance:
         trainer = _trainer(config, n_steps, logger, _callbacks(recipe, checkpoints, directory, advance), directory)
         _run_or_resume(trainer, module, datamodule, checkpoints / f"{LAST}.ckpt")
-    if trainer.interrupted:
-        raise KeyboardInterrupt
     fit_s = time.monotonic() - start
     if trainer.is_global_zero:
         backbone.save_adapter(adapter)
@@ -107,8 +106,12 @@ def _trainer(
 
 
 def _run_or_resume(trainer: Trainer, module: BehaviorLM, datamodule: BehaviorBenchDataModule, last: Path) -> None:
+    on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, datamodule=datamodule, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    except SystemExit as end:  # what Lightning makes of Ctrl+C, of which it ignores any further one
+        signal.signal(signal.SIGINT, on_interrupt)
+        raise KeyboardInterrupt from end
     except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         if last.exists() and not _readable(last):
             raise BadInput(f"{last}: the checkpoint is damaged; delete it or use redo=true") from error

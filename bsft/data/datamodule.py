@@ -6,6 +6,7 @@ import random
 from collections.abc import Iterator, Sequence, Sized
 from typing import Any
 
+import torch
 from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset, Sampler
 
@@ -176,12 +177,13 @@ class BehaviorBenchDataModule(LightningDataModule):
             pad_id=self.renderer.tokenizer.pad_token_id or 0,
         )
         sampler = _Remaining(steps, trainer.global_step)
-        return DataLoader(steps, batch_size=None, sampler=sampler, num_workers=0)
+        # a loader draws a number when it starts; from the global generator, a resumed training would draw one more
+        return DataLoader(steps, batch_size=None, sampler=sampler, generator=torch.Generator())
 
     def val_dataloader(self) -> DataLoader[Any]:
         data = self.config.data
         candidates = self.candidates(data.val_split, data.max_val_items)
-        return DataLoader(_Whole(candidates), batch_size=None)
+        return DataLoader(_Whole(candidates), batch_size=None, generator=torch.Generator())
 
 
 class _Whole(Dataset[list[Candidates]]):
