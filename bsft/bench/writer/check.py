@@ -73,6 +73,12 @@ def labelled(text: str, lexicon: Lexicon) -> list[Labelled]:
 
 def check_text(said: str, source: Source) -> Iterator[str]:
     """What a text says that its source does not."""
+    yield from check_numbers(said, source)
+    yield from unsupported(said, source.sentences, source.lexicon)
+
+
+def check_numbers(said: str, source: Source) -> Iterator[str]:
+    """Numbers, pairs and names with numbers that the source does not have, or has for something else."""
     for number in labelled(said, source.lexicon):
         equal = [other for other in source.numbers if number.quantity.equals(other.quantity)]
         if not equal:
@@ -86,7 +92,6 @@ def check_text(said: str, source: Source) -> Iterator[str]:
     for name in names_with_numbers(said):
         if _name(name) not in source.names:
             yield f'"{name}" is not in the text'
-    yield from unsupported(said, source.sentences, source.lexicon)
 
 
 def check_case(draft: CaseDraft, source: Source) -> list[str]:
@@ -118,7 +123,11 @@ def _case_problems(draft: CaseDraft, source: Source) -> Iterator[str]:
 def _fact_problems(fact: FactDraft, source: Source) -> Iterator[str]:
     quoted = list(_quoted("quote", fact.quote, source))
     yield from quoted
-    yield from check_text(f"{fact.name}: {fact.text}", source)
+    yield from check_numbers(f"{fact.name}: {fact.text}", source)
+    yield from unsupported(fact.text, source.sentences, source.lexicon)
+    # A name is a heading: it affirms nothing, and may say what was measured where the text only has the number.
+    heading = source.lexicon.measures.sub("", source.lexicon.canonical(fact.name))
+    yield from unsupported(f"{heading}?", source.sentences, source.lexicon)
     if quoted:
         return
     if isinstance(fact.value, str) and _plain(fact.value) not in _plain(fact.quote):

@@ -65,8 +65,9 @@ class TextWriter:
             BadInput: no text can be written up: wrong key, unknown model.
         """
         written = self._write(document, fresh=False)
-        if written.failure is not None and self.options.redo_failed and not written.usage["calls"]:
-            # All of it came from the cache: this text failed in an earlier run.
+        usage = written.usage
+        failed_earlier = written.failure is not None and usage["replies_from_cache"] and not usage["calls"]
+        if self.options.redo_failed and failed_earlier:
             return self._write(document, fresh=True)
         return written
 

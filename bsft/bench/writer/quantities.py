@@ -19,7 +19,8 @@ _UNITS: dict[str, tuple[str, float]] = {
     "s": ("time", 1.0), "min": ("time", 60.0), "h": ("time", 3600.0), "days": ("time", 86400.0), "ms": ("time", 1e-3),
     "weeks": ("time", 604800.0), "months": ("months", 1.0), "years": ("months", 12.0),
     "mm3": ("volume", 1e-6), "µm3": ("volume", 1e-15), "cm3": ("volume", 1e-3), "m3": ("volume", 1e3),
-    "mmHg": ("pressure", 1.0), "kPa": ("pressure", 7.50062), "lb": ("mass", 453.592), "lbs": ("mass", 453.592),
+    "mmHg": ("pressure", 1.0), "kPa": ("pressure", 7.50062), "cmH2O": ("pressure", 0.73556),
+    "lb": ("mass", 453.592), "lbs": ("mass", 453.592),
     "oz": ("mass", 28.3495), "in": ("length", 0.0254), "ft": ("length", 0.3048), "mosm": ("Osm", 1e-3),
     "beats": ("count", 1.0), "breaths": ("count", 1.0), "cells": ("count", 1.0), "": ("count", 1.0),
 }  # fmt: skip
@@ -50,7 +51,7 @@ _WORDS = (
 )
 _NAME_WITH_NUMBER = re.compile(r"\b[A-Za-z]+(?:-?\d+[A-Za-z\d]*)+\b")
 _TIMES_TEN = re.compile(r"x10(?:\d+)?")
-_PAIR = re.compile(r"(?<![\d./])(\d{1,3})\s*/\s*(\d{1,3})(?![\d./]|\s*/)")
+_PAIR = re.compile(r"(?<![\d./])(\d{1,3})\s*/\s*(\d{1,3})(?!\d|\.\d|\s*/)")
 _QUANTITY = re.compile(rf"(?<![A-Za-z\d.,])(?P<value>{NUMBER})(?:[\s-]*(?P<unit>{UNIT}))?(?![\d])")
 _POWER = re.compile(r"[x×*]?(?:10\^?(?P<power>\d+))?(?P<rest>/?.*)")
 _TEMPERATURE_TOLERANCE_C = 0.06
