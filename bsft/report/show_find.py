@@ -84,7 +84,7 @@ def _named_item(benchmark: Benchmark, splits: Sequence[str], wanted: str) -> Ite
         more = ", ..." if len(begin_so) > _N_NAMED else ""
         raise BadInput(f"{wanted}: {len(begin_so)} items begin so: {named}{more}")
     nearest = difflib.get_close_matches(wanted, ids, n=_N_NAMED, cutoff=0.3)
-    near = f"; nearest are {', '.join(nearest)}" if nearest else ""
+    near = f"; nearest are {', '.join(nearest)}" if nearest else f"; {RANDOM} shows any"
     raise BadInput(f"{wanted}: no such item in {benchmark.path}, {_splits_text(splits)}{near}")
 
 

@@ -160,9 +160,10 @@ def tokens_view(rendered: Rendered) -> RenderableType:
 def _panel(title: str, tokens: Sequence[Token], border: str, style: str) -> Panel:
     strings = Text()
     for i, token in enumerate(tokens):
-        if i:
+        if i and not tokens[i - 1].text.endswith("\n"):
             strings.append("│", style="bright_black")
         strings.append(token.text.replace("\n", "⏎\n"), style=style)
+    strings.rstrip()
     ids = Text(" ".join(str(token.id) for token in tokens), style="bright_black")
     n = f"{len(tokens):,} token{'s' if len(tokens) != 1 else ''}"
     return Panel(Group(strings, Text(), ids), title=f"{title}: {n}", title_align="left", border_style=border)

@@ -283,7 +283,7 @@ def test_figures_are_drawn_on_request(tmp_path: Path, capsys: pytest.CaptureFixt
         (("case2/lba",), "case2/lba: no such item in "),
         (("random", "--model", "tiny"), "model=tiny has no effect without --tokens\n"),
         (("random", "trainer=gpu"), "trainer=gpu: allowed are data=OPTION, data.KEY=VALUE, "),
-        (("random", "--tokens", "--model", "tyni"), "model=tyni: no such model; did you mean tiny?"),
+        (("random", "--tokens", "--model", "smollm"), "model=smollm: no such model; did you mean smollm2_135m?"),
         (("random", "data.scene_token=9"), "unknown key data.scene_token; did you mean data.scene_tokens?"),
     ],
 )
