@@ -21,6 +21,7 @@ CONTRADICTIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: cfg.BehaviorConfig(init="zeros"), "method.behavior.init=zeros: allowed are description, mean, random"),
     (lambda: cfg.BehaviorConfig(mode="forced"), "method.behavior.mode=forced: allowed are .*; did you mean force?"),
     (lambda: cfg.BehaviorConfig(loss_weight=-1), "method.behavior.loss_weight=-1: must be at least 0"),
+    (lambda: cfg.BehaviorConfig(row_lr_factor=-1), "method.behavior.row_lr_factor=-1: must be at least 0"),
     (lambda: cfg.BehaviorConfig(mode="force"), "mode=force: also set method.behavior.token="),
     (lambda: cfg.BehaviorConfig(token="proactive"), "has no effect with method.behavior.mode=predict"),
     (lambda: cfg.BehaviorConfig(mode="force", token="loud"), "method.behavior.token=loud: allowed are reactive"),

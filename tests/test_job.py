@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import errno
 import json
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -12,11 +15,14 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
 import yaml
+from hydra.core.hydra_config import HydraConfig
+from lightning import Trainer
 from making import make_config
 from omegaconf import OmegaConf
 from safetensors.torch import load_file
@@ -294,6 +300,20 @@ def test_a_job_whose_frozen_config_is_another_one_fails(small: Path, root: Path)
     assert not (directory.path / METRICS).exists()
 
 
+@pytest.mark.parametrize(("launcher", "raised"), [("BasicLauncher", False), ("SlurmLauncher", True)])
+def test_a_clusters_scheduler_sees_the_failure(monkeypatch: pytest.MonkeyPatch, launcher: str, raised: bool) -> None:
+    """In this process the directory says it, and the sweep goes on."""
+
+    def broken(_: object) -> None:
+        raise BadInput("no")
+
+    hydra = SimpleNamespace(launcher=SimpleNamespace(_target_=f"somewhere.{launcher}"))
+    monkeypatch.setattr("bsft.job.run_composed", broken)
+    monkeypatch.setattr(HydraConfig, "get", staticmethod(lambda: hydra))
+    with pytest.raises(BadInput, match="no") if raised else contextlib.nullcontext():
+        task(OmegaConf.create())
+
+
 # --- interruption ---------------------------------------------------------------------------------------------------
 
 LONG = (
@@ -411,6 +431,27 @@ def test_a_damaged_checkpoint_is_one_sentence(train: Train, monkeypatch: pytest.
     assert ended.run.status().reason == f"{last}: the checkpoint is damaged; delete it or use redo=true"
     last.unlink()
     assert train(*recipe).code == 0
+
+
+def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(
+    train: Train, monkeypatch: pytest.MonkeyPatch, uninterrupted: RunDirectory
+) -> None:
+    save = Trainer.save_checkpoint
+
+    def full(self: Trainer, *arguments: Any, **options: Any) -> None:
+        if self.global_step == 8:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "save_checkpoint", full)
+        stopped = train(*LONG)
+    assert stopped.code == 1
+    assert stopped.run.status().reason == "OSError: [Errno 28] No space left on device"
+    last = torch.load(stopped.run.path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == 4
+    assert train(*LONG).code == 0
+    assert_same_result(stopped.run, uninterrupted)
 
 
 # --- loggers --------------------------------------------------------------------------------------------------------
