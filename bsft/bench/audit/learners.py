@@ -1,4 +1,4 @@
-"""The models behind the probes: linear, quick, and ignorant of medicine."""
+"""The models behind the probes: simple, quick, and ignorant of medicine."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix, vstack
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.feature_selection import SelectKBest, chi2
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import KBinsDiscretizer, Normalizer, OneHotEncoder
+from sklearn.preprocessing import Normalizer, OneHotEncoder
 
 from bsft.bench.audit.folds import Design
 from bsft.bench.audit.intervals import Booleans, Floats, Integers
@@ -51,8 +52,11 @@ def balanced_text_learner() -> Pipeline:
 
 
 def size_learner() -> Pipeline:
-    """Deciles of every size, so that a relation of any shape is found."""
-    return Pipeline([("bins", KBinsDiscretizer(10, strategy="quantile")), ("fit", LogisticRegression(max_iter=300))])
+    """Boosted trees, which find a relation of any shape between a few numbers."""
+    fit = HistGradientBoostingClassifier(
+        max_iter=30, max_leaf_nodes=8, min_samples_leaf=20, early_stopping=False, random_state=0
+    )
+    return Pipeline([("fit", fit)])
 
 
 def category_learner() -> Pipeline:
