@@ -36,6 +36,10 @@ CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV = (
     "env.json",
 )
 
+# libyaml's are ten times faster, which a sweep of 500 jobs feels
+_YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_YAML_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+
 _IGNORED = {"logger", "sweep", "root", "redo", "dry_run"}
 _IGNORED_TRAINER = {"name", "accelerator", "devices", "num_nodes", "strategy", "threads"}
 _IGNORED_FIT = {"checkpoint_every_steps"}
@@ -152,14 +156,14 @@ class RunDirectory:
 
     def freeze(self, config: cfg.Config) -> None:
         """Writes `config.yaml` (resolved, with the identity) before the job starts."""
-        text = yaml.safe_dump({"config": cfg.plain(config), "identity": identity(config)}, sort_keys=False)
-        write_atomically(self.path / CONFIG, text)
+        frozen = {"config": cfg.plain(config), "identity": identity(config)}
+        write_atomically(self.path / CONFIG, yaml.dump(frozen, Dumper=_YAML_DUMPER, sort_keys=False))
 
     def frozen_identity(self) -> dict[str, Any] | None:
         """The identity that `config.yaml` recorded, or None when there is none yet."""
         file = self.path / CONFIG
         try:
-            return cast(dict[str, Any], yaml.safe_load(file.read_text(encoding="utf-8"))["identity"])
+            return cast(dict[str, Any], yaml.load(file.read_text(encoding="utf-8"), _YAML_LOADER)["identity"])
         except FileNotFoundError:
             return None
         except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
