@@ -134,7 +134,11 @@ def _page(
             f"red above the dashed limit of {limit:g}; squares mark probes without a limit.",
             plots.auroc_figure(audit),
         ),
-        ("Label balance", "Share of items of every task for which each label is right.", plots.balance_figure(counts)),
+        (
+            "Label balance",
+            "Share of items of every task for which each label is right; flags without their prefix.",
+            plots.balance_figure(counts),
+        ),
         ("Lengths of twins", "Characters of perturbed and clean scenes.", plots.lengths_figure(lengths)),
     ]
     return environment.get_template("audit.html.j2").render(

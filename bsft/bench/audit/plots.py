@@ -23,6 +23,8 @@ LABEL_COLOURS = (
     "#9AA5B1", "#0072B2", "#C44E00", "#00795A", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255", "#999933",
 )  # fmt: skip
 _PANEL_IN = 3.6
+_LABEL_CHARACTER = 0.0072
+"""Width of a character of a label, as a share of a bar."""
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 9.0,
@@ -58,22 +60,22 @@ def auroc_figure(audit: Audit) -> str | None:
         axes.set_title(task)
         axes.set_xlabel("AUROC")
 
-    return _panels(tasks, draw, height_in=0.9 + 0.3 * len(names), left_in=1.7)
+    return _panels(tasks, draw, height_in=0.9 + 0.3 * len(names), left_in=2.6)
 
 
 def balance_figure(counts: Sequence[TaskCounts]) -> str:
     """Shares of gold labels, a bar per task."""
     with mpl.rc_context(_STYLE):
-        figure = _figure(9.5, 0.8 + 0.34 * len(counts))
-        axes = figure.add_axes((0.2, 0.55 / figure.get_figheight(), 0.78, 1 - 0.65 / figure.get_figheight()))
+        figure = _figure(12.0, 0.8 + 0.34 * len(counts))
+        axes = figure.add_axes((0.16, 0.55 / figure.get_figheight(), 0.82, 1 - 0.65 / figure.get_figheight()))
         for y, own in enumerate(reversed(counts)):
             start, total = 0.0, sum(own.labels.values())
             for i, (label, n) in enumerate(sorted(own.labels.items(), key=lambda pair: -pair[1])):
                 share = n / total
                 axes.barh(y, share, left=start, height=0.72, color=LABEL_COLOURS[i % len(LABEL_COLOURS)])
-                text = f"{label} {share:.0%}"
-                if share > 0.0105 * len(text):
-                    axes.text(start + share / 2, y, text, ha="center", va="center", color="white", fontsize=7.5)
+                text = f"{label.removeprefix('flag_').replace('_', ' ')} {share:.0%}"
+                if share > _LABEL_CHARACTER * len(text):
+                    axes.text(start + share / 2, y, text, ha="center", va="center", color="white", fontsize=7)
                 start += share
         axes.set_yticks(range(len(counts)), [own.task for own in reversed(counts)])
         axes.set_xlim(0, 1)

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from bsft.bench.audit.sections import Cell, Section, Story
+from bsft.bench.audit.sections import Section, Story
 
 _STYLES = {"broken": "bold red", "not checked": "dim", "passed": "green", None: ""}
 
@@ -28,14 +28,10 @@ def show(name: str, story: Story, output: Path, console: Console) -> None:
 
 
 def _table(section: Section) -> Table:
+    """Values only: their intervals are in the files."""
     table = Table(title=section.title, caption=section.note, title_justify="left", caption_justify="left")
     for i, header in enumerate(section.headers):
-        table.add_column(header.replace(", ", ",\n"), justify="right" if i else "left", overflow="fold")
+        table.add_column("\n".join(header.split(" ")), justify="right" if i else "left", no_wrap=not i)
     for row in section.rows:
-        table.add_row(*map(_text, row))
+        table.add_row(*(Text(cell.value, style=_STYLES[cell.status]) for cell in row))
     return table
-
-
-def _text(cell: Cell) -> Text:
-    text = Text(cell.value, style=_STYLES[cell.status])
-    return text.append(f"\n{cell.spread}", style="dim") if cell.spread else text
