@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -29,9 +30,12 @@ def show(name: str, story: Story, output: Path, console: Console) -> None:
 
 def _table(section: Section) -> Table:
     """Values only: their intervals are in the files."""
-    table = Table(title=section.title, caption=section.note, title_justify="left", caption_justify="left")
+    table = Table(
+        title=f"\n{section.title}", caption=section.note, title_justify="left", caption_justify="left",
+        box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False,
+    )  # fmt: skip
     for i, header in enumerate(section.headers):
-        table.add_column("\n".join(header.split(" ")), justify="right" if i else "left", no_wrap=not i)
+        table.add_column("\n".join(header.split(" ")), justify="right" if i else "left", no_wrap=not i, overflow="fold")
     for row in section.rows:
         table.add_row(*(Text(cell.value, style=_STYLES[cell.status]) for cell in row))
     return table
