@@ -18,6 +18,7 @@ from bsft.bench.audit.describe import TaskCounts, TwinLengths, count_task, twin_
 from bsft.bench.audit.sections import Cell, Story, tell
 
 SCHEMA = 1
+REMARKS_NOTE = "No limit holds for these probes, but the lower bound of their AUROC lies above the limit of the others."
 
 
 def describe(audit: Audit) -> tuple[list[TaskCounts], list[TwinLengths]]:
@@ -95,6 +96,8 @@ def _markdown(audit: Audit, story: Story, command: str) -> str:
     lines += [f"Probes: {'; '.join(_designs(audit))}.", "", f"    {command}", ""]
     if story.broken:
         lines += ["## Broken limits", "", *(f"- {_escaped(message)}" for message in story.broken), ""]
+    if story.remarks:
+        lines += ["## To be judged", "", REMARKS_NOTE, "", *(f"- {_escaped(message)}" for message in story.remarks), ""]
     for section in story.sections:
         lines += [f"## {section.title}", "", *([section.note, ""] if section.note else [])]
         lines += [_line(section.headers), _line(["---"] * len(section.headers))]
@@ -145,6 +148,7 @@ def _page(
         name=audit.corpus.name,
         passed=audit.passed,
         story=story,
+        remarks_note=REMARKS_NOTE,
         subtitle=_subtitle(audit),
         designs=_designs(audit),
         command=command,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bsft.bench.audit.audit import Audit
 from bsft.bench.audit.choices import WHICH
@@ -43,18 +43,19 @@ class Section:
 
 @dataclass(frozen=True)
 class Story:
-    """An audit, told: the verdict in a sentence, what is broken, and all tables."""
+    """An audit, told: the verdict in a sentence, what is broken, what lies high without a limit, and all tables."""
 
     verdict: str
-    broken: list[str] = field(default_factory=list)
-    sections: list[Section] = field(default_factory=list)
+    broken: list[str]
+    remarks: list[str]
+    sections: list[Section]
 
 
 def tell(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths]) -> Story:
     """All tables of an audit; those without rows are left out."""
     sections = [*_probe_sections(audit), *_policy_sections(audit), *_other_sections(audit, counts, lengths)]
     broken = [f"{check.subject}: {check.message}" for check in audit.checks if check.status == "broken"]
-    return Story(verdict(audit), broken, [section for section in sections if section.rows])
+    return Story(verdict(audit), broken, list(_remarks(audit)), [section for section in sections if section.rows])
 
 
 def verdict(audit: Audit) -> str:
@@ -65,6 +66,19 @@ def verdict(audit: Audit) -> str:
     if numbers["not checked"]:
         sentence += f"; {numbers['not checked']} were not made, for want of {audit.settings.limits.min_pairs:,} units"
     return sentence + "."
+
+
+def _remarks(audit: Audit) -> Iterator[str]:
+    """Probes for which no limit holds and whose lower bound is above it all the same, one sentence for each sort."""
+    limit = audit.settings.limits.max_auroc
+    high: dict[tuple[str, str], list[Probe]] = {}
+    for probe in audit.probes:
+        counted = not probe.binding and probe.metric == "auroc" and probe.numerals == "masked"
+        if counted and probe.estimate.low > limit:
+            high.setdefault((probe.asks, probe.name), []).append(probe)
+    for (asks, name), probes in high.items():
+        values = ", ".join(f"{p.task} {p.estimate.value:.2f}" for p in sorted(probes, key=lambda p: -p.estimate.value))
+        yield f"{asks} from {name}: AUROC {values}"
 
 
 _TWIN_COLUMNS: dict[str, tuple[str, str]] = {

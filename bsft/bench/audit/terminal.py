@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from bsft.bench.audit.documents import REMARKS_NOTE
 from bsft.bench.audit.sections import Section, Story
 
 _STYLES = {"broken": "bold red", "not checked": "dim", "passed": "green", None: ""}
@@ -24,6 +25,10 @@ def show(name: str, story: Story, output: Path, console: Console) -> None:
     style = "bold red" if story.broken else "bold green"
     console.print(Text(story.verdict, style=style))
     for message in story.broken:
+        console.print(Text(f"- {message}"), soft_wrap=True)
+    if story.remarks:
+        console.print(Text(f"To be judged. {REMARKS_NOTE}", "yellow"))
+    for message in story.remarks:
         console.print(Text(f"- {message}"), soft_wrap=True)
     console.print(f"Everything: {output}/audit.html, audit.md, audit.json", markup=False, highlight=False)
 
