@@ -66,7 +66,7 @@ def probe_option_texts(choices: Choices, corpus: Corpus, numerals: Numerals) -> 
     lengths = np.array([_lengths(row, i, sizes) for row, i in choices.options])
     yield choices.puzzle.attempt("option length", size_learner, lengths, numerals=numerals)
     documents = [(reply.text,) for reply in choices.replies]
-    yield from probe_words(choices.puzzle, "option", documents, corpus, numerals, binding=False)
+    yield from probe_words(choices.puzzle, "option words", documents, corpus, numerals, binding=False)
 
 
 def _candidates(row: Row) -> list[int]:

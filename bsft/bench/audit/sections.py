@@ -128,8 +128,8 @@ def _probe_sections(audit: Audit) -> Iterator[Section]:
         {
             "position": (WHICH, "option position", None),
             "length": (WHICH, "option length", "masked"),
-            "words": (WHICH, "option", "masked"),
-            "words, numerals shown": (WHICH, "option", "shown"),
+            "words": (WHICH, "option words", "masked"),
+            "words, numerals shown": (WHICH, "option words", "shown"),
             "label": (WHICH, "option label", None),
         },
         brief=True,
