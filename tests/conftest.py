@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import hypothesis
 import pytest
 from small import write_small
+
+if TYPE_CHECKING:
+    from jobs import Train
 
 # the same examples on every machine, and no deadline that a busy one would miss
 hypothesis.settings.register_profile("bsft", deadline=None, derandomize=True)
@@ -31,3 +35,24 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("benchmark") / "small"
     write_small(directory)
     return directory
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """Where a test's jobs go."""
+    return tmp_path / "multirun"
+
+
+@pytest.fixture
+def train(small: Path, root: Path, capfd: pytest.CaptureFixture[str]) -> Train:
+    """`bsft-train` with the tiny model on the small benchmark."""
+    # torch is imported only where jobs are run
+    from jobs import Ended, run_here
+
+    from bsft.runs import run_directories
+
+    def run(*overrides: str) -> Ended:
+        code = run_here(small, root, *overrides)
+        return Ended(code, capfd.readouterr().err, list(run_directories(root / "runs")))
+
+    return run

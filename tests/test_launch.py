@@ -10,17 +10,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig
 
 from bsft import config as cfg
 from bsft import launch
-from bsft.bench.store import BadInput
-from bsft.paths import config_dir
 from bsft.runs import CONFIG, STATUS, RunDirectory, run_directories
-
-GROUPS = [(group, file.stem) for group in cfg.SCHEMAS for file in sorted((config_dir() / group).glob("*.yaml"))]
-EXPERIMENTS = [file.stem for file in sorted((config_dir() / "experiment").glob("*.yaml"))]
 
 
 @dataclass(frozen=True)
@@ -34,11 +28,6 @@ class Ended:
 
 
 Train = Callable[..., Ended]
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return tmp_path / "multirun"
 
 
 @pytest.fixture
@@ -154,64 +143,7 @@ def test_a_printed_config_with_an_unknown_key_is_an_error(train: Train) -> None:
     assert train("--cfg", "job", "sed=5").code == 1
 
 
-# --- every YAML composes --------------------------------------------------------------------------------------------
-
-
-def plan_with_paths(*overrides: str, multirun: bool = False) -> launch.Plan:
-    """A plan; data sets that live in a directory of the user's are given one."""
-    try:
-        return launch.plan(overrides, multirun=multirun)
-    except cfg.ConfigError as error:
-        if "data.path has no value" not in str(error):
-            raise
-    return launch.plan([*overrides, "data.path=somewhere"], multirun=multirun)
-
-
-@pytest.mark.parametrize(("group", "option"), GROUPS, ids=[f"{group}={option}" for group, option in GROUPS])
-def test_every_option_of_every_group_composes(group: str, option: str) -> None:
-    [job] = plan_with_paths(f"{group}={option}").jobs
-    assert getattr(job, group).name == option
-
-
-@pytest.mark.parametrize("experiment", EXPERIMENTS)
-def test_every_experiment_composes_to_jobs_that_differ(experiment: str) -> None:
-    planned = plan_with_paths(f"experiment={experiment}")
-    assert planned.jobs
-    assert len({str(cfg.plain(job)) for job in planned.jobs}) == len(planned.jobs)
-
-
-def test_the_demo_experiment_sweeps_the_five_methods_by_itself() -> None:
-    planned = launch.plan(["experiment=demo"], multirun=False)
-    assert planned.multirun
-    methods = [job.method.name for job in planned.jobs]
-    assert methods == ["baseline", "instructed", "few_shot", "general_sft", "behavior_sft"]
-
-
-# --- planning -------------------------------------------------------------------------------------------------------
-
-
-def test_a_sweep_composes_once_per_combination_of_groups(monkeypatch: pytest.MonkeyPatch) -> None:
-    n = 0
-    compose = ConfigLoaderImpl.load_configuration
-
-    def counted(*args: object, **kwargs: object) -> DictConfig:
-        nonlocal n
-        n += 1
-        return compose(*args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
-    overrides = ["model=tiny", "method=baseline,few_shot", "seed=range(25)", "trainer.score.batch_tokens=1,2"]
-    planned = launch.plan(overrides, multirun=True)
-    assert len(planned.jobs) == 100
-    assert n == 1 + 2  # the sweep itself, then each method
-    assert {(job.method.name, job.seed, job.trainer.score.batch_tokens) for job in planned.jobs} == {
-        (method, seed, tokens) for method in ("baseline", "few_shot") for seed in range(25) for tokens in (1, 2)
-    }
-
-
-def test_jobs_of_a_sweep_do_not_share_values() -> None:
-    first, second = launch.plan(["model=tiny", "method.lora.rank=4,8"], multirun=True).jobs
-    assert (first.method.lora.rank, second.method.lora.rank) == (4, 8)
+# --- what is planned is what runs ---
 
 
 def test_yaml_files_of_the_users_own_are_found(train: Train, tmp_path: Path) -> None:
@@ -310,8 +242,3 @@ def test_a_damaged_run_directory_is_named_and_redo_helps(
     ended = train()
     assert ended.code == 2 and sentence in ended.err
     assert train("redo=true").code == 0
-
-
-def test_plan_raises_what_main_prints() -> None:
-    with pytest.raises(BadInput, match="--config-dir /nowhere: no such directory"):
-        launch.plan([], multirun=False, more_configs="/nowhere")

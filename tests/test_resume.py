@@ -1,0 +1,158 @@
+"""Interrupted jobs: killed, stopped, out of disk; the same command goes on and ends as if nothing had happened."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from jobs import Train, arguments_of, assert_same_result, curve_of, run_here
+from lightning import Trainer
+
+from bsft.bench.store import BadInput
+from bsft.model.module import BehaviorLM
+from bsft.runs import STATUS, RunDirectory, run_directories
+
+LONG = (
+    *("method=behavior_sft", "method.lora.dropout=0.2", "trainer.fit.max_epochs=8", "trainer.fit.val_every_steps=9"),
+    *("trainer.fit.checkpoint_every_steps=4",),
+)
+"""24 steps; dropout, so that random states matter."""
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(small: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
+    root = tmp_path_factory.mktemp("uninterrupted")
+    assert run_here(small, root, *LONG) == 0
+    [directory] = run_directories(root / "runs")
+    return directory
+
+
+def kill_at(small: Path, root: Path, step: int) -> RunDirectory:
+    """Starts the long job in a process of its own and kills it once its status says that it has come to `step`."""
+    script = "from bsft.train import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", script, *arguments_of(small, root, *LONG)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 240
+        while time.monotonic() < deadline:
+            assert process.poll() is None, "it ended before it was killed"
+            for file in root.glob(f"runs/*/{STATUS}"):
+                if (RunDirectory(file.parent).status().step or 0) >= step:
+                    return RunDirectory(file.parent)
+            time.sleep(0.005)
+        raise AssertionError("it never came to the step")
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(
+    small: Path, root: Path, train: Train, uninterrupted: RunDirectory
+) -> None:
+    killed = kill_at(small, root, step=11)
+    assert killed.status().state == "running"
+    assert (killed.path / "checkpoints" / "last.ckpt").exists() and not (killed.path / "adapter").exists()
+    resumed = train(*LONG)
+    assert resumed.code == 0
+    assert resumed.run.path == killed.path
+    assert_same_result(resumed.run, uninterrupted)
+    assert _curve_without_validation(resumed.run) == _curve_without_validation(uninterrupted)
+
+
+def _curve_without_validation(directory: RunDirectory) -> list[tuple[str, str, str]]:
+    return [(row["step"], row["loss"], row["lr"]) for row in curve_of(directory) if row["loss"]]
+
+
+@pytest.mark.parametrize("step", [1, 10])
+def test_ctrl_c_leaves_a_queued_job_that_resumes(
+    train: Train, monkeypatch: pytest.MonkeyPatch, uninterrupted: RunDirectory, step: int
+) -> None:
+    """Before the first checkpoint, and between two."""
+    learn = BehaviorLM.training_step
+
+    def interrupted(self: BehaviorLM, *arguments: Any) -> None:
+        if self.global_step == step:
+            raise KeyboardInterrupt
+        learn(self, *arguments)
+
+    handler = signal.getsignal(signal.SIGINT)
+    with monkeypatch.context() as patch:
+        patch.setattr(BehaviorLM, "training_step", interrupted)
+        stopped = train(*LONG)
+    assert signal.getsignal(signal.SIGINT) is handler
+    assert stopped.code == 1
+    assert (stopped.run.status().state, stopped.run.status().reason) == ("queued", "interrupted")
+    assert train(*LONG).code == 0
+    assert_same_result(stopped.run, uninterrupted)
+
+
+def test_a_resumed_run_repeats_no_step(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Steps behind the last checkpoint are done again, those before it are not."""
+    done: list[int] = []
+    learn = BehaviorLM.training_step
+
+    def watched(self: BehaviorLM, *arguments: Any) -> None:
+        if len(done) == 6:
+            done.append(-1)
+            raise RuntimeError("power cut")
+        done.append(self.global_step)
+        learn(self, *arguments)
+
+    monkeypatch.setattr(BehaviorLM, "training_step", watched)
+    recipe = ("trainer.fit.max_epochs=3", "trainer.fit.checkpoint_every_steps=4")
+    assert train(*recipe).code == 1
+    assert train(*recipe).code == 0
+    assert done == [0, 1, 2, 3, 4, 5, -1, 4, 5, 6, 7, 8]
+
+
+@pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 half a file"])
+def test_a_damaged_checkpoint_is_one_sentence(train: Train, monkeypatch: pytest.MonkeyPatch, damage: bytes) -> None:
+    recipe = ("trainer.fit.max_steps=2", "trainer.fit.checkpoint_every_steps=1")
+
+    def full(*_: object) -> None:
+        raise BadInput("adapter: could not be written: No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("bsft.model.backbone.Backbone.save_adapter", full)
+        stopped = train(*recipe)
+    assert stopped.code == 1
+    last = stopped.run.path / "checkpoints" / "last.ckpt"
+    whole = last.read_bytes()
+    last.write_bytes(damage or whole[: len(whole) // 2])
+    ended = train(*recipe)
+    assert ended.code == 1
+    assert ended.run.status().reason == f"{last}: the checkpoint is damaged; delete it or use redo=true"
+    last.unlink()
+    assert train(*recipe).code == 0
+
+
+def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(
+    train: Train, monkeypatch: pytest.MonkeyPatch, uninterrupted: RunDirectory
+) -> None:
+    save = Trainer.save_checkpoint
+
+    def full(self: Trainer, *arguments: Any, **options: Any) -> None:
+        if self.global_step == 8:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        save(self, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "save_checkpoint", full)
+        stopped = train(*LONG)
+    assert stopped.code == 1
+    assert stopped.run.status().reason == "OSError: [Errno 28] No space left on device"
+    last = torch.load(stopped.run.path / "checkpoints" / "last.ckpt", weights_only=True)
+    assert last["global_step"] == 4
+    assert train(*LONG).code == 0
+    assert_same_result(stopped.run, uninterrupted)
