@@ -22,7 +22,7 @@ from bsft.bench.tasks import (
     temporal_ordering,
     treatment_planning,
 )
-from bsft.bench.tasks.common import proactive_items
+from bsft.bench.tasks.twins import proactive_items
 
 ANSWERING = (
     ddx_reasoning,

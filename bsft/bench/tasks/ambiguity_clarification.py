@@ -18,7 +18,7 @@ from bsft.bench.casefile import CaseFile
 from bsft.bench.perturb import Pair, place
 from bsft.bench.records import TaskSpec
 from bsft.bench.scene import Slot
-from bsft.bench.tasks.common import NO_FLAG, choose_kind
+from bsft.bench.tasks.twins import NO_FLAG, choose_kind
 from bsft.bench.wordings import pick
 
 SPEC = TaskSpec(

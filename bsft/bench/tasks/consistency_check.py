@@ -20,7 +20,7 @@ from bsft.bench.casefile import CaseFile, clock
 from bsft.bench.perturb import Pair, name_other_side, place
 from bsft.bench.records import TaskSpec
 from bsft.bench.scene import Scene, Slot
-from bsft.bench.tasks.common import NO_FLAG, choose_kind
+from bsft.bench.tasks.twins import NO_FLAG, choose_kind
 from bsft.bench.wordings import Attribute
 
 SPEC = TaskSpec(

@@ -24,7 +24,7 @@ from bsft.bench.perturb import Pair, beyond, place, row_of, row_text, spoken_ana
 from bsft.bench.records import Role, TaskSpec
 from bsft.bench.simulate import VITAL_PHRASES
 from bsft.bench.tasks.claims import conflict_drug, critical_analytes, quiet_vitals
-from bsft.bench.tasks.common import NO_FLAG, choose_kind
+from bsft.bench.tasks.twins import NO_FLAG, choose_kind
 
 SPEC = TaskSpec(
     name="critical_data_alert",

@@ -23,7 +23,7 @@ from bsft.bench.records import TaskSpec
 from bsft.bench.scene import Scene
 from bsft.bench.simulate import number, reference_range
 from bsft.bench.tasks.claims import dosable
-from bsft.bench.tasks.common import NO_FLAG, choose_kind
+from bsft.bench.tasks.twins import NO_FLAG, choose_kind
 
 SPEC = TaskSpec(
     name="error_correction",

@@ -24,7 +24,7 @@ from bsft.bench.perturb import Pair, place
 from bsft.bench.records import TaskSpec
 from bsft.bench.scene import Slot, fill
 from bsft.bench.simulate import Simulator
-from bsft.bench.tasks.common import NO_FLAG, choose_kind
+from bsft.bench.tasks.twins import NO_FLAG, choose_kind
 from bsft.bench.wordings import Need, pick
 
 SPEC = TaskSpec(
