@@ -12,11 +12,15 @@ from making import make_config
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from bsft import config as cfg
+from bsft.config.model import RANDOM_ARCHITECTURES
+from bsft.model.tiny import tiny_model
 
 CONTRADICTIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: cfg.FewShotConfig(k=0), "method.k=0: must be at least 1"),
     (lambda: cfg.LoraConfig(rank=0), "method.lora.rank=0: must be at least 1"),
     (lambda: cfg.LoraConfig(dropout=1.0), r"method.lora.dropout=1.0: must be in \[0, 1\)"),
+    (lambda: cfg.LoraConfig(alpha=0), "method.lora.alpha=0: must be positive"),
+    (lambda: cfg.LoraConfig(targets=[]), r"method.lora.targets=\[\]: name at least one layer"),
     (lambda: cfg.SftConfig(tuning="lor"), "method.tuning=lor: allowed are lora, full, qlora; did you mean lora?"),
     (lambda: cfg.BehaviorConfig(init="zeros"), "method.behavior.init=zeros: allowed are description, mean, random"),
     (lambda: cfg.BehaviorConfig(mode="forced"), "method.behavior.mode=forced: allowed are .*; did you mean force?"),
@@ -33,17 +37,30 @@ CONTRADICTIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: cfg.ModelConfig(id="a", attention="fast"), "model.attention=fast: allowed are sdpa"),
     (lambda: cfg.ModelConfig(id="a", chat_template="alpaca"), "model.chat_template=alpaca: allowed are chatml"),
     (lambda: cfg.ModelConfig(id="a", max_length_tokens=63), "model.max_length_tokens=63: must be at least 64"),
+    (
+        lambda: cfg.ModelConfig(source="random", id="lama"),
+        "model.id=lama: allowed are llama, .*; did you mean llama?",
+    ),
+    (lambda: cfg.MedErrBenchConfig(min_kind_test_items=0), "data.min_kind_test_items=0: must be at least 1"),
     (lambda: cfg.JsonlConfig(scene_tokens=31), "data.scene_tokens=31: must be at least 32"),
     (lambda: cfg.JsonlConfig(max_eval_items=0), "data.max_eval_items=0: must be at least 1"),
     (lambda: cfg.OpenBenchConfig(n_cases=0), "data.n_cases=0: must be at least 1"),
     (lambda: cfg.OpenBenchConfig(max_train_items=0), "data.max_train_items=0: must be at least 1"),
-    (lambda: cfg.OptimConfig(lr=0), "trainer.fit.optim.lr=0: must be positive"),
+    (lambda: cfg.OptimConfig(lr=0), "trainer.fit.optim.lr=0: must be positive and finite"),
+    (lambda: cfg.OptimConfig(lr=float("nan")), "trainer.fit.optim.lr=nan: must be positive and finite"),
+    (lambda: cfg.OptimConfig(max_grad_norm=-1), "trainer.fit.optim.max_grad_norm=-1: must be at least 0"),
+    (lambda: cfg.OptimConfig(weight_decay=-1), "trainer.fit.optim.weight_decay=-1: must be at least 0"),
+    (lambda: cfg.OptimConfig(beta2=1), r"trainer.fit.optim.beta2=1: must be in \[0, 1\)"),
     (lambda: cfg.OptimConfig(warmup_fraction=2), r"trainer.fit.optim.warmup_fraction=2: must be in \[0, 1\]"),
     (lambda: cfg.FitConfig(max_epochs=0), "trainer.fit.max_epochs=0: must be at least 1"),
     (lambda: cfg.FitConfig(max_steps=0), "trainer.fit.max_steps=0: must be at least 1"),
     (lambda: cfg.FitConfig(patience=2), "trainer.fit.patience needs validation: also set trainer.fit.val_every_steps"),
     (lambda: cfg.ScoreConfig(batch_tokens=0), "trainer.score.batch_tokens=0: must be at least 1"),
     (lambda: cfg.ScoreConfig(bootstrap_samples=0), "trainer.score.bootstrap_samples=0: must be at least 1"),
+    (lambda: cfg.ScoreConfig(max_items=0), "trainer.score.max_items=0: must be at least 1"),
+    (lambda: cfg.ScoreConfig(generate_items=-1), "trainer.score.generate_items=-1: must be at least 0"),
+    (lambda: cfg.TrainerConfig(threads=0), "trainer.threads=0: must be at least 1"),
+    (lambda: cfg.TrainerConfig(num_nodes=0), "trainer.num_nodes=0: must be at least 1"),
     (lambda: cfg.TrainerConfig(accelerator="gpu"), "trainer.accelerator=gpu: allowed are cpu, cuda, mps, auto"),
     (lambda: cfg.TrainerConfig(precision="bf16-true"), "trainer.precision=bf16-true: allowed are 32-true, bf16-mixed"),
     (lambda: cfg.TrainerConfig(batching="trees"), "trainer.batching=trees: allowed are tree, flat; did you mean tree?"),
@@ -156,6 +173,11 @@ def _leaf_types(value: Any) -> set[type]:
 def test_did_you_mean_names_only_a_near_word() -> None:
     assert cfg.did_you_mean("wandbb", ("wandb", "csv")) == "; did you mean wandb?"
     assert cfg.did_you_mean("tensorboard", ("wandb", "csv")) == ""
+
+
+def test_the_random_architectures_are_those_that_can_be_made() -> None:
+    for architecture in RANDOM_ARCHITECTURES:
+        assert tiny_model(architecture).num_parameters() > 0
 
 
 def test_every_yaml_starts_from_a_schema_and_names_itself_after_its_file() -> None:

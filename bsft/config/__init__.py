@@ -1,0 +1,52 @@
+"""The configuration: one dataclass per group option, registered as Hydra schemas, and frozen once it is checked.
+
+Nothing here imports torch, so that help, completion and every config error answer at once.
+"""
+
+from bsft.config.base import ConfigError, Section, did_you_mean
+from bsft.config.data import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBenchConfig
+from bsft.config.job import Config, LoggerConfig
+from bsft.config.method import (
+    SYSTEM_PROMPT,
+    BaselineConfig,
+    BehaviorConfig,
+    BehaviorSftConfig,
+    FewShotConfig,
+    InstructedConfig,
+    LoraConfig,
+    MethodConfig,
+    SftConfig,
+)
+from bsft.config.model import ModelConfig
+from bsft.config.schemas import SCHEMAS, plain, register, validate
+from bsft.config.trainer import FitConfig, OptimConfig, ScoreConfig, TrainerConfig
+
+__all__ = [
+    "SCHEMAS",
+    "SYSTEM_PROMPT",
+    "BaselineConfig",
+    "BehaviorConfig",
+    "BehaviorSftConfig",
+    "Config",
+    "ConfigError",
+    "DataConfig",
+    "FewShotConfig",
+    "FitConfig",
+    "InstructedConfig",
+    "JsonlConfig",
+    "LoggerConfig",
+    "LoraConfig",
+    "MedErrBenchConfig",
+    "MethodConfig",
+    "ModelConfig",
+    "OpenBenchConfig",
+    "OptimConfig",
+    "ScoreConfig",
+    "Section",
+    "SftConfig",
+    "TrainerConfig",
+    "did_you_mean",
+    "plain",
+    "register",
+    "validate",
+]

@@ -1,0 +1,65 @@
+"""The group `data`: benchmarks, and what of them is used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from omegaconf import MISSING
+
+from bsft.config.base import Section, at_least
+
+
+@dataclass
+class DataConfig(Section):
+    """What all benchmarks share: which splits and tasks are used, and how many items of each.
+
+    Items are limited by whole cases in a fixed order, so that twins stay together. `scene_tokens` bounds a scene; a
+    longer one loses its least important turns, the same ones for both twins and for every method.
+    """
+
+    name: str = MISSING
+    train_split: str = "train"
+    val_split: str = "val"
+    eval_split: str = "test"
+    tasks: list[str] = field(default_factory=list)
+    max_train_items: int | None = None
+    max_val_items: int | None = None
+    max_eval_items: int | None = None
+    scene_tokens: int = 1024
+
+    def __post_init__(self) -> None:
+        at_least("data.scene_tokens", self.scene_tokens, 32)
+        for key in ("max_train_items", "max_val_items", "max_eval_items"):
+            at_least(f"data.{key}", getattr(self, key), 1)
+
+
+@dataclass
+class OpenBenchConfig(DataConfig):
+    """BehaviorBench-Open, generated from the case bank."""
+
+    n_cases: int = 300
+    build_seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("data.n_cases", self.n_cases, 1)
+
+
+@dataclass
+class JsonlConfig(DataConfig):
+    """Items in bsft's JSONL records: a directory or one file."""
+
+    path: str = MISSING
+
+
+@dataclass
+class MedErrBenchConfig(DataConfig):
+    """MedErrBench-EN: the directory with its three CSV files."""
+
+    path: str = MISSING
+    normalise_case: bool = True
+    min_kind_test_items: int = 10
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least("data.min_kind_test_items", self.min_kind_test_items, 1)

