@@ -5,10 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from bsft import config as cfg
 from bsft.bench.records import BEHAVIORS, Group, Item
-from bsft.bench.store import BadInput
+from bsft.bench.store import BadInput, Head
+
+HeadT = TypeVar("HeadT", Head, Item)
 
 
 @dataclass(frozen=True)
@@ -41,7 +44,7 @@ def method_of(config: cfg.MethodConfig) -> Method:
             return Method(config.name, config.system_prompt)
 
 
-def choose_exemplars(train_items: Iterable[Item], k: int, seed: int) -> list[Item]:
+def choose_exemplars(train_items: Iterable[HeadT], k: int, seed: int) -> list[HeadT]:
     """Fixed exemplars from the training split, the same for every item that is scored.
 
     Groups take turns in spectrum order; each exemplar is of a task and a case not used before while there are any. A
@@ -51,8 +54,8 @@ def choose_exemplars(train_items: Iterable[Item], k: int, seed: int) -> list[Ite
     Raises:
         BadInput: the training split has fewer suitable items than `k`.
     """
-    pool: dict[Group, list[Item]] = {group: [] for group in BEHAVIORS}
-    by_id: dict[str, Item] = {}
+    pool: dict[Group, list[HeadT]] = {group: [] for group in BEHAVIORS}
+    by_id: dict[str, HeadT] = {}
     for item in train_items:
         by_id[item.id] = item
         if item.variant == ("perturbed" if item.group == "proactive" else "plain"):
@@ -60,19 +63,19 @@ def choose_exemplars(train_items: Iterable[Item], k: int, seed: int) -> list[Ite
     for items in pool.values():
         items.sort(key=lambda item: hashlib.sha256(f"{seed} {item.id}".encode()).digest())
     groups = [group for group in BEHAVIORS if pool[group]]
-    chosen: list[Item] = []
+    chosen: list[HeadT] = []
     for i in range(k):
         if not groups or not (rest := pool[groups[i % len(groups)]]):
             raise BadInput(f"method.k={k}: the training split has only {len(chosen)} items that can serve as exemplars")
         chosen.append(rest.pop(_freshest(rest, chosen)))
-    shown: list[Item] = []
+    shown: list[HeadT] = []
     for item in chosen:
         shown.append(item)
-        if item.twin_id in by_id:
+        if item.twin_id is not None and item.twin_id in by_id:
             shown.append(by_id[item.twin_id])
     return shown
 
 
-def _freshest(candidates: Sequence[Item], used: Sequence[Item]) -> int:
+def _freshest(candidates: Sequence[HeadT], used: Sequence[HeadT]) -> int:
     tasks, cases = {item.task for item in used}, {item.case_id for item in used}
     return min(range(len(candidates)), key=lambda i: (candidates[i].task in tasks) + (candidates[i].case_id in cases))

@@ -9,25 +9,25 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
+import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bsft.bench.bank import schema
 from bsft.bench.bank.load import load_bank
 from bsft.bench.casefile import open_case
+from bsft.bench.engine import engine_sha256
 from bsft.bench.foils import load_foils
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest
 from bsft.bench.splits import CasePlan, plan_cases
-from bsft.bench.store import MANIFEST, BadInput, file_sha256
+from bsft.bench.store import MANIFEST, BadInput, file_sha256, line_of, replace_directory, write_manifest
 from bsft.bench.tasks import TASKS, items_of
-from bsft.bench.wordings import WORDINGS, load_words
+from bsft.bench.wordings import load_words
 
 NAME = "bsft-open"
 VERSION = "open-v1-dev"
@@ -70,14 +70,9 @@ class Shard:
 
 
 def identity(spec: BuildSpec) -> str:
-    """Fingerprint of everything that determines the items: the spec, the version, the case bank and the wordings."""
-    digest = hashlib.sha256(json.dumps([VERSION, SCHEMA_VERSION, asdict(spec)], sort_keys=True).encode())
-    bank = Path(schema.__file__).parent
-    for root in (bank, WORDINGS):
-        for file in sorted(root.rglob("*.yaml")):
-            digest.update(file.relative_to(root).as_posix().encode())
-            digest.update(file.read_bytes())
-    return digest.hexdigest()
+    """Fingerprint of everything that determines the items: the spec, the version, and the engine's own files."""
+    parts = [VERSION, SCHEMA_VERSION, asdict(spec), engine_sha256()]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def build(spec: BuildSpec, output: Path, *, workers: int = 1, progress: bool = True) -> Manifest:
@@ -90,22 +85,25 @@ def build(spec: BuildSpec, output: Path, *, workers: int = 1, progress: bool = T
         progress: show a progress bar.
 
     Raises:
-        BadInput: `output` is something other than a benchmark.
+        BadInput: `output` is something other than a benchmark, or cannot be written to.
     """
     if output.exists() and not (output / MANIFEST).exists() and (not output.is_dir() or any(output.iterdir())):
         raise BadInput(f"{output}: exists and is not a benchmark; choose another output")
     scratch = output.with_name(f".{output.name}.{identity(spec)[:16]}")
-    scratch.mkdir(parents=True, exist_ok=True)
     shards = plan_shards(spec)
-    todo = [shard for shard in shards if not (scratch / f"{shard.name}.json").exists()]
-    _make(spec, todo, scratch, workers, progress, done=len(shards) - len(todo))
-    manifest = _manifest(spec, shards, scratch)
-    for shard in shards:
-        (scratch / f"{shard.name}.json").unlink()
-    (scratch / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
-    if output.exists():
-        shutil.rmtree(output)
-    scratch.rename(output)
+    try:
+        scratch.mkdir(parents=True, exist_ok=True)
+        for partial in scratch.glob(".*"):  # of a build that was killed
+            partial.unlink()
+        todo = [shard for shard in shards if not _done(scratch, shard).exists()]
+        _make(spec, todo, scratch, workers, progress, done=len(shards) - len(todo))
+        manifest = _manifest(spec, shards, scratch)
+        for shard in shards:
+            _done(scratch, shard).unlink()
+        write_manifest(scratch, manifest)
+        replace_directory(scratch, output)
+    except OSError as error:
+        raise BadInput(f"{output}: could not be written: {error.strerror}; build again to go on from here") from error
     return manifest
 
 
@@ -139,11 +137,28 @@ def _make(spec: BuildSpec, shards: Sequence[Shard], scratch: Path, workers: int,
                 _write_shard(spec, shard, scratch)
                 bar.advance(task)
             return
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
             futures = [pool.submit(_write_shard, spec, shard, scratch) for shard in shards]
             for future in as_completed(futures):
                 future.result()
                 bar.advance(task)
+
+
+def _end_with_parent() -> None:
+    """Ends this worker when the build is killed; it would wait for ever otherwise."""
+    parent = parent_process()
+    assert parent is not None
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _done(scratch: Path, shard: Shard) -> Path:
+    """Holds a shard's counts, and is there when the shard is complete."""
+    return scratch / f"{shard.name}.json"
 
 
 def _write_shard(spec: BuildSpec, shard: Shard, scratch: Path) -> None:
@@ -154,11 +169,12 @@ def _write_shard(spec: BuildSpec, shard: Shard, scratch: Path) -> None:
     with partial.open("w", encoding="utf-8", newline="\n") as stream:
         for item in make_items(spec, plans[shard.first : shard.last]):
             counts[item.task, item.label] += 1
-            stream.write(item.model_dump_json(exclude_defaults=True) + "\n")
+            stream.write(line_of(item))
     partial.replace(scratch / shard.name)
-    sidecar = scratch / f"{shard.name}.json"
+    sidecar = _done(scratch, shard)
     sidecar_partial = scratch / f".{sidecar.name}.{os.getpid()}"
-    sidecar_partial.write_text(json.dumps([[task, label, n] for (task, label), n in sorted(counts.items())]))
+    counted = [[task, label, n] for (task, label), n in sorted(counts.items())]
+    sidecar_partial.write_text(json.dumps(counted), encoding="utf-8")
     sidecar_partial.replace(sidecar)
 
 
@@ -167,7 +183,7 @@ def _manifest(spec: BuildSpec, shards: Sequence[Shard], scratch: Path) -> Manife
     files: dict[str, list[str]] = defaultdict(list)
     for shard in shards:
         files[shard.split].append(shard.name)
-        for task, label, n in json.loads((scratch / f"{shard.name}.json").read_text()):
+        for task, label, n in json.loads(_done(scratch, shard).read_text(encoding="utf-8")):
             labels = counts.setdefault(task, {}).setdefault(shard.split, {})
             labels[label] = labels.get(label, 0) + n
     return Manifest(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
+import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
 
-from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import MISSING
 from rich.console import Console
 from rich.table import Table
 
+from bsft.bench import arguments as key_values
 from bsft.bench.build import BuildSpec, build
 from bsft.bench.records import Manifest
 from bsft.bench.store import BadInput
@@ -25,7 +24,7 @@ keys:
   data.n_cases=300    simulated cases, about 20.7 items each (6876 gives about 142,000 items)
   data.seed=0         decides every random choice; `seed=` is the same
   data.heldout=true   keep conditions, wordings and kinds of perturbation for the split test_heldout
-  workers=1           processes; the result does not depend on it
+  workers=null        processes, one a core without it; the result does not depend on it
   progress=true       show a progress bar
 """
 
@@ -43,36 +42,22 @@ class BuildOptions:
 
     output: str = MISSING
     data: DataOptions = field(default_factory=DataOptions)
-    workers: int = 1
+    workers: int | None = None
     progress: bool = True
 
 
 def parse(arguments: Sequence[str]) -> BuildOptions:
-    """Options from `key=value` arguments.
+    """Options from `key=value` arguments; `data.` may be left out.
 
     Raises:
         BadInput: an argument without `=`, an unknown key (with the nearest known one), a value of the wrong type, or
             no output.
     """
-    known = [*(f"data.{name}" for name in DataOptions.__dataclass_fields__), "output", "workers", "progress"]
-    config = OmegaConf.structured(BuildOptions)
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not equals:
-            raise BadInput(f"found {argument!r}, allowed: key=value; see bsft-bench --help")
-        key = f"data.{key}" if key in DataOptions.__dataclass_fields__ else key
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
-            raise BadInput(f"unknown key {key!r}{hint}")
-        try:
-            OmegaConf.update(config, key, OmegaConf.from_dotlist([f"value={value}"])["value"])
-        except OmegaConfBaseException as error:
-            raise BadInput(f"{key}: found {value!r}: {str(error).splitlines()[0]}") from None
-    if OmegaConf.is_missing(config, "output"):
-        raise BadInput("output: missing; give output=DIR")
-    options: Any = OmegaConf.to_object(config)
-    assert isinstance(options, BuildOptions)
+    short = tuple(f"{field.name}=" for field in fields(DataOptions))
+    full = [f"data.{argument}" if argument.startswith(short) else argument for argument in arguments]
+    options = key_values.parse(BuildOptions, full, "bsft-bench build")
+    if options.workers is not None and options.workers < 1:
+        raise BadInput(f"workers: found {options.workers}, allowed: 1 or more, or null")
     return options
 
 
@@ -105,7 +90,7 @@ def main(arguments: Sequence[str]) -> int:
         options = parse(arguments)
         spec = BuildSpec(options.data.n_cases, options.data.seed, options.data.heldout)
         output = Path(options.output)
-        manifest = build(spec, output, workers=options.workers, progress=options.progress)
+        manifest = build(spec, output, workers=options.workers or os.cpu_count() or 1, progress=options.progress)
     except BadInput as error:
         Console(stderr=True).print(f"bsft-bench: {error}", markup=False, highlight=False, soft_wrap=True)
         return 2

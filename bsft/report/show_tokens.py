@@ -11,7 +11,6 @@ from rich.panel import Panel
 from rich.text import Text
 
 from bsft import config as cfg
-from bsft.bench.records import Item
 from bsft.bench.store import BadInput, Benchmark
 from bsft.report.show_find import Found
 
@@ -19,7 +18,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from bsft.data.render import Example
-    from bsft.methods import Method
 
 
 @dataclass(frozen=True)
@@ -61,6 +59,7 @@ def render_tokens(found: Found, benchmark: Benchmark, config: cfg.Config) -> Ren
         BadInput: the tokenizer cannot be had, or the item does not fit.
     """
     from bsft.data.render import Renderer
+    from bsft.data.selection import exemplars_of
     from bsft.methods import method_of
     from bsft.model.behavior import BehaviorVocabulary
 
@@ -70,7 +69,7 @@ def render_tokens(found: Found, benchmark: Benchmark, config: cfg.Config) -> Ren
         tokenizer,
         method,
         vocabulary=BehaviorVocabulary.add_to(tokenizer) if method.behavior is not None else None,
-        exemplars=_exemplars(benchmark, config, method),
+        exemplars=exemplars_of(benchmark, config, method),
         scene_tokens=config.data.scene_tokens,
         max_length_tokens=config.model.max_length_tokens,
     )
@@ -108,17 +107,6 @@ def load_tokenizer(model: cfg.ModelConfig) -> PreTrainedTokenizerBase:
     if tokenizer.chat_template is None:
         raise BadInput(f"model={model.name}: its tokenizer has no chat template; add model.chat_template=chatml")
     return tokenizer
-
-
-def _exemplars(benchmark: Benchmark, config: cfg.Config, method: Method) -> list[Item]:
-    if not method.n_exemplars:
-        return []
-    from bsft.data.datamodule import select_items
-    from bsft.methods import choose_exemplars
-
-    data = config.data
-    train = select_items(benchmark, data.train_split, data, data.max_train_items)
-    return choose_exemplars(train, method.n_exemplars, config.seed)
 
 
 def _rendered(

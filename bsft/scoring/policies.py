@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from bsft.bench.records import Item
+from bsft.bench.store import Head
 from bsft.scoring.metrics import Outcome
 
 LabelCounts = Mapping[str, Counter[str]]
@@ -14,7 +15,7 @@ LabelCounts = Mapping[str, Counter[str]]
 Policy = Callable[[Item, LabelCounts], int]
 
 
-def label_counts(train_items: Iterable[Item]) -> dict[str, Counter[str]]:
+def label_counts(train_items: Iterable[Head | Item]) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = {}
     for item in train_items:
         counts.setdefault(item.task, Counter())[item.label] += 1

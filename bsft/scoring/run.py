@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from bsft import config as cfg
-from bsft.bench.records import Behavior, Item
-from bsft.data.datamodule import BehaviorBenchDataModule, select_items
+from bsft.bench.records import Behavior
+from bsft.bench.store import Head
+from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.data.render import Candidates
+from bsft.data.selection import select_items
 from bsft.model.backbone import Backbone
 from bsft.progress import progress_bar
 from bsft.runs import METRICS, PREDICTIONS, RunDirectory, write_json
@@ -47,9 +49,9 @@ def score(
     candidates = datamodule.candidates(data.eval_split, data.max_eval_items)
     scored = _likelihoods(config, directory, backbone, datamodule, candidates)
     score_s = time.monotonic() - start
-    train: list[Item] = []
+    train: Iterable[Head] = ()
     if data.train_split in datamodule.benchmark.splits:
-        train = select_items(datamodule.benchmark, data.train_split, data, data.max_train_items)
+        train = select_items(datamodule.benchmark, data.train_split, data, data.max_train_items).heads()
     evaluation = Evaluation(
         datamodule.benchmark.tasks,
         arm="none" if behavior is None else _ARM_OF_MODE[behavior.mode],

@@ -70,7 +70,7 @@ def test_a_directory_without_manifest_takes_all_its_files(tmp_path: Path) -> Non
 def test_blank_lines_count_as_lines_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "items.jsonl"
     file.write_text("\n" + "\n\n".join(json.dumps(record) for record in records(1)) + "\n\n")
-    assert [number for number, _ in read_items(file)] == [2, 4, 6, 8]
+    assert [line.number for line in read_items(file)] == [2, 4, 6, 8]
 
 
 # --- one bad line ---------------------------------------------------------------------------------------------------
@@ -129,14 +129,18 @@ def test_the_same_task_in_two_groups_is_refused(tmp_path: Path) -> None:
 
 def test_a_duplicate_id_is_refused(tmp_path: Path) -> None:
     file = write_lines(tmp_path / "items.jsonl", [*records(1), records(1)[0]])
-    with pytest.raises(BadInput, match=r"items\.jsonl: split test: duplicate item id 'case0/lab'"):
+    with pytest.raises(
+        BadInput, match=r"line 5: field id: found 'case0/lab' again; the ids of a benchmark must be unique"
+    ):
         open_benchmark(file)
 
 
 def test_a_case_in_two_splits_is_refused(tmp_path: Path) -> None:
     line = {**records(1)[0], "id": "other"}
     file = write_lines(tmp_path / "items.jsonl", [*records(1, "train"), line])
-    with pytest.raises(BadInput, match=r"case 'case0' appears in split train and in split test \(item 'other'\)"):
+    with pytest.raises(
+        BadInput, match=r"line 5: field case_id: found 'case0' in split 'test', but earlier .* in split 'train'; a case"
+    ):
         open_benchmark(file)
 
 

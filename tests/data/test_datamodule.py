@@ -15,7 +15,9 @@ from making import items_of, make_backbone, make_config, make_renderer, method_c
 from bsft import config as cfg
 from bsft.bench.store import BadInput, Benchmark, open_benchmark
 from bsft.data.batches import Step
-from bsft.data.datamodule import BehaviorBenchDataModule, plan_steps, select_items
+from bsft.data.datamodule import BehaviorBenchDataModule
+from bsft.data.selection import select_items
+from bsft.data.steps import plan_steps
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,30 @@
+"""Benchmarks on disk: a directory with `manifest.json` and JSONL files, or JSONL files alone.
+
+Whatever it is, it goes the same way: every line is checked once (`opening`), which leaves an index of small arrays
+(`index`); items are read from their file when they are asked for (`benchmark`). A large index is kept in the cache
+under the content's hash: content is checked once, and never trusted after a change.
+"""
+
+from bsft.bench.store.benchmark import Benchmark, Items
+from bsft.bench.store.errors import BadInput, explain
+from bsft.bench.store.index import Head
+from bsft.bench.store.lines import read_items
+from bsft.bench.store.manifest import MANIFEST, file_sha256
+from bsft.bench.store.opening import open_benchmark
+from bsft.bench.store.writing import line_of, replace_directory, write_benchmark, write_manifest
+
+__all__ = [
+    "MANIFEST",
+    "BadInput",
+    "Benchmark",
+    "Head",
+    "Items",
+    "explain",
+    "file_sha256",
+    "line_of",
+    "open_benchmark",
+    "read_items",
+    "replace_directory",
+    "write_benchmark",
+    "write_manifest",
+]

@@ -1,0 +1,79 @@
+"""Indexes of large benchmarks, kept under the hash of the content that they were made from."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bsft.bench import records
+from bsft.bench.records import Manifest
+from bsft.bench.store.index import CODED, Column, ItemIndex
+from bsft.paths import cache_dir
+
+MIN_ITEMS = 5_000
+"""Fewer items are checked again in a moment."""
+_ARRAYS = ("variant", "offset", "twin", "id_end")
+
+
+def key_of(manifest: Manifest | None, sha256: Mapping[str, str], name: str) -> str:
+    """What an index depends on: the files' content, what the manifest says of them, and the code that checks them."""
+    said = "" if manifest is None else manifest.model_dump_json()
+    text = json.dumps([name, said, sorted(sha256.items()), _code_sha256()])
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@cache
+def _code_sha256() -> str:
+    digest = hashlib.sha256()
+    for file in (Path(records.__file__), *sorted(Path(__file__).parent.glob("*.py"))):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+def load(key: str) -> tuple[Manifest, ItemIndex] | None:
+    """What was saved under a key; None if there is nothing, or nothing that can be read."""
+    try:
+        with np.load(_file(key), allow_pickle=False) as stored:
+            arrays = {name: stored[name] for name in stored.files}
+            header: dict[str, Any] = json.loads(arrays["header"].tobytes())
+            columns = {name: Column(tuple(header["values"][name]), arrays[f"{name}_codes"]) for name in CODED}
+            index = ItemIndex(**columns, **{name: arrays[name] for name in _ARRAYS}, ids=arrays["ids"].tobytes())
+            return Manifest.model_validate(header["manifest"]), index
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+
+
+def save(key: str, manifest: Manifest, index: ItemIndex) -> None:
+    """Saves an index for the next time, if it is large and the cache can be written to."""
+    if len(index) < MIN_ITEMS:
+        return
+    columns = {name: getattr(index, name) for name in CODED}
+    header = {"manifest": manifest.model_dump(), "values": {name: own.values for name, own in columns.items()}}
+    arrays = {name: getattr(index, name) for name in _ARRAYS} | {
+        f"{name}_codes": own.codes for name, own in columns.items()
+    }
+    texts = {"header": json.dumps(header).encode(), "ids": index.ids}
+    file = _file(key)
+    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    # a full disk or a cache that is read-only costs the next start some seconds, nothing else
+    with contextlib.suppress(OSError):
+        try:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as stream:
+                np.savez(stream, **arrays, **{name: np.frombuffer(text, np.uint8) for name, text in texts.items()})
+            partial.replace(file)
+        finally:
+            partial.unlink(missing_ok=True)
+
+
+def _file(key: str) -> Path:
+    return cache_dir() / "indexes" / f"{key[:32]}.npz"

@@ -1,0 +1,24 @@
+"""What a user is told when something that they gave is wrong."""
+
+from __future__ import annotations
+
+from pydantic import ValidationError
+
+
+class BadInput(Exception):
+    """Something the user gave is wrong; the message says where, what was found and what is allowed."""
+
+
+def explain(error: ValidationError) -> str:
+    """The first problem of a pydantic error as `field f: found x, <what is allowed>`."""
+    first = error.errors()[0]
+    field = ".".join(str(part) for part in first["loc"]) or "record"
+    if first["type"] == "missing":
+        return f"field {field}: missing"
+    if first["type"] == "extra_forbidden":
+        return f"field {field}: unknown field"
+    reason = first["msg"].removeprefix("Value error, ")
+    if first["type"] == "value_error":  # a rule about a record as a whole, which names its fields itself
+        return f"field {field}: {reason}" if first["loc"] else reason
+    found = repr(first["input"])
+    return f"field {field}: found {found if len(found) <= 60 else found[:57] + '...'}: {reason[0].lower() + reason[1:]}"

@@ -1,0 +1,100 @@
+"""`manifest.json`: what a benchmark says of itself."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bsft.bench.records import SCHEMA_VERSION, Item, Manifest, TaskSpec
+from bsft.bench.store.errors import BadInput, explain
+
+MANIFEST = "manifest.json"
+
+
+def file_sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def read_manifest(directory: Path) -> Manifest:
+    """The manifest of a directory, after its files were checked against it.
+
+    Raises:
+        BadInput: it is malformed, of another schema version, or a file is missing or has another hash.
+    """
+    file = directory / MANIFEST
+    try:
+        manifest = Manifest.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise BadInput(f"{file}: {explain(error)}") from None
+    if manifest.schema_version != SCHEMA_VERSION:
+        raise BadInput(
+            f"{file}: field schema_version: found {manifest.schema_version}, this bsft reads {SCHEMA_VERSION}; "
+            "build or import the benchmark again"
+        )
+    for name in sorted({name for names in manifest.files.values() for name in names} - set(manifest.sha256)):
+        raise BadInput(f"{file}: field sha256: {name} is missing, though files lists it")
+    for name, expected in manifest.sha256.items():
+        if not (directory / name).exists():
+            raise BadInput(f"{directory / name}: no such file, though {MANIFEST} lists it")
+        if (found := file_sha256(directory / name)) != expected:
+            raise BadInput(
+                f"{directory / name}: SHA-256 is {found[:12]}..., {MANIFEST} says {expected[:12]}...; "
+                "the file was changed or damaged: build or import the benchmark again"
+            )
+    return manifest
+
+
+class Tally:
+    """What a manifest says of items, counted while they pass by."""
+
+    def __init__(self) -> None:
+        self.groups: dict[str, str] = {}
+        self._options: dict[str, set[str]] = defaultdict(set)
+        self._gold: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+
+    def add(self, item: Item) -> None:
+        self.groups.setdefault(item.task, item.group)
+        self._options[item.task].update(option.label for option in item.options)
+        self._gold[item.task][item.split, item.label] += 1
+
+    def counts(self) -> dict[str, dict[str, dict[str, int]]]:
+        """task -> split -> label -> number of items."""
+        counts: dict[str, dict[str, dict[str, int]]] = {}
+        for task, counter in sorted(self._gold.items()):
+            for (split, label), n in sorted(counter.items()):
+                counts.setdefault(task, {}).setdefault(split, {})[label] = n
+        return counts
+
+    def tasks(self) -> list[TaskSpec]:
+        """Tasks read off their items: macro-F1 over the options' labels, accuracy where gold is constant."""
+        return [self._task(name) for name in sorted(self.groups)]
+
+    def _task(self, name: str) -> TaskSpec:
+        constant = len({label for _, label in self._gold[name]}) < 2
+        return TaskSpec.model_validate(
+            {
+                "name": name,
+                "group": self.groups[name],
+                "metric": "accuracy" if constant else "macro_f1",
+                "labels": [] if constant else sorted(self._options[name]),
+            }
+        )
+
+    def derived(self, name: str, files: Mapping[str, list[str]], sha256: Mapping[str, str]) -> Manifest:
+        """The manifest of files that came without one."""
+        return Manifest(
+            name=name,
+            version="unversioned",
+            schema_version=SCHEMA_VERSION,
+            seed=0,
+            licence="unknown",
+            tasks=self.tasks(),
+            files=dict(files),
+            counts=self.counts(),
+            sha256=dict(sha256),
+        )

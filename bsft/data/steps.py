@@ -1,0 +1,126 @@
+"""The optimisation steps of a training: which items each holds, and how one is made when its turn comes."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass
+
+from torch.utils.data import Dataset, Sampler
+
+from bsft import config as cfg
+from bsft.bench.records import Item
+from bsft.bench.store import Head
+from bsft.data.batches import Step, flat_batches, tree_batches
+from bsft.data.render import Example
+
+
+def plan_steps(items: Iterable[Head | Item], fit: cfg.FitConfig, seed: int) -> list[list[int]]:
+    """Which items each optimisation step holds, for the whole training.
+
+    An epoch cuts each case's items, twins together, into chunks of about `items_per_case`. Chunks go out in rounds, one
+    chunk of every case a round, so that a step's `cases_per_step` chunks come from different cases. Batching (flat or
+    tree) plays no part in it.
+    """
+    cases: dict[str, list[list[int]]] = {}
+    place: dict[str, list[int]] = {}
+    for i, item in enumerate(items):
+        if item.twin_id is not None and item.twin_id in place:
+            place[item.twin_id].append(i)
+            continue
+        unit = [i]
+        place[item.id] = unit
+        cases.setdefault(item.case_id, []).append(unit)
+    steps: list[list[int]] = []
+    for epoch in range(fit.max_epochs):
+        rng = random.Random(f"{seed} {epoch}")
+        rounds: dict[int, list[list[int]]] = {}
+        for case in sorted(cases):
+            units = list(cases[case])
+            rng.shuffle(units)
+            for j, chunk in enumerate(_chunks(units, fit.items_per_case)):
+                rounds.setdefault(j, []).append(chunk)
+        for chunks in rounds.values():
+            rng.shuffle(chunks)
+            starts = range(0, len(chunks), fit.cases_per_step)
+            steps += [[i for chunk in chunks[start : start + fit.cases_per_step] for i in chunk] for start in starts]
+    return steps[: fit.max_steps]
+
+
+def _chunks(units: list[list[int]], size: int | None) -> Iterator[list[int]]:
+    chunk: list[int] = []
+    for unit in units:
+        if size is not None and chunk and len(chunk) + len(unit) > size:
+            yield chunk
+            chunk = []
+        chunk = chunk + unit
+    if chunk:
+        yield chunk
+
+
+class Remaining(Sampler[int]):
+    """Step numbers from `first` on; its length is that of the whole training, as Lightning counts on resume."""
+
+    def __init__(self, data: Sized, first: int) -> None:
+        self._n, self._first = len(data), first
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self._first, self._n))
+
+    def __len__(self) -> int:
+        return self._n
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a step is made with.
+
+    Attributes:
+        batching: `tree` or `flat`.
+        max_tokens: of a micro-batch.
+        behavior_weight: of a behaviour token's label, `w_b`.
+        pad_id: fills flat batches.
+        rank, world_size: which share of every step's cases is made.
+    """
+
+    batching: str
+    max_tokens: int
+    behavior_weight: float
+    pad_id: int
+    rank: int = 0
+    world_size: int = 1
+
+
+class Steps(Dataset[Step]):
+    """Makes a step when it is asked for."""
+
+    def __init__(self, plan: Sequence[Sequence[int]], example: Callable[[int], Example], recipe: Recipe) -> None:
+        """
+        Args:
+            plan: numbers of examples, step by step.
+            example: reads and renders one.
+        """
+        self._plan, self._example, self._recipe = plan, example, recipe
+
+    def __len__(self) -> int:
+        return len(self._plan)
+
+    def __getitem__(self, number: int) -> Step:
+        examples = [self._example(i) for i in self._plan[number]]
+        total = sum(len(e.answer_ids) for e in examples)
+        own, recipe = self._share(examples), self._recipe
+        if recipe.batching == "tree":
+            batches = tree_batches(own, max_tokens=recipe.max_tokens, behavior_weight=recipe.behavior_weight)
+        else:
+            batches = flat_batches(
+                own, max_tokens=recipe.max_tokens, pad_id=recipe.pad_id, behavior_weight=recipe.behavior_weight
+            )
+        return Step(list(batches), total)
+
+    def _share(self, examples: list[Example]) -> list[Example]:
+        """This rank's cases of the step."""
+        if self._recipe.world_size == 1:
+            return examples
+        cases = list(dict.fromkeys(e.case_id for e in examples))
+        own = set(cases[self._recipe.rank :: self._recipe.world_size])
+        return [e for e in examples if e.case_id in own]
