@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +18,15 @@ from omegaconf import DictConfig
 from transformers.utils.logging import disable_progress_bar
 
 from bsft import config as cfg
-from bsft.bench.records import Item
 from bsft.bench.source import obtain
 from bsft.bench.store import BadInput, Benchmark
-from bsft.data.datamodule import BehaviorBenchDataModule, select_items
+from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.data.render import Renderer
+from bsft.data.selection import exemplars_of
 from bsft.environment import describe
 from bsft.fitting import fit
 from bsft.loggers import open_logger
-from bsft.methods import Method, choose_exemplars, method_of
+from bsft.methods import Method, method_of
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.runs import ENV, LOG, RunDirectory, identity, write_json
 from bsft.scoring.run import score
@@ -34,36 +34,58 @@ from bsft.scoring.run import score
 log = logging.getLogger(__name__)
 
 
-def run_composed(composed: DictConfig) -> None:
+class Unrecorded(BadInput):
+    """A failure of which the job's directory does not tell."""
+
+
+def run_composed(composed: DictConfig) -> float | None:
     """Runs the job that a composed config describes, unless it is done; its failure is recorded and raised again.
 
+    Returns:
+        The macro-F1 of the split that is scored, for sweepers that search; None on any rank but the first.
+
     Raises:
-        BadInput: the config differs from the one that was frozen when the sweep was started.
+        Unrecorded: the job is not one that was planned, or its failure could not be written down.
     """
     config = cfg.validate(composed)
     directory = RunDirectory.of(config)
-    frozen = directory.frozen_identity()
-    if frozen is None:
-        directory.freeze(config)
-    elif frozen != identity(config):
-        raise BadInput(f"{directory.path}: conf/ changed after this sweep was started; start it again with redo=true")
+    _check_planned(directory, config)
     if directory.status().state == "done":
-        return
-    with _run_log(directory.path / LOG):
-        try:
-            directory.set_status("running")
-            metrics = run(config, directory)
-        except BaseException as error:
-            reason = " ".join(str(error).split()) or type(error).__name__
-            if isinstance(error, KeyboardInterrupt):
-                directory.set_status("queued", "interrupted")
-            else:
-                kind = "" if isinstance(error, BadInput) else f"{type(error).__name__}: "
-                directory.set_status("failed", kind + reason)
-            log.error("%s", traceback.format_exc())
-            raise
+        metrics: dict[str, Any] | None = directory.metrics()
+    else:
+        with _run_log(directory.path / LOG):
+            metrics = _run_recorded(config, directory)
+    return None if metrics is None else metrics["overall"]["macro_f1"]
+
+
+def _check_planned(directory: RunDirectory, config: cfg.Config) -> None:
+    frozen = directory.frozen_identity()
+    if frozen is None or frozen != identity(config):
+        raise Unrecorded(
+            f"{directory.path}: this is not a job that was planned when the command was started: conf/, the data or "
+            "the weights have changed since; start the same command again"
+        )
+
+
+def _run_recorded(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
+    try:
+        directory.set_status("running")
+        metrics = run(config, directory)
         if metrics is not None:
             directory.set_status("done")
+    except BaseException as error:
+        log.error("%s", traceback.format_exc())
+        reason = " ".join(str(error).split()) or type(error).__name__
+        kind = "" if isinstance(error, BadInput) else f"{type(error).__name__}: "
+        try:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                directory.set_status("queued", "interrupted")
+            else:
+                directory.set_status("failed", kind + reason)
+        except BadInput as unwritable:
+            raise Unrecorded(f"{kind}{reason}; {unwritable}") from error
+        raise
+    return metrics
 
 
 def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
@@ -94,16 +116,11 @@ def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
 
 
 def _renderer(config: cfg.Config, method: Method, backbone: Backbone, benchmark: Benchmark) -> Renderer:
-    exemplars: list[Item] = []
-    if method.n_exemplars:
-        data = config.data
-        train = select_items(benchmark, data.train_split, data, data.max_train_items)
-        exemplars = choose_exemplars(train, method.n_exemplars, config.seed)
     return Renderer(
         backbone.tokenizer,
         method,
         vocabulary=backbone.vocabulary,
-        exemplars=exemplars,
+        exemplars=exemplars_of(benchmark, config, method),
         scene_tokens=config.data.scene_tokens,
         max_length_tokens=config.model.max_length_tokens,
     )
@@ -118,11 +135,21 @@ def _device(config: cfg.Config) -> torch.device:
     return torch.device(name)
 
 
+class _LogFile(logging.FileHandler):
+    """A log that a full disk silences; the failure itself is told elsewhere."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
+        pass
+
+
 @contextmanager
 def _run_log(file: Path) -> Iterator[None]:
     """Sends the log of this job, and only of this job, to its own file, warnings and tracebacks included."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(file, encoding="utf-8")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = _LogFile(file, encoding="utf-8")
+    except OSError as error:
+        raise Unrecorded(f"{file}: could not be opened: {error.strerror}") from error
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     root = logging.getLogger()
     root.addHandler(handler)
@@ -134,4 +161,5 @@ def _run_log(file: Path) -> Iterator[None]:
     finally:
         logging.captureWarnings(False)
         root.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()

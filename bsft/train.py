@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
+from bsft import config as cfg
 from bsft import launch
 
 
-def task(composed: DictConfig) -> None:
+def task(composed: DictConfig) -> float | None:
     """What Hydra runs for each job. Torch is imported only here.
 
     In this process a failure goes to the job's directory, from which the exit status is read, and the sweep goes on. A
-    cluster's scheduler has to see it too, so there it is raised.
+    cluster's scheduler has to see it too, so there it is raised; so has a sweeper that searches.
+
+    Returns:
+        The macro-F1 of the split that is scored: what such a sweeper may maximise.
     """
-    from bsft.job import run_composed
+    hydra = HydraConfig.get()
+    searching = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ != launch.STOCK_SWEEPER
+    elsewhere = not hydra.launcher._target_.endswith(".BasicLauncher") or launch.is_further_rank()
+    if searching:  # such a job was not known before: it is checked and written down now
+        launch.admit(cfg.validate(composed))
+    from bsft.job import Unrecorded, run_composed
 
     try:
-        run_composed(composed)
-    except Exception:
-        if not HydraConfig.get().launcher._target_.endswith(".BasicLauncher"):
+        with _command_line_of_job():
+            return run_composed(composed)
+    except Exception as error:
+        if searching or elsewhere:
             raise
+        if isinstance(error, Unrecorded):
+            launch.complain(str(error))
+        return None
+
+
+@contextmanager
+def _command_line_of_job() -> Iterator[None]:
+    """Further ranks are started with this process's command line: it has to be that of one job, not of a sweep."""
+    own = sys.argv[1:]
+    sys.argv[1:] = launch.job_arguments(own, HydraConfig.get().overrides.task)
+    try:
+        yield
+    finally:
+        sys.argv[1:] = own
 
 
 def main() -> None:

@@ -53,6 +53,7 @@ def train(small: Path, root: Path, capfd: pytest.CaptureFixture[str]) -> Train:
 
     def run(*overrides: str) -> Ended:
         code = run_here(small, root, *overrides)
-        return Ended(code, capfd.readouterr().err, list(run_directories(root / "runs")))
+        sweep = root / "runs"
+        return Ended(code, capfd.readouterr().err, list(run_directories(sweep)) if sweep.is_dir() else [])
 
     return run

@@ -13,10 +13,13 @@ import pytest
 import torch
 import yaml
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from jobs import Train, curve_of, run_here, without_cost
 from making import make_config
 from omegaconf import OmegaConf
 
+import bsft.launch.command
+from bsft import config as cfg
 from bsft.bench.store import BadInput
 from bsft.job import run_composed
 from bsft.runs import CONFIG, ENV, LOG, METRICS, PREDICTIONS, RunDirectory, run_directories
@@ -168,16 +171,16 @@ def test_variants_run_to_their_end(train: Train, overrides: list[str]) -> None:
 
 
 def test_a_failing_job_leaves_its_reason_and_the_others_finish(train: Train) -> None:
-    ended = train("-m", "method=baseline", "data.tasks=[no_such_task],[lab_interpretation]")
+    ended = train("-m", "method=few_shot", "method.k=999,1", "data.max_eval_items=4")
     assert ended.code == 1
     by_state = {directory.status().state: directory for directory in ended.runs}
     assert set(by_state) == {"failed", "done"}
     failed = by_state["failed"]
     reason = failed.status().reason or ""
-    assert reason.startswith("data.tasks: unknown no_such_task; ")
+    assert reason.startswith("method.k=999: the training split has only ")
     assert f"{failed.path}: failed: {reason} (see run.log there)" in ended.err
     log = (failed.path / LOG).read_text()
-    assert "Traceback (most recent call last)" in log and "BadInput: data.tasks: unknown no_such_task" in log
+    assert "Traceback (most recent call last)" in log and "BadInput: method.k=999: the training split" in log
     assert "Traceback" not in (by_state["done"].path / LOG).read_text()
 
 
@@ -212,9 +215,46 @@ def test_a_job_whose_frozen_config_is_another_one_fails(small: Path, root: Path)
     values = yaml.safe_load((directory.path / CONFIG).read_text())
     values["identity"]["trainer"]["fit"]["max_epochs"] = 9
     (directory.path / CONFIG).write_text(yaml.safe_dump(values))
-    with pytest.raises(BadInput, match=r"conf/ changed after this sweep was started; start it again with redo=true"):
+    with pytest.raises(BadInput, match="conf/, the data or the weights have changed since"):
         run_composed(OmegaConf.structured(config))
     assert not (directory.path / METRICS).exists()
+
+
+def test_a_job_that_was_not_planned_does_not_run(train: Train, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between the plan and the job, conf/ changes: here, the schema's default."""
+    prepare = bsft.launch.command.prepare
+
+    def prepare_then_change(job: cfg.Config) -> None:
+        prepare(job)
+        monkeypatch.setattr("bsft.runs.SCHEMA_VERSION", 99)
+
+    monkeypatch.setattr("bsft.launch.command.prepare", prepare_then_change)
+    ended = train("method=baseline")
+    assert ended.code == 1
+    assert (
+        "this is not a job that was planned when the command was started: conf/, the data or the weights" in ended.err
+    )
+    assert f"{ended.run.path}: queued" not in ended.err or not (ended.run.path / METRICS).exists()
+    assert [path.name for path in root.rglob(METRICS)] == []
+
+
+def test_a_failure_that_cannot_be_written_down_is_told(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk fails the job, then the record of its failure too."""
+
+    def full(self: RunDirectory, state: str, *_: object, **__: object) -> None:
+        raise BadInput("status.json: could not be written: No space left on device")
+
+    def fill_disk(*_: object, **__: object) -> None:
+        monkeypatch.setattr(RunDirectory, "set_status", full)
+        raise BadInput("predictions.jsonl: could not be written: No space left on device")
+
+    monkeypatch.setattr("bsft.job.score", fill_disk)
+    ended = train("method=baseline")
+    assert ended.code == 1 and "Traceback" not in ended.err
+    assert (
+        "predictions.jsonl: could not be written: No space left on device; "
+        "status.json: could not be written: No space left on device"
+    ) in ended.err
 
 
 @pytest.mark.parametrize(("launcher", "raised"), [("BasicLauncher", False), ("SlurmLauncher", True)])
@@ -224,7 +264,11 @@ def test_a_clusters_scheduler_sees_the_failure(monkeypatch: pytest.MonkeyPatch, 
     def broken(_: object) -> None:
         raise BadInput("no")
 
-    hydra = SimpleNamespace(launcher=SimpleNamespace(_target_=f"somewhere.{launcher}"))
+    hydra = SimpleNamespace(
+        launcher=SimpleNamespace(_target_=f"somewhere.{launcher}"),
+        mode=RunMode.RUN,
+        overrides=SimpleNamespace(task=[]),
+    )
     monkeypatch.setattr("bsft.job.run_composed", broken)
     monkeypatch.setattr(HydraConfig, "get", staticmethod(lambda: hydra))
     with pytest.raises(BadInput, match="no") if raised else contextlib.nullcontext():

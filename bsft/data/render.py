@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from bsft.bench.records import Behavior, Item, Turn
 from bsft.bench.store import BadInput
+from bsft.data.literal import LiteralEncoder
 from bsft.methods import Method
 from bsft.model.behavior import BehaviorVocabulary
 
@@ -83,10 +84,11 @@ class Renderer:
         self._max_length_tokens = max_length_tokens
         self._method = method
         self._turn_lengths: dict[str, int] = {}
-        self._opening: list[dict[str, str]] = [{"role": "system", "content": method.system_prompt}]
+        self._text = LiteralEncoder(tokenizer)
+        self._opening: list[dict[str, str]] = [{"role": "system", "content": self._text.mark(method.system_prompt)}]
         for item in exemplars:
             self._opening.append({"role": "user", "content": self.scene(item, ())})
-            self._opening.append({"role": "assistant", "content": item.gold.text})
+            self._opening.append({"role": "assistant", "content": self._text.mark(item.gold.text)})
         self.end_of_turn = self._find_end_of_turn()
 
     def example(self, item: Item, twin: Item | None = None) -> Example:
@@ -111,7 +113,7 @@ class Renderer:
         return Candidates(item, prompt_ids, option_ids, dropped)
 
     def prompt(self, item: Item, dropped: Sequence[int] = ()) -> str:
-        """The prompt as text, up to where the assistant's turn begins."""
+        """The prompt as text, up to where the assistant's turn begins; see `LiteralEncoder` for marks in it."""
         messages = [*self._opening, {"role": "user", "content": self.scene(item, dropped)}]
         return self._template(messages, add_generation_prompt=True)
 
@@ -121,12 +123,12 @@ class Renderer:
             self._template([*self._opening, {"role": "user", "content": text}], add_generation_prompt=True)
             for text in ("A", "0")
         ]
-        first, second = cast(list[list[int]], self.tokenizer(prompts, add_special_tokens=False)["input_ids"])
+        first, second = self._text.encode(prompts)
         return tuple(first[: _common_length(first, second)])
 
     def scene(self, item: Item, dropped: Sequence[int]) -> str:
         lines = [_line(turn) for i, turn in enumerate(item.turns) if i not in dropped]
-        return "\n".join([*lines, "", item.query if item.query is not None else UNPROMPTED])
+        return self._text.mark("\n".join([*lines, "", item.query if item.query is not None else UNPROMPTED]))
 
     def dropped_turns(self, item: Item, twin: Item | None) -> tuple[int, ...]:
         """Which turns a scene loses to fit `scene_tokens`: speech before documents, older before newer, never the
@@ -147,7 +149,8 @@ class Renderer:
         for turn in item.turns:
             line = _line(turn)
             if line not in self._turn_lengths:
-                self._turn_lengths[line] = len(self.tokenizer.encode(line + "\n", add_special_tokens=False))
+                [ids] = self._text.encode([self._text.mark(line + "\n")])
+                self._turn_lengths[line] = len(ids)
         return [self._turn_lengths[_line(turn)] for turn in item.turns]
 
     def _encode(
@@ -158,8 +161,11 @@ class Renderer:
         if behavior is not None:
             assert self.vocabulary is not None
             token = self.vocabulary.tokens[self.vocabulary.ids.index(self.vocabulary.id_of(behavior))]
-        texts = [prompt, *(prompt + token + reply + self.end_of_turn for reply in replies)]
-        encoded = cast(list[list[int]], self.tokenizer(texts, add_special_tokens=False)["input_ids"])
+        texts = [prompt, *(prompt + token + self._text.mark(reply) + self.end_of_turn for reply in replies)]
+        try:
+            encoded = self._text.encode(texts)
+        except BadInput as error:
+            raise BadInput(f"item {item.id}: {error}") from None
         prompt_ids, joint = encoded[0], encoded[1:]
         start = min(_common_length(prompt_ids, ids) for ids in joint)
         if behavior is not None and start != len(prompt_ids):

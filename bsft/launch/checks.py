@@ -1,0 +1,129 @@
+"""What a job needs from outside its config, as far as that can be seen cheaply and without torch: tasks and splits that
+its benchmark has, and packages that its model needs."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from bsft import config as cfg
+from bsft.bench.records import Manifest
+from bsft.bench.source import fingerprint
+from bsft.bench.store import MANIFEST, BadInput
+from bsft.model.weights import check_installed
+from bsft.paths import cache_dir
+
+
+def check_job(job: cfg.Config) -> None:
+    """
+    Raises:
+        ConfigError: a task or split that the benchmark does not have, or a package that is not installed.
+        BadInput: a file that is missing, or a cache that cannot be written to.
+    """
+    fingerprint(job.data)  # first of all: are the files there?
+    names = _names(job.data)
+    for task in job.data.tasks:
+        _one_of("data.tasks", task, names.tasks)
+    for key, split in _splits_used(job).items():
+        _one_of(f"data.{key}", split, names.splits)
+    check_installed(job.model)
+    if isinstance(job.method, cfg.SftConfig) and job.method.tuning == "qlora":
+        _check_bitsandbytes()
+    if not isinstance(job.data, cfg.JsonlConfig) or job.model.source == "packaged":
+        _check_writable(cache_dir())
+
+
+def _one_of(key: str, found: str, allowed: Iterable[str]) -> None:
+    known = sorted(allowed)
+    if found not in known:
+        raise cfg.ConfigError(f"{key}: unknown {found}{cfg.did_you_mean(found, known)} (allowed: {', '.join(known)})")
+
+
+def _splits_used(job: cfg.Config) -> dict[str, str]:
+    """Setting -> split, of the splits that this job reads."""
+    used = {"eval_split": job.data.eval_split}
+    if isinstance(job.method, cfg.SftConfig | cfg.FewShotConfig):
+        used["train_split"] = job.data.train_split
+    if isinstance(job.method, cfg.SftConfig) and job.trainer.fit.val_every_steps is not None:
+        used["val_split"] = job.data.val_split
+    return used
+
+
+# --- what a benchmark has ---
+
+
+@dataclass(frozen=True)
+class _Names:
+    tasks: frozenset[str]
+    splits: frozenset[str]
+
+
+def _names(data: cfg.DataConfig) -> _Names:
+    if isinstance(data, cfg.OpenBenchConfig):
+        from bsft.bench.splits import SHARES
+        from bsft.bench.tasks import TASKS
+
+        return _Names(frozenset(task.name for task in TASKS), frozenset(SHARES))
+    if isinstance(data, cfg.MedErrBenchConfig):
+        from bsft.bench.importers.mederrbench import SOURCE_FILES, TASK_NAMES
+
+        return _Names(frozenset(TASK_NAMES), frozenset(SOURCE_FILES))
+    assert isinstance(data, cfg.JsonlConfig)
+    path = Path(data.path)
+    manifest = path / MANIFEST
+    if manifest.is_file():
+        return _manifest_names(manifest, manifest.stat().st_mtime_ns)
+    files = [path] if path.is_file() else sorted(path.glob("*.jsonl"))
+    found = [_file_names(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return _Names(
+        frozenset().union(*(names.tasks for names in found)), frozenset().union(*(names.splits for names in found))
+    )
+
+
+@cache
+def _manifest_names(file: Path, mtime_ns: int) -> _Names:
+    try:
+        manifest = Manifest.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise BadInput(f"{file}: {' '.join(str(error.errors()[0]['msg']).split())}") from None
+    return _Names(frozenset(task.name for task in manifest.tasks), frozenset(manifest.files))
+
+
+@cache
+def _file_names(file: Path, size: int, mtime_ns: int) -> _Names:
+    """Tasks and splits of a file of items; a line that is no item is left to its reader, which says what is wrong."""
+    tasks, splits = set(), set()
+    with file.open("rb") as stream:
+        for line in stream:
+            try:
+                record = json.loads(line)
+                tasks.add(str(record["task"]))
+                splits.add(str(record["split"]))
+            except (ValueError, KeyError, TypeError):
+                continue
+    if not tasks:
+        raise BadInput(f"{file}: no item in it that names its task and split")
+    return _Names(frozenset(tasks), frozenset(splits))
+
+
+# --- what a job needs besides ---
+
+
+def _check_bitsandbytes() -> None:
+    if importlib.util.find_spec("bitsandbytes") is None:
+        raise cfg.ConfigError("method.tuning=qlora needs bitsandbytes: pip install 'bsft[qlora]'")
+
+
+def _check_writable(directory: Path) -> None:
+    there = directory
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir() or not os.access(there, os.W_OK):
+        raise BadInput(f"the cache {directory} cannot be written to; set BSFT_CACHE to a directory that can")

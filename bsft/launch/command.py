@@ -1,0 +1,206 @@
+"""The command `bsft-train`: pre-flight, then Hydra, then what became of the jobs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import hydra
+import yaml
+from hydra._internal.utils import get_args_parser
+from hydra.errors import HydraException
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+from rich.console import Console
+from rich.table import Table
+
+from bsft import config as cfg
+from bsft.bench.store import BadInput
+from bsft.launch.checks import check_job
+from bsft.launch.composing import first_sentence
+from bsft.launch.planning import Plan, check_keys, plan
+from bsft.launch.prepare import prepare
+from bsft.launch.usage import usage
+from bsft.paths import config_dir
+from bsft.runs import LOG, RunDirectory, job_name, register_resolver, run_directories
+
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit statuses after Ctrl+C and after SIGTERM."""
+_MISTAKES = (cfg.ConfigError, BadInput, HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeError, OSError)
+
+
+def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -> int:
+    """The command line.
+
+    Returns:
+        0 when every job is done, 1 when one failed, 2 when the command line or its inputs are wrong, 130 after Ctrl+C
+        and 143 after SIGTERM.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    cfg.register()
+    register_resolver()
+    try:
+        with _terminable():
+            return _run(task, given)
+    except _MISTAKES as error:
+        complain(f"bsft-train: {first_sentence(error)}")
+        return 2
+    except KeyboardInterrupt:
+        complain("bsft-train: interrupted before the first job")
+        return INTERRUPTED
+    except SystemExit as end:  # SIGTERM
+        return int(end.code or 0)
+
+
+def complain(sentence: str) -> None:
+    """One sentence on stderr, in red where there are colours."""
+    Console(stderr=True).print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
+
+
+def job_arguments(arguments: Sequence[str], overrides: Sequence[str]) -> list[str]:
+    """The arguments that mean one job of a command.
+
+    Args:
+        arguments: of the whole command.
+        overrides: of the job.
+    """
+    parsed, _ = _parse(list(arguments))
+    options = ["--config-dir", parsed.config_dir] if parsed.config_dir is not None else []
+    return [*options, *overrides, "hydra.mode=RUN"]
+
+
+def is_further_rank() -> bool:
+    """Whether this process serves a job that another process has started and answers for."""
+    return os.environ.get("LOCAL_RANK", "0") != "0"
+
+
+def _run(task: Callable[[DictConfig], Any], given: list[str]) -> int:
+    parsed, arguments = _parse(given)
+    if parsed.help:
+        sys.stdout.write(usage(parsed.config_dir))
+        return 0
+    if is_further_rank():
+        return _hydra(task, arguments)
+    if parsed.config_path or parsed.config_name:
+        raise cfg.ConfigError(
+            "--config-path and --config-name are not supported; for YAML files of your own, for example "
+            "mine/experiment/pilot.yaml, use --config-dir mine experiment=pilot"
+        )
+    if parsed.cfg:
+        check_keys(parsed.overrides, multirun=parsed.multirun, more_configs=parsed.config_dir)
+    if parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion:
+        return _hydra(task, arguments)
+    planned = plan(parsed.overrides, multirun=parsed.multirun, more_configs=parsed.config_dir)
+    for job in planned.jobs:
+        check_job(job)
+    if planned.dry_run:
+        Console().print(_table(planned.jobs))
+        return 0
+    return _run_planned(task, arguments, planned) if planned.complete else _run_search(task, arguments, planned)
+
+
+class _Parser(argparse.ArgumentParser):
+    """Hydra's options, with an error that is one sentence."""
+
+    def error(self, message: str) -> NoReturn:
+        raise cfg.ConfigError(f"{message}; see bsft-train --help")
+
+
+def _parse(given: list[str]) -> tuple[argparse.Namespace, list[str]]:
+    """Hydra wants all overrides in one place; here `model=tiny -m seed=0,1` works too."""
+    parser = get_args_parser()
+    parser.__class__ = _Parser
+    parsed = parser.parse_intermixed_args(given)
+    return parsed, [a for a in given if a not in parsed.overrides] + parsed.overrides
+
+
+def _run_planned(task: Callable[[DictConfig], Any], arguments: list[str], planned: Plan) -> int:
+    pending = planned.pending
+    for job in pending:
+        prepare(job)
+    if skipped := len(planned.jobs) - len(pending):
+        Console(stderr=True).print(f"{skipped} of {len(planned.jobs)} jobs are already done", highlight=False)
+    ended = _hydra(task, arguments) if pending else 0
+    directories = [RunDirectory.of(job) for job in planned.jobs]
+    if ended in (INTERRUPTED, TERMINATED):
+        return _say_interrupted(directories, ended)
+    return _say_failed(directories)
+
+
+def _run_search(task: Callable[[DictConfig], Any], arguments: list[str], planned: Plan) -> int:
+    """Jobs that a sweeper of the user's decides on: each is checked when it comes, and known by its directory."""
+    start_unix_s = time.time()
+    ended = _hydra(task, arguments)
+    sweep = Path(planned.jobs[0].root) / planned.jobs[0].sweep
+    found = list(run_directories(sweep)) if sweep.is_dir() else []
+    ours = [directory for directory in found if directory.status().updated_unix_s >= start_unix_s]
+    if ended in (INTERRUPTED, TERMINATED):
+        return _say_interrupted(ours, ended)
+    return _say_failed(ours) or ended
+
+
+def _say_interrupted(directories: Sequence[RunDirectory], ended: int) -> int:
+    n_done = sum(directory.status().state == "done" for directory in directories)
+    complain(
+        f"bsft-train: interrupted; {n_done} of {len(directories)} jobs are done; the same command goes on from there"
+    )
+    return ended
+
+
+def _say_failed(directories: Sequence[RunDirectory]) -> int:
+    failed = 0
+    for directory in directories:
+        status = directory.status()
+        if status.state != "done":
+            failed = 1
+            reason = f": {status.reason} (see {LOG} there)" if status.reason else ""
+            complain(f"{directory.path}: {status.state}{reason}")
+    return failed
+
+
+def _hydra(task: Callable[[DictConfig], Any], arguments: Sequence[str]) -> int:
+    """Runs Hydra itself on the same command line; a failed job leaves its reason on disk, not in the exit value."""
+    sys.argv[1:] = arguments
+    try:
+        hydra.main(config_path=str(config_dir()), config_name="config", version_base="1.3")(task)()
+    except SystemExit as end:
+        return int(end.code or 0)
+    except KeyboardInterrupt:  # the job says so in its directory
+        return INTERRUPTED
+    return 0
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """SIGTERM ends this process as Ctrl+C does, in order, so that a job can say how far it is."""
+
+    def terminate(number: int, frame: FrameType | None) -> NoReturn:
+        raise SystemExit(TERMINATED)
+
+    try:
+        before = signal.signal(signal.SIGTERM, terminate)
+    except ValueError:  # not the main thread, which alone receives signals
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _table(jobs: Sequence[cfg.Config]) -> Table:
+    table = Table(title=f"{len(jobs)} jobs")
+    for column in ("job", "method", "model", "data", "seed", "state"):
+        table.add_column(column, overflow="fold")
+    for job in jobs:
+        state = RunDirectory.of(job).status().state
+        table.add_row(job_name(job), job.method.name, job.model.name, job.data.name, str(job.seed), state)
+    return table

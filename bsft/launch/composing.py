@@ -1,0 +1,148 @@
+"""Composing: Hydra's loader over our configs, what it offers, and jobs made with it at the least cost."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from hydra import version
+from hydra._internal.config_loader_impl import ConfigLoaderImpl
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from bsft import config as cfg
+from bsft.bench.store import BadInput
+from bsft.launch.keys import check_added, check_value
+from bsft.paths import config_dir
+
+
+class Configs:
+    """What there is to compose from. Each question to Hydra's loader copies its whole repository: it is asked once."""
+
+    def __init__(self, loader: Any) -> None:
+        self.loader = loader
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._options: dict[str, list[str]] = {}
+
+    @cached_property
+    def groups(self) -> list[str]:
+        return list(self.loader.list_groups(""))
+
+    def options(self, group: str) -> list[str]:
+        """A group's options, without the schemas behind them."""
+        if group not in self._options:
+            found = self.loader.get_group_options(group)
+            self._options[group] = [option for option in found if not option.startswith("schema_")]
+        return self._options[group]
+
+    def parse(self, overrides: Sequence[str]) -> list[Override]:
+        return self._parser.parse_overrides(list(overrides))
+
+    def is_choice(self, override: Override) -> bool:
+        """It chooses an option of a group, of Hydra's own too, or sets a value of Hydra's."""
+        return override.key_or_group in self.groups or override.is_hydra_override()
+
+    def check_option(self, choice: Override) -> None:
+        """
+        Raises:
+            ConfigError: the group has no such option; names the nearest.
+        """
+        group, option = choice.key_or_group, choice.value()
+        if group in self.groups and isinstance(option, str | None) and option not in self.options(group):
+            near, allowed = cfg.did_you_mean(option or "", self.options(group)), ", ".join(self.options(group))
+            raise cfg.ConfigError(f"{choice.input_line}: no such {group}{near} (allowed: {allowed})")
+
+    def check(self, override: Override) -> None:
+        """Checks what can be seen from an override alone."""
+        check_added(override, is_choice=self.is_choice(override))
+        self.check_option(override)
+
+    def compose(self, choices: Sequence[str], mode: RunMode) -> DictConfig:
+        """The whole config, Hydra's node included; swept choices are left out of a MULTIRUN."""
+        composed: DictConfig = self.loader.load_configuration(
+            "config", list(choices), run_mode=mode, validate_sweep_overrides=mode == RunMode.RUN
+        )
+        return composed
+
+
+@contextlib.contextmanager
+def open_configs(more_configs: str | None) -> Iterator[Configs]:
+    """The configs over the same search path that Hydra's command line would have.
+
+    Args:
+        more_configs: a directory with YAML files of the user's own (`--config-dir`).
+    """
+    version.setbase("1.3")
+    search_path = create_config_search_path(str(config_dir()))
+    if more_configs is not None:
+        directory = Path(more_configs).absolute()
+        if not directory.is_dir():
+            raise BadInput(f"--config-dir {more_configs}: no such directory")
+        search_path.prepend("command-line", f"file://{directory}", anchor=SearchPathQuery(provider="schema"))
+    try:
+        yield Configs(Hydra.create_main_hydra2("bsft-train", search_path).config_loader)
+    finally:
+        GlobalHydra.instance().clear()
+
+
+class Composer:
+    """Composes jobs, one full Hydra composition per combination of group choices; values are applied on a copy.
+
+    A sweep of 500 seeds then costs one composition instead of 500.
+    """
+
+    def __init__(self, configs: Configs, composed: Mapping[tuple[str, ...], DictConfig]) -> None:
+        """
+        Args:
+            composed: what has been composed already, by its group choices.
+        """
+        self._configs = configs
+        self._composed = {key: _without_hydra(whole) for key, whole in composed.items()}
+
+    def __call__(self, overrides: Sequence[str]) -> cfg.Config:
+        return cfg.validate(self.compose(overrides))
+
+    def compose(self, overrides: Sequence[str]) -> DictConfig:
+        """One job's config, its keys and types checked; a value may still be missing."""
+        parsed = self._configs.parse(overrides)
+        choices = [o for o in parsed if self._configs.is_choice(o)]
+        values = [o for o in parsed if not self._configs.is_choice(o)]
+        key = tuple(o.input_line or "" for o in choices)
+        if key not in self._composed:
+            for choice in choices:
+                self._configs.check_option(choice)
+            self._composed[key] = _without_hydra(self._configs.compose(key, RunMode.RUN))
+        composed = deepcopy(self._composed[key])
+        for override in values:
+            check_value(composed, override)
+        try:
+            ConfigLoaderImpl._apply_overrides_to_config(values, composed)
+        except (HydraException, OmegaConfBaseException) as error:
+            raise cfg.ConfigError(first_sentence(error)) from None
+        return composed
+
+
+def _without_hydra(whole: DictConfig) -> DictConfig:
+    with open_dict(whole):
+        del whole["hydra"]
+    return whole
+
+
+def first_sentence(error: Exception) -> str:
+    """What an error of Hydra's or OmegaConf's says, in one line that begins with the key."""
+    cause = error.__cause__ or error
+    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    key = next((line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")), None)
+    return f"{key}: {lines[0]}" if key else " ".join(str(error).split())

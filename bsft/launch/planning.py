@@ -1,0 +1,120 @@
+"""The jobs that a command line means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.types import Glob, IntervalSweep, Override
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import OmegaConf
+
+from bsft import config as cfg
+from bsft.launch.composing import Composer, Configs, open_configs
+from bsft.runs import RunDirectory, identity, register_resolver
+
+STOCK_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The jobs of one command, checked.
+
+    `complete` is False when a sweeper of the user's decides on the jobs while they run; `jobs` is then one sample, made
+    of the first (or middle) of each swept key's values.
+    """
+
+    jobs: list[cfg.Config]
+    multirun: bool
+    dry_run: bool
+    complete: bool = True
+
+    @property
+    def pending(self) -> list[cfg.Config]:
+        return [job for job in self.jobs if job.redo or not is_done(job)]
+
+
+def is_done(config: cfg.Config) -> bool:
+    """A job is done when its directory says so *and* its recorded identity is this one's."""
+    directory = RunDirectory.of(config)
+    return directory.status().state == "done" and directory.frozen_identity() == identity(config)
+
+
+def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> Plan:
+    """Composes and checks every job that a command line means.
+
+    Args:
+        more_configs: a directory with YAML files of the user's own (`--config-dir`).
+
+    Raises:
+        ConfigError, BadInput, HydraException: what is wrong, with the key or file.
+    """
+    cfg.register()
+    register_resolver()
+    with open_configs(more_configs) as configs:
+        parsed = configs.parse(overrides)
+        for override in parsed:
+            configs.check(override)
+        choices = [str(o.input_line) for o in parsed if configs.is_choice(o)]
+        base = configs.compose(choices, RunMode.MULTIRUN)
+        multirun = multirun or base.hydra.mode == RunMode.MULTIRUN
+        swept_choices = any(o.is_sweep_override() for o in parsed if configs.is_choice(o))
+        stock = OmegaConf.select(base, "hydra.sweeper._target_") == STOCK_SWEEPER
+        params = OmegaConf.to_container(base.hydra.sweeper).get("params") or {}  # type: ignore[union-attr]
+        compose = Composer(configs, {} if swept_choices else {tuple(choices): base})
+        if multirun and stock:
+            everything = configs.parse([*(f"{key}={value}" for key, value in params.items()), *overrides])
+            [lists] = BasicSweeper.split_arguments(everything, None)
+            jobs = [compose(job) for job in lists]
+        elif multirun:
+            jobs = [compose(_sample(configs, parsed, params))]
+        else:
+            jobs = [compose(list(overrides))]
+    return Plan(jobs, multirun, any(job.dry_run for job in jobs), complete=stock or not multirun)
+
+
+def check_keys(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> None:
+    """Checks keys, options and types of a command line whose config is only to be printed; values may be missing.
+
+    Raises:
+        ConfigError, BadInput, HydraException: what is wrong, with the key.
+    """
+    with open_configs(more_configs) as configs:
+        parsed = configs.parse(overrides)
+        for override in parsed:
+            configs.check(override)
+        sample = [_one_value(override, configs) for override in parsed] if multirun else list(overrides)
+        Composer(configs, {}).compose(sample)
+
+
+def _sample(configs: Configs, parsed: Sequence[Override], params: Mapping[str, object]) -> list[str]:
+    """One job's overrides: those that are not swept, and one value of each that is."""
+    sample = [_one_value(override, configs) for override in parsed]
+    for key, value in params.items():
+        if not isinstance(value, str | int | float):
+            continue  # a form that only the sweeper knows
+        try:
+            [override] = configs.parse([f"{key}={value}"])
+        except HydraException:
+            continue
+        sample.append(_one_value(override, configs))
+    return sample
+
+
+def _one_value(override: Override, configs: Configs) -> str:
+    """The override itself, or with one value: the middle of an interval, the first of anything else."""
+    if not override.is_sweep_override():
+        return str(override.input_line)
+    key = override.get_key_element()
+    value: Any = override.value()
+    if isinstance(value, IntervalSweep):
+        assert value.start is not None and value.end is not None
+        total = value.start + value.end
+        whole = isinstance(value.start, int) and isinstance(value.end, int)
+        return f"{key}={total // 2 if whole else total / 2}"
+    if isinstance(value, Glob):
+        return f"{key}={value.filter(configs.options(override.key_or_group))[0]}"
+    return f"{key}={next(override.sweep_string_iterator())}"

@@ -1,0 +1,49 @@
+"""What is written before a job starts: its frozen config, in its directory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from bsft import config as cfg
+from bsft.bench.store import BadInput
+from bsft.launch.checks import check_job
+from bsft.runs import RunDirectory, identity
+
+
+def prepare(job: cfg.Config) -> None:
+    """Freezes the job's config in its directory; `redo` starts it over.
+
+    Raises:
+        BadInput: the directory belongs to another configuration, is damaged, or cannot be written to.
+    """
+    directory = RunDirectory.of(job)
+    if job.redo:
+        _start_over(directory.path)
+    elif (frozen := directory.frozen_identity()) is not None and frozen != identity(job):
+        raise BadInput(
+            f"{directory.path}: belongs to another configuration with the same name; use redo=true or another sweep"
+        )
+    directory.freeze(job)
+    if directory.status().state != "running" or job.redo:
+        directory.set_status("queued")
+
+
+def admit(job: cfg.Config) -> None:
+    """Checks and prepares a job that was not known when the command was started.
+
+    Raises:
+        ConfigError, BadInput: as the pre-flight does.
+    """
+    check_job(job)
+    prepare(job)
+
+
+def _start_over(path: Path) -> None:
+    """Keeps the old results until the new run replaces them: they are moved aside, not deleted."""
+    if path.exists():
+        old = path.with_name(f".{path.name}.old")
+        n = 0
+        while old.exists():
+            n += 1
+            old = path.with_name(f".{path.name}.old{n}")
+        path.rename(old)

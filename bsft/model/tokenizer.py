@@ -1,0 +1,53 @@
+"""A model's tokenizer and the place that it and the weights are read from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, cast
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from bsft.bench.store import BadInput
+from bsft.config import ModelConfig
+from bsft.model.tiny import CHATML, tiny_tokenizer
+from bsft.model.weights import converted
+
+
+def place_of(model: ModelConfig) -> str | Path | None:
+    """A hub id or a directory; None for random models. Packaged weights are converted on first use."""
+    if model.source == "random":
+        return None
+    return {"hub": model.id, "local": model.path}.get(model.source) or converted(model)
+
+
+def hub_options(model: ModelConfig) -> dict[str, Any]:
+    """What every `from_pretrained` of this model is told."""
+    revision = {"revision": model.revision} if model.revision else {}
+    return {"trust_remote_code": model.trust_remote_code, **revision}
+
+
+def load_tokenizer(model: ModelConfig, place: str | Path | None) -> PreTrainedTokenizerBase:
+    """
+    Args:
+        place: what `place_of` returned.
+
+    Raises:
+        BadInput: it cannot be loaded, or has no chat template.
+    """
+    if place is None:
+        return tiny_tokenizer()
+    try:
+        tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(place, **hub_options(model)))
+    except (OSError, ValueError) as error:
+        raise not_loaded(model, place, error) from error
+    if tokenizer.chat_template is None and model.chat_template is not None:
+        tokenizer.chat_template = CHATML
+    if tokenizer.chat_template is None:
+        raise BadInput(f"model={model.name}: its tokenizer has no chat template; set model.chat_template=chatml")
+    return tokenizer
+
+
+def not_loaded(model: ModelConfig, place: str | Path, error: Exception) -> BadInput:
+    """The sentence for an error of `from_pretrained`."""
+    reason = " ".join(str(error).split())[:300]
+    return BadInput(f"model={model.name}: {place} could not be loaded from the {model.source}: {reason}")
