@@ -20,11 +20,12 @@ demo: install
 	$(BIN)/bsft report multirun/demo
 	@echo "wandb offline runs:"; ls -d multirun/demo/*/wandb/offline-run-*
 
+# two processes, one thread each: a test takes one
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 test-all: install
-	$(BIN)/python -m pytest -m 'not server and not slurm and not browser'
+	$(BIN)/python -m pytest -n 2 -m 'not server and not slurm and not browser'
 
 lint: install
 	$(BIN)/ruff check .
