@@ -1,8 +1,8 @@
 """Tree attention: every token of a prefix tree attends to its ancestors and itself.
 
 Registered with transformers under `bsft_tree`; a forward pass hands its `TreeLayout` to every layer as the keyword
-`tree`. On CPU the tree is computed block by block with the fused kernel, forward and backward, without an N x N mask.
-Elsewhere, and under attention dropout, one dense mask is used.
+`tree`. On CPU the tree is computed block by block, forward and backward, without an N x N mask; on CUDA by
+FlexAttention (`flex.py`). Elsewhere, and under attention dropout, one dense mask is used.
 
 Source of the fused kernel's meaning: torch's `scaled_dot_product_attention`.
 """
@@ -17,9 +17,11 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.attention.flex_attention import BlockMask
 from transformers import AttentionInterface, AttentionMaskInterface
 
 from bsft.data.prefix_tree import Block, Ints, PrefixTree, block_mask, blocks_of, key_depths
+from bsft.model.flex import block_mask_of, flex_tree_attention
 
 NAME = "bsft_tree"
 MAX_BLOCK_TOKENS = 256
@@ -40,6 +42,7 @@ class TreeLayout:
     past_depths: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     _biases: dict[tuple[Any, ...], list[Tensor | None]] = field(default_factory=dict)
     _dense: dict[tuple[Any, ...], Tensor] = field(default_factory=dict)
+    _flex: dict[tuple[Any, ...], BlockMask] = field(default_factory=dict)
 
     @cached_property
     def blocks(self) -> list[Block]:
@@ -88,6 +91,13 @@ class TreeLayout:
                 seen &= self.tree.depths[:, None] - depths < window
             self._dense[key] = torch.from_numpy(seen)[None, None].to(device)
         return self._dense[key]
+
+    def flex_mask(self, device: torch.device, window: int | None) -> BlockMask:
+        """FlexAttention's block mask, for lengths padded to buckets."""
+        key = (device, window)
+        if key not in self._flex:
+            self._flex[key] = block_mask_of(self.tree, self.past_depths, device, window)
+        return self._flex[key]
 
 
 def _gather(states: Tensor, block: Block, n_past: int) -> Tensor:
@@ -225,6 +235,8 @@ def tree_attention(
     if query.device.type == "cpu" and dropout == 0.0:
         out: Tensor = _BlockwiseTreeAttention.apply(query, key, value, tree, scale, window)  # type: ignore[no-untyped-call]
         return out, None
+    if query.device.type == "cuda" and dropout == 0.0:
+        return flex_tree_attention(query, key, value, tree.flex_mask(query.device, window), scale), None
     dense = F.scaled_dot_product_attention(
         query,
         key,

@@ -21,6 +21,7 @@ from bsft.data.render import Example
 from bsft.model import attention
 from bsft.model.attention import TreeLayout, tree_attention
 from bsft.model.backbone import Backbone
+from bsft.model.flex import bucket_tokens, flex_tree_attention
 from bsft.model.module import BehaviorLM
 
 ARCHITECTURES = ["llama", "llama_untied", "qwen2", "gemma3"]
@@ -110,6 +111,49 @@ def test_bf16_is_as_near_as_bf16_can_be(monkeypatch: pytest.MonkeyPatch, kept_pr
         strict=True,
     ):
         assert relative_error(a.float(), b) < 0.03
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without")
+@settings(max_examples=30, deadline=None)
+@given(sequences=SEQUENCES, window=st.sampled_from([None, 2, 5]))
+def test_flex_attention_equals_the_dense_mask(sequences: list[list[int]], window: int | None) -> None:
+    layout = TreeLayout(build_tree(sequences))
+    states = [s.detach() for s in random_states(layout)]
+    found = flex_tree_attention(*states, layout.flex_mask(CPU, window), HEAD_DIM**-0.5)
+    torch.testing.assert_close(found, dense(states, layout, window), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.filterwarnings("ignore:flex_attention called without")
+@pytest.mark.parametrize("window", [None, 3])
+def test_flex_attention_sees_cached_ancestors_across_buckets(window: int | None) -> None:
+    n_past = bucket_tokens(1) + 5
+    tree = build_tree([[1] * 140, [1, 2], [3]], [np.arange(100), np.arange(100), np.arange(3, n_past)])
+    layout = TreeLayout(tree, np.arange(n_past))
+    states = [s.detach() for s in random_states(layout)]
+    found = flex_tree_attention(*states, layout.flex_mask(CPU, window), HEAD_DIM**-0.5)
+    torch.testing.assert_close(found, dense(states, layout, window), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+@pytest.mark.parametrize("window", [None, 3])
+def test_on_cuda_forward_and_backward_equal_the_dense_mask(window: int | None) -> None:
+    cuda = torch.device("cuda")
+    layout = TreeLayout(build_tree([[1] * 140, [1, 2, 3], [1, 2, 4], [5]]))
+    states = [s.detach().to(cuda).requires_grad_() for s in random_states(layout)]
+    mask = layout.dense_mask(cuda, window)
+    expected = F.scaled_dot_product_attention(*states, attn_mask=mask, enable_gqa=True).transpose(1, 2)
+    found = blockwise(states, layout, window)
+    torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    weights = torch.randn_like(expected)
+    for mine, theirs in zip(
+        torch.autograd.grad(found, states, weights), torch.autograd.grad(expected, states, weights), strict=True
+    ):
+        torch.testing.assert_close(mine, theirs, rtol=1e-2, atol=1e-3)
+
+
+@pytest.mark.parametrize(("n", "bucket"), [(1, 128), (129, 256), (257, 384), (385, 512), (513, 768), (1025, 1536)])
+def test_buckets(n: int, bucket: int) -> None:
+    assert bucket_tokens(n) == bucket
 
 
 def test_dropout_takes_the_dense_mask() -> None:
