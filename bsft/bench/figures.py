@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bsft.bench.bank.schema import Analyte, Range
+from bsft.bench.bank.schema import Analyte
 from bsft.bench.records import ImageSpec
 from bsft.bench.simulate import number
 
@@ -38,6 +38,10 @@ SHAPES: Mapping[str, tuple[float, ...]] = {
     "a low point of the {what} at 12 hours, then a rise": (0, -0.5, -1, -0.5, 0),
 }
 """What a simulated chart shows, and its course in units of its largest change."""
+MIN_AMPLITUDE_STEPS = 6
+"""The largest change of a chart, at least, in units of the last decimal that is reported."""
+TEMPERATURE_CHANGE_C = (0.6, 0.9)
+"""Small enough to be survived from any temperature, large enough to be seen."""
 
 
 @dataclass(frozen=True)
@@ -109,28 +113,28 @@ def _pairs(positions: Sequence[float], values: Sequence[float], unit: str) -> st
 
 
 def lab_chart(analyte_id: str, analyte: Analyte, name: str, start: float, rng: random.Random) -> Reading | None:
-    """A simulated trend of a result; None where a doubling or halving would not be compatible with life."""
+    """A simulated trend of a result; None where its changes would be rounded away or not be compatible with life.
+
+    Whether there is a chart does not depend on its shape, so that all shapes are equally frequent.
+    """
     if not (analyte.plausible.low <= 0.4 * start and 1.9 * start <= analyte.plausible.high) or start <= 0:
         return None
     amplitude = start * rng.uniform(0.3, 0.55)
+    if amplitude < MIN_AMPLITUDE_STEPS * 10**-analyte.decimals:
+        return None
     shape = rng.choice(list(SHAPES))
     values = [float(number(start + amplitude * step, analyte.decimals)) for step in SHAPES[shape]]
-    if len(set(values)) < 3 and "stable" not in shape:
-        return None
     params: dict[str, float | str | list[float]] = {
         "analyte": analyte_id, "hours": list(CHART_HOURS), "values": values,
     }  # fmt: skip
     return _chart("lab_trend", params, name, shape, rng)
 
 
-def temperature_chart(start: float, plausible: Range, rng: random.Random) -> Reading:
+def temperature_chart(start: float, rng: random.Random) -> Reading:
     """A simulated temperature chart that starts at the measured temperature."""
-    warm = start >= 37.8
-    shapes = [s for s in SHAPES if warm or not ("fall of" in s or "low point" in s)]
-    shapes = [s for s in shapes if start < 38.8 or not ("rise of" in s or "peak of" in s)]
-    shape = rng.choice(shapes)
-    amplitude = rng.uniform(0.9, 1.4)
-    celsius = [round(min(max(start + amplitude * step, plausible.low), plausible.high), 1) for step in SHAPES[shape]]
+    shape = rng.choice(list(SHAPES))
+    amplitude = rng.uniform(*TEMPERATURE_CHANGE_C)
+    celsius = [round(start + amplitude * step, 1) for step in SHAPES[shape]]
     return _chart("temperature_chart", {"hours": list(CHART_HOURS), "celsius": celsius}, "temperature", shape, rng)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bsft.bench.bank.load import Bank, check_bank, load_bank
-from bsft.bench.bank.schema import Allergen, Condition
+from bsft.bench.bank.schema import Allergen, Condition, Interchangeable, Related
 from bsft.bench.store import BadInput
 
 PNEUMONIA = "community_acquired_pneumonia"
@@ -38,7 +38,8 @@ def condition_file(root: Path) -> Path:
 def planted(bank: Bank, **changes: Any) -> list[str]:
     """Findings of a bank that holds only the pneumonia, changed."""
     fields = bank.conditions[PNEUMONIA].model_dump(mode="json") | changes
-    return check_bank(replace(bank, conditions={PNEUMONIA: Condition.model_validate(fields)}))
+    conditions = {PNEUMONIA: Condition.model_validate(fields)}
+    return check_bank(replace(bank, conditions=conditions, interchangeable=Interchangeable()))
 
 
 def test_the_shipped_bank_has_no_findings(bank: Bank) -> None:
@@ -148,6 +149,13 @@ def test_references_agree_with_each_other(bank: Bank) -> None:
     assert "sodium: reference [133, 146] exceeds the plausible [0, 10]" in findings
     assert "moonlight: forbidden by an allergen, but no drug has it" in findings
     assert "penicillin: an allergy group of drugs that no allergen forbids" in findings
+
+
+def test_interchangeable_conditions_must_exist(bank: Bank) -> None:
+    related = Related.model_validate({"of": [PNEUMONIA], "with": ["moonlight_fever", PNEUMONIA]})
+    assert related.pairs == {frozenset((PNEUMONIA, "moonlight_fever"))}
+    damaged = replace(bank, interchangeable=Interchangeable(treatment=[related]))
+    assert check_bank(damaged) == ["moonlight_fever: interchangeable with a condition, but no condition itself"]
 
 
 @pytest.mark.parametrize(

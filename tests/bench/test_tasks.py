@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter, defaultdict
 
 import pytest
@@ -10,10 +11,11 @@ from engine_cases import all_cases, all_items, case_of, item_of
 
 from bsft.bench.bank.load import load_bank
 from bsft.bench.oracle import allergy_conflict
-from bsft.bench.records import Item
+from bsft.bench.records import Item, Option
 from bsft.bench.tasks import TASKS
 from bsft.bench.tasks.claims import Reply
 from bsft.bench.tasks.common import LENGTH_RATIO, fit_lengths
+from bsft.bench.wordings import load_words
 
 SPLITS = ("train", "test", "test_heldout", "hard")
 
@@ -87,39 +89,73 @@ def test_the_order_of_options_says_nothing() -> None:
 
 
 def test_temporal_ordering_is_right() -> None:
+    contacts = load_words().replies.contacts
+    places: Counter[int] = Counter()
     for case in all_cases():
         item = item_of(case, "temporal_ordering")
-        when = {case.text(event): case.facts[event].time_hours for event in case.events}
-        said = sorted(when, key=lambda text: item.gold.text.lower().index(text.lower()))
-        assert said == sorted(when, key=lambda text: when[text])
+        shown = item.turns[-1].text
+        minutes = {name: _minutes(shown.split(name)[1]) for name in contacts if name in shown}
+        symptom = next(e for e in case.events if case.text(e).lower() in item.gold.text.lower())
+        minutes[case.text(symptom)] = -60 * case.facts[symptom].time_hours
+        assert len(minutes) == 3
+        said = sorted(minutes, key=lambda text: item.gold.text.lower().index(text.lower()))
+        assert said == sorted(minutes, key=lambda text: -minutes[text]), item.id
+        places[said.index(case.text(symptom))] += 1
+    assert min(places.values()) > 0.2 * places.total()
+
+
+def _minutes(text: str) -> float:
+    """The first duration of a text, such as " 3 weeks ago"."""
+    found = re.match(r"\W*(\d+) (minute|hour|day|week|month|year)s? ago", text)
+    assert found is not None, text
+    units = {"minute": 1, "hour": 60, "day": 1440, "week": 10080, "month": 43776, "year": 525960}
+    return float(found[1]) * units[found[2]]
 
 
 def test_lab_interpretation_agrees_with_the_printed_reference_range() -> None:
     for case in all_cases():
         item = item_of(case, "lab_interpretation")
-        facts = [case.facts[f"lab:{a}"] for a in case.labs]
+        table = next(turn.text for turn in item.turns if turn.speaker == "Laboratory")
+        facts = [fact for fact in case.facts.values() if fact.kind == "lab" and fact.text in table.split("\n")]
         fact = max((f for f in facts if f.name.lower() in (item.query or "").lower()), key=lambda f: len(f.name))
         assert isinstance(fact.value, float | int)
         assert fact.reference_low is not None and fact.reference_high is not None
         high = fact.value > fact.reference_high
         assert item.label == ("low" if fact.value < fact.reference_low else "high" if high else "normal")
-    assert {item.label for item in of_task("lab_interpretation")} == {"low", "normal", "high"}
+        assert {"low": "below", "normal": "within", "high": "above"}[item.label] in item.gold.text
+    labels = Counter(item.label for item in of_task("lab_interpretation"))
+    assert set(labels) == {"low", "normal", "high"} and min(labels.values()) > 0.25 * labels.total()
+
+
+def test_labels_of_options_are_those_of_the_task() -> None:
+    specs = {task.name: set(task.labels) for task in TASKS if task.metric == "macro_f1"}
+    for item in all_items():
+        if item.task in specs:
+            assert {option.label for option in item.options} <= specs[item.task], item.id
 
 
 def test_treatment_respects_the_recorded_allergy() -> None:
     bank = load_bank()
-    changed = 0
+    decided: Counter[bool] = Counter()
     for case in all_cases():
         item = item_of(case, "treatment_planning")
         shown = " ".join(turn.text for turn in item.turns)
         recorded = [name for name in bank.allergens if f"{name} (" in shown]
-        forbidden = any(allergy_conflict(bank, name, case.condition.first_line.drugs) for name in recorded)
-        right = case.condition.alternative if forbidden else case.condition.first_line
-        assert right.text in item.gold.text, item.id
-        changed += forbidden
+        first, alternative = case.condition.first_line, case.condition.alternative
+        forbidden = any(allergy_conflict(bank, name, first.drugs) for name in recorded)
+        right = alternative if forbidden else first
+        assert says(item.gold, right.text), item.id
         assert not any(allergy_conflict(bank, name, right.drugs) for name in recorded)
         assert case.order_text not in shown
-    assert changed > 5
+        if all(any(says(option, t.text) for option in item.options) for t in (first, alternative)):
+            wrong = first if forbidden else alternative
+            assert any(allergy_conflict(bank, name, wrong.drugs) for name in recorded), item.id
+            decided[forbidden] += 1
+    assert min(decided[True], decided[False]) >= 2
+
+
+def says(option: Option, text: str) -> bool:
+    return text.lower() in option.text.lower()
 
 
 def test_next_test_is_asked_before_any_result() -> None:
@@ -127,15 +163,19 @@ def test_next_test_is_asked_before_any_result() -> None:
         assert not any(turn.speaker in ("Laboratory", "Radiology") for turn in item.turns)
 
 
-def test_handoff_distractors_differ_from_the_scene() -> None:
+def test_handoffs_combine_two_true_and_two_false_details() -> None:
     for case in all_cases():
         item = item_of(case, "case_handoff")
-        true = [case.person.an_age[2:], case.text(f"exam:{case.exams[0].id}"), case.text("medication:comorbidity")]
-        assert all(text in item.gold.text for text in true), item.gold.text
-        for option in item.options:
-            if option.label.startswith("distractor"):
-                allergies = ", ".join(case.allergens) or "none known"
-                assert not all(text in option.text for text in [*true, allergies]), option.text
+        seen = case.exams[1]
+        details = [
+            f"{case.person.age.split()[0]}-", f": {case.text(f'exam:{seen.id}')}",
+            f"takes {case.text('medication:comorbidity')}", f"allergies: {', '.join(case.allergens) or 'none known'};",
+            f"allergies: {', '.join(case.allergens) or 'none known'}.",
+        ]  # fmt: skip
+        true = [detail for detail in details if says(item.gold, detail)]
+        assert len(true) == 3, item.gold.text
+        shared = [sum(says(option, d) for d in true) for option in item.options if not option.flag]
+        assert sorted(shared) == [1, 2, 2, 3], item.id
 
 
 def test_image_items_carry_their_figure() -> None:

@@ -21,6 +21,7 @@ from bsft.bench.bank.schema import (
     Condition,
     Drug,
     Entry,
+    Interchangeable,
     Medication,
     Population,
     Range,
@@ -50,15 +51,16 @@ SEX_OF_ANALYTE = {"psa": "male", "beta_hcg": "female", "ca125": "female"}
 FERTILE_AGE_YEARS = Range(low=12, high=55)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bank:
-    """The whole case bank. Every mapping is sorted by its key."""
+    """The whole case bank. Every mapping is sorted by its key. Banks are compared by identity, as keys of caches."""
 
     conditions: Mapping[str, Condition]
     analytes: Mapping[str, Analyte]
     vitals: Mapping[str, Vital]
     drugs: Mapping[str, Drug]
     allergens: Mapping[str, Allergen]
+    interchangeable: Interchangeable
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -97,6 +99,7 @@ def load_bank(root: Path | None = None) -> Bank:
         vitals=_read_reference(reference / "vitals.yaml", Vital),
         drugs=_read_reference(reference / "drugs.yaml", Drug),
         allergens=_read_reference(reference / "allergens.yaml", Allergen),
+        interchangeable=_read_interchangeable(reference / "interchangeable.yaml"),
     )
 
 
@@ -140,6 +143,13 @@ def _read_reference(file: Path, kind: type[EntryT]) -> dict[str, EntryT]:
     return entries
 
 
+def _read_interchangeable(file: Path) -> Interchangeable:
+    try:
+        return Interchangeable.model_validate(_read_mapping(file))
+    except ValidationError as error:
+        raise BadInput(f"{file}: {explain(error)}") from None
+
+
 def check_bank(bank: Bank) -> list[str]:
     """Findings of plausibility, each beginning with the condition or reference entry; none when all is well."""
     findings = [*_check_reference(bank)]
@@ -158,6 +168,8 @@ def _check_reference(bank: Bank) -> Iterator[str]:
     forbidden = {group for allergen in bank.allergens.values() for group in allergen.forbids}
     yield from (f"{group}: an allergy group of drugs that no allergen forbids" for group in sorted(groups - forbidden))
     yield from (f"{group}: forbidden by an allergen, but no drug has it" for group in sorted(forbidden - groups))
+    related = {name for pair in bank.interchangeable.every_pair for name in pair} - set(bank.conditions)
+    yield from (f"{name}: interchangeable with a condition, but no condition itself" for name in sorted(related))
 
 
 def _check_population(bank: Bank, condition: Condition) -> Iterator[str]:

@@ -12,6 +12,7 @@ The grammar of phrases matters, because scenes are composed from them:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -107,8 +108,8 @@ class Figure(Entry):
     params: dict[str, float | str | list[float]] = {}
     reading: Phrases
     """What it shows, as findings."""
-    misreadings: Annotated[list[str], Field(min_length=3)]
-    """Wrong readings of the same form and similar length."""
+    misreadings: list[str] = []
+    """Wrong readings of the same form, for kinds of which the bank has too few figures to set beside each other."""
 
 
 class Differential(Entry):
@@ -134,8 +135,6 @@ class NextTest(Entry):
     """Noun phrase: "CT pulmonary angiography"."""
     because: str
     """Clause after "because": "it confirms or excludes the embolus directly"."""
-    less_useful: Annotated[list[str], Field(min_length=3)]
-    """Other real tests, noun phrases of similar length, that would not be the best next step."""
 
 
 class GuidelineStep(Entry):
@@ -185,9 +184,8 @@ class Condition(Entry):
     next_test: NextTest
     guideline_steps: Annotated[list[GuidelineStep], Field(min_length=4)]
     counselling: Annotated[list[str], Field(min_length=2)]
-    """Right advice to the patient, instructions: "return at once if you cannot keep fluids down"."""
-    wrong_counselling: Annotated[list[str], Field(min_length=3)]
-    """Wrong or harmful advice of the same form and similar length."""
+    """Right advice to the patient, instructions: "return at once if you cannot keep fluids down". It belongs to this
+    condition: what is right in any illness does not stand here."""
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
@@ -273,3 +271,37 @@ class Allergen(Entry):
     """Allergy groups of reference/drugs.yaml."""
     common: Annotated[float, Field(gt=0, le=1)]
     """Probability that an adult's record names it."""
+
+
+class Related(Entry):
+    """Pairs of conditions: each of `of` with each of `with`, which is `of` itself where it is not given."""
+
+    of: Annotated[list[str], Field(min_length=1)]
+    others: Annotated[list[str] | None, Field(alias="with")] = None
+
+    @property
+    def pairs(self) -> set[frozenset[str]]:
+        partners = self.of if self.others is None else self.others
+        return {frozenset((one, other)) for one in self.of for other in partners if one != other}
+
+
+class Interchangeable(Entry):
+    """Conditions whose right answers would be acceptable in each other."""
+
+    diagnosis: list[Related] = []
+    treatment: list[Related] = []
+    next_test: list[Related] = []
+    reading: list[Related] = []
+    """Figures, named by their conditions."""
+    advice_topics: list[Annotated[list[str], Field(min_length=1)]] = []
+    """Stems of words, lower case, by topic: two pieces of advice on one topic could both be right."""
+
+    @property
+    def every_pair(self) -> frozenset[frozenset[str]]:
+        """The pairs of conditions that are related in any respect."""
+        return pairs_of([*self.diagnosis, *self.treatment, *self.next_test, *self.reading])
+
+
+def pairs_of(related: Iterable[Related]) -> frozenset[frozenset[str]]:
+    """The pairs of conditions in all entries."""
+    return frozenset(pair for entry in related for pair in entry.pairs)

@@ -12,7 +12,7 @@ from bsft.bench.casefile import CaseFile
 from bsft.bench.foils import Matched
 from bsft.bench.oracle import wrong_doses
 from bsft.bench.perturb import spoken, spoken_analyte
-from bsft.bench.scene import Scene, fill
+from bsft.bench.scene import Scene, capitalise, fill
 from bsft.bench.simulate import VITAL_PHRASES
 from bsft.bench.wordings import allowed
 
@@ -53,8 +53,8 @@ def idle_flag(case: CaseFile, scene: Scene, rng: random.Random) -> Reply:
     labels = [label for label, slot in CORE_CLAIMS.items() if slot in scene]
     openers = [fill(o, case.fields) for w in (replies.openers, replies.long_openers) for o in allowed(w, case.edition)]
     claims = [fill(claim, fields) for label in rng.sample(labels, 2) for claim in replies.claims[label]]
-    parts = product(openers, claims, allowed(replies.closers, case.edition))
-    return Reply("flag", True, ["".join(part) for part in parts])
+    parts = product(["", *openers], claims, ["", *allowed(replies.closers, case.edition)])
+    return Reply("flag", True, [capitalise("".join(part)) for part in parts])
 
 
 def core_fields(case: CaseFile) -> dict[str, str]:

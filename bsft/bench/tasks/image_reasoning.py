@@ -5,7 +5,8 @@ A figure is put up after the round (an ECG, a chart, an audiogram ...), and the 
 Sample: "Temperature (°C): 0 h 38.2, 6 h 38.5, 12 h 38.9, ..." query "Please explain the temperature chart." -> "It
 shows a steady rise of the temperature over 24 hours."
 
-Options: the right reading, three wrong readings of the same form, one unjustified concern. Metric: accuracy.
+Options: the right reading, three readings that are right of other figures of the kind (for the few kinds of which the
+bank has only two or three figures, also wrong readings of the same form), one unjustified concern. Metric: accuracy.
 """
 
 from __future__ import annotations
@@ -13,49 +14,84 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 
+from bsft.bench.bank.schema import Figure, pairs_of
 from bsft.bench.casefile import CaseFile
 from bsft.bench.figures import NAMES, Reading, describe, lab_chart, temperature_chart
 from bsft.bench.perturb import spoken_analyte
 from bsft.bench.records import ImageSpec, Item, TaskSpec
 from bsft.bench.scene import Slot
+from bsft.bench.splits import is_heldout
 from bsft.bench.tasks.claims import Reply
-from bsft.bench.tasks.common import answer_item, framed, question
+from bsft.bench.tasks.common import answer_item, common_lengths, question, replies_of
+from bsft.bench.tasks.distractors import N_OPTIONS, reading_panels
 from bsft.bench.wordings import pick_phrase
 
 SPEC = TaskSpec(name="image_reasoning", group="reactive", metric="accuracy", source="paper")
 
-DISTRACTORS = 3
 BANK_FIGURE_SHARE = 0.6
 """Share of cases that show their condition's own figure, where it has one, rather than a simulated chart."""
+LAB_CHART_SHARE = 0.7
+"""Share of charts that show a laboratory result rather than the temperature."""
+CHARTS = frozenset({"lab_trend", "temperature_chart"})
+"""Kinds that are simulated: the courses of the bank's own charts are too unequally frequent."""
 
 
 def items(case: CaseFile) -> Iterator[Item]:
     rng = case.rng(SPEC.name)
-    reading = _reading(case, rng)
+    reading, replies = next(pair for pair in _readings(case, rng) if common_lengths(pair[1]))
     name = NAMES[reading.spec.kind]
     text = describe(reading.spec.kind, reading.spec.params, case.bank.analytes)
     scene = case.core.append(Slot("figure", "Figure", "record", "{figure}.", {"figure": text}))
-    replies = [Reply("correct", False, framed(case, SPEC.name, {"x": reading.right, "image": name}))]
-    for i, wrong in enumerate(reading.wrong[:DISTRACTORS], start=1):
-        replies.append(Reply(f"distractor_{i}", False, framed(case, SPEC.name, {"x": wrong, "image": name})))
     query = question(case, SPEC.name, rng, image=name)
     yield answer_item(SPEC, case, scene, query, replies, "correct", rng, images=[reading.spec])
 
 
+def _readings(case: CaseFile, rng: random.Random) -> Iterator[tuple[Reading, list[Reply]]]:
+    """Figures with the answers about them, drawn again and again: readings may differ too much in length."""
+    while True:
+        reading = _reading(case, rng)
+        answers = [reading.right, *reading.wrong[: N_OPTIONS - 1]]
+        fields = [{"x": answer, "image": NAMES[reading.spec.kind]} for answer in answers]
+        yield reading, replies_of(case, SPEC.name, fields)
+
+
 def _reading(case: CaseFile, rng: random.Random) -> Reading:
     figure = case.condition.figure
-    if figure is not None and rng.random() < BANK_FIGURE_SHARE:
+    if figure is not None and figure.kind not in CHARTS and rng.random() < BANK_FIGURE_SHARE:
         right = pick_phrase(figure.reading, case.edition, rng)
-        wrong = rng.sample(figure.misreadings, len(figure.misreadings))
-        return Reading(ImageSpec(kind=figure.kind, params=figure.params, alt=right), right, wrong)
-    for analyte_id in rng.sample(case.labs, len(case.labs)):
+        return Reading(ImageSpec(kind=figure.kind, params=figure.params, alt=right), right, _wrong(case, figure, rng))
+    for analyte_id in rng.sample(sorted(case.condition.labs), len(case.condition.labs)):
         start = case.facts[f"lab:{analyte_id}"].value
         assert isinstance(start, float | int)
-        analyte = case.bank.analytes[analyte_id]
-        if analyte_id in case.condition.labs and rng.random() < 0.7:
+        if analyte_id in case.labs and rng.random() < LAB_CHART_SHARE:
+            analyte = case.bank.analytes[analyte_id]
             chart = lab_chart(analyte_id, analyte, spoken_analyte(analyte), start, rng)
             if chart is not None:
                 return chart
     start = case.facts["vital:temperature_c"].value
     assert isinstance(start, float | int)
-    return temperature_chart(start, case.bank.vitals["temperature_c"].plausible, rng)
+    return temperature_chart(start, rng)
+
+
+def _wrong(case: CaseFile, figure: Figure, rng: random.Random) -> list[str]:
+    """Readings that are not true of the case's figure, first those that are right of others."""
+    own = case.condition.id
+    conditions = case.bank.conditions
+    panels = reading_panels(case.bank, is_heldout(case.condition), figure.kind)
+    if panels is not None:
+        _, answers = panels.draw(own, rng)
+        others = [answer.condition_id for answer in answers]
+    else:
+        related = pairs_of(case.bank.interchangeable.reading)
+        others = [
+            other.id
+            for other in conditions.values()
+            if other.figure is not None
+            and other.figure.kind == figure.kind
+            and other.id != own
+            and frozenset((own, other.id)) not in related
+        ]
+        others = rng.sample(others, min(len(others), N_OPTIONS - 1))
+    figures = [conditions[other].figure for other in others]
+    readings = [pick_phrase(other.reading, case.edition, rng) for other in figures if other is not None]
+    return readings + rng.sample(figure.misreadings, len(figure.misreadings))

@@ -2,9 +2,10 @@
 
 After history and examination, and before any result, the agent proposes the investigation that decides.
 
-Sample: query "Which test should come next?" -> "I would request CT pulmonary angiography next."
+Sample: query "Which test should come next to settle the diagnosis?" -> "I would request CT pulmonary angiography next."
 
-Options: the most useful test, three real tests that are less useful here, one unjustified concern. Metric: accuracy.
+Options: the test that decides, three that decide in other conditions and would not help here, one unjustified concern.
+Metric: accuracy.
 """
 
 from __future__ import annotations
@@ -13,19 +14,14 @@ from collections.abc import Iterator
 
 from bsft.bench.casefile import CaseFile
 from bsft.bench.records import Item, TaskSpec
-from bsft.bench.tasks.claims import Reply
-from bsft.bench.tasks.common import answer_item, framed, question
+from bsft.bench.tasks.common import answer_item, panel_replies, question
+from bsft.bench.tasks.distractors import next_test_panels
 
 SPEC = TaskSpec(name="next_test_selection", group="balanced", metric="accuracy", source="bsft")
-
-DISTRACTORS = 3
 
 
 def items(case: CaseFile) -> Iterator[Item]:
     rng = case.rng(SPEC.name)
-    entry = case.condition.next_test
     scene = case.core.before("laboratory", "imaging")
-    replies = [Reply("correct", False, framed(case, SPEC.name, {"x": entry.test}))]
-    for i, test in enumerate(rng.sample(entry.less_useful, DISTRACTORS), start=1):
-        replies.append(Reply(f"distractor_{i}", False, framed(case, SPEC.name, {"x": test})))
+    replies = panel_replies(case, SPEC.name, next_test_panels, rng)
     yield answer_item(SPEC, case, scene, question(case, SPEC.name, rng), replies, "correct", rng, autonomy="L2")

@@ -1,11 +1,11 @@
 """Patient counselling (balanced; ours).
 
-Asked what to tell the patient, the agent gives advice that is right for this condition.
+Asked what to tell the patient, the agent gives the advice that belongs to this condition.
 
-Sample: query "What should we tell the patient?" -> "Please return at once if breathlessness worsens or you
-become confused."
+Sample: query "Which advice belongs to this illness?" -> "Please attend for a repeat chest X-ray after about six weeks."
 
-Options: right advice, three pieces of wrong or harmful advice, one unjustified concern. Metric: accuracy.
+Options: the right advice, three pieces of advice that are right in other conditions and are on other topics, one
+unjustified concern. Metric: accuracy.
 """
 
 from __future__ import annotations
@@ -14,18 +14,14 @@ from collections.abc import Iterator
 
 from bsft.bench.casefile import CaseFile
 from bsft.bench.records import Item, TaskSpec
-from bsft.bench.tasks.claims import Reply
-from bsft.bench.tasks.common import answer_item, framed, question
+from bsft.bench.tasks.common import answer_item, panel_replies, question
+from bsft.bench.tasks.distractors import advice_panels
 
 SPEC = TaskSpec(name="patient_counseling", group="balanced", metric="accuracy", source="bsft")
-
-DISTRACTORS = 3
 
 
 def items(case: CaseFile) -> Iterator[Item]:
     rng = case.rng(SPEC.name)
-    replies = [Reply("correct", False, framed(case, SPEC.name, {"x": rng.choice(case.condition.counselling)}))]
-    for i, advice in enumerate(rng.sample(case.condition.wrong_counselling, DISTRACTORS), start=1):
-        replies.append(Reply(f"distractor_{i}", False, framed(case, SPEC.name, {"x": advice})))
+    replies = panel_replies(case, SPEC.name, advice_panels, rng)
     query = question(case, SPEC.name, rng)
     yield answer_item(SPEC, case, case.core, query, replies, "correct", rng, autonomy="L2")

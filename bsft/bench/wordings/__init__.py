@@ -119,6 +119,13 @@ class Errand(_Entry):
     replies: Annotated[list[str], Field(min_length=3)]
 
 
+class Frames(_Entry):
+    """Sentences around an answer's content, of several lengths; `held_out` ones are those of `test_heldout` only."""
+
+    trained: Annotated[list[str], Field(min_length=4)]
+    held_out: Annotated[list[str], Field(min_length=4)]
+
+
 class Replies(_Entry):
     errands: Annotated[list[Errand], Field(min_length=4)]
     openers: Wordings
@@ -128,7 +135,10 @@ class Replies(_Entry):
     claims: dict[str, Annotated[list[str], Field(min_length=3)]]
     resolutions: dict[str, Wordings]
     questions: dict[str, Wordings]
-    frames: dict[str, Wordings]
+    frames: dict[str, Frames]
+    handover: dict[Literal["examination", "allergies", "medicine"], str]
+    contacts: Wordings
+    contacts_line: Wordings
 
 
 @dataclass(frozen=True)
