@@ -79,7 +79,8 @@ def block_mask_of(tree: PrefixTree, past_depths: Ints, device: torch.device, win
 @cache
 def _kernel(device_type: str) -> Callable[..., Any]:
     """Compiled where that makes a fused kernel; torch's own reference elsewhere, which tests use."""
-    return torch.compile(flex_attention, dynamic=False) if device_type == "cuda" else flex_attention
+    kernel = torch.compile(flex_attention, dynamic=False) if device_type == "cuda" else flex_attention
+    return cast(Callable[..., Any], kernel)
 
 
 def flex_tree_attention(query: Tensor, key: Tensor, value: Tensor, mask: BlockMask, scaling: float) -> Tensor:
