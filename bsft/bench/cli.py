@@ -12,6 +12,7 @@ from rich.console import Console
 COMMANDS = {
     "build": ("bsft.bench.build_command", "build BehaviorBench-Open"),
     "import": ("bsft.bench.importers.command", "import other people's cases and items"),
+    "items": ("bsft.bench.caseitems.command", "make items from imported cases"),
     "audit": ("bsft.bench.audit.command", "look for what gives a benchmark's answers away"),
 }
 """name -> (module with `main(arguments) -> int`, what it does)"""

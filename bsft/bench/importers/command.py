@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import difflib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, get_args
 
-from omegaconf import MISSING, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf import MISSING
 from rich.console import Console
 
+from bsft.bench.arguments import parse
 from bsft.bench.importers import ImportedBenchmark
 from bsft.bench.importers import mederrbench as mederrbench_importer
 from bsft.bench.importers.agentclinic import UnstatedSex, import_agentclinic
@@ -26,6 +25,7 @@ from bsft.bench.records import Case
 from bsft.bench.store import BadInput, write_benchmark
 from bsft.bench.writer.options import WriterOptions
 
+COMMAND = "bsft-bench import"
 USAGE = """usage: bsft-bench import FORMAT SOURCE output=DIR [key=value ...]
 
 formats:
@@ -63,7 +63,7 @@ keys of text:
   timeout_s=120  max_retries=4  workers=4  progress=true
   redo_failed=false     ask again for texts that failed in an earlier run
 
-See docs/importing.md.
+bsft-bench items CASES makes a benchmark from the cases. See docs/importing.md.
 """
 
 
@@ -95,37 +95,6 @@ class ItemOptions(CaseOptions):
     version: str = "1"
 
 
-OptionsT = TypeVar("OptionsT")
-
-
-def parse(kind: type[OptionsT], arguments: Sequence[str]) -> OptionsT:
-    """Options of one format from `key=value` arguments.
-
-    Raises:
-        BadInput: an argument without `=`, an unknown key (with the nearest known one), a value of the wrong type, or a
-            key that is missing.
-    """
-    known = [field.name for field in fields(kind)]  # type: ignore[arg-type]
-    config = OmegaConf.structured(kind)
-    for argument in arguments:
-        key, equals, value = argument.partition("=")
-        if not equals:
-            raise BadInput(f"found {argument!r}, allowed: key=value; see bsft-bench import --help")
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
-            hint = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
-            raise BadInput(f"unknown key {key!r}{hint}")
-        try:
-            OmegaConf.update(config, key, None if value == "null" else value)
-        except OmegaConfBaseException as error:
-            raise BadInput(f"{key}: found {value!r}: {str(error).splitlines()[0]}") from None
-    if missing := sorted(OmegaConf.missing_keys(config)):
-        raise BadInput(f"{missing[0]}: missing; give {missing[0]}=...")
-    options = OmegaConf.to_object(config)
-    assert isinstance(options, kind)
-    return options
-
-
 def _choice(key: str, found: str, allowed: Sequence[str]) -> Any:
     """The value, if it is one of those allowed."""
     if found not in allowed:
@@ -138,7 +107,7 @@ def _drops_invalid(options: CaseOptions) -> bool:
 
 
 def _agentclinic(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
-    options = parse(AgentClinicOptions, arguments)
+    options = parse(AgentClinicOptions, arguments, COMMAND)
     report = ImportReport("agentclinic", str(source))
     sex = _choice("unstated_sex", options.unstated_sex, get_args(UnstatedSex))
     cases = import_agentclinic(source, report, unstated_sex=sex, drop_invalid=_drops_invalid(options))
@@ -146,13 +115,13 @@ def _agentclinic(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportRe
 
 
 def _cases(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
-    options = parse(CaseOptions, arguments)
+    options = parse(CaseOptions, arguments, COMMAND)
     report = ImportReport("cases", str(source))
     return _write_cases(read_cases(source, report, drop_invalid=_drops_invalid(options)), options.output, report)
 
 
 def _mederrbench(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
-    options = parse(NoteOptions, arguments)
+    options = parse(NoteOptions, arguments, COMMAND)
     report = ImportReport("mederrbench", str(source))
     imported = mederrbench_importer.import_mederrbench(source, normalise_case=options.normalise_case, seed=options.seed)
     _add_notes(report, [source / name for name in mederrbench_importer.SOURCE_FILES.values()])
@@ -160,7 +129,7 @@ def _mederrbench(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportRe
 
 
 def _medec(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
-    options = parse(NoteOptions, arguments)
+    options = parse(NoteOptions, arguments, COMMAND)
     report = ImportReport("medec", str(source))
     imported = import_medec(source, normalise_case=options.normalise_case, seed=options.seed)
     _add_notes(report, medec_files(source).values())
@@ -176,7 +145,7 @@ def _add_notes(report: ImportReport, files: Iterable[Path]) -> None:
 
 
 def _items(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
-    options = parse(ItemOptions, arguments)
+    options = parse(ItemOptions, arguments, COMMAND)
     report = ImportReport("items", str(source))
     drop_invalid = _choice("invalid", options.invalid, ("stop", "drop")) == "drop"
     mapping = read_mapping(Path(options.mapping))
@@ -185,7 +154,7 @@ def _items(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
 
 
 def _text(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
-    options = parse(WriterOptions, arguments)
+    options = parse(WriterOptions, arguments, COMMAND)
     check_output(Path(options.output))
     # The client is an optional dependency, and slow to import.
     from bsft.bench.writer.run import write_texts

@@ -1,0 +1,118 @@
+"""`bsft-bench items`: items from imported cases, from the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import MISSING
+from rich.console import Console
+from rich.table import Table
+
+from bsft.bench.arguments import parse
+from bsft.bench.build_command import show
+from bsft.bench.caseitems.make import make_items, specs_of
+from bsft.bench.caseitems.plan import Shares, plan
+from bsft.bench.caseitems.twins import Reasons
+from bsft.bench.importers.cases import CASES_FILE, read_cases
+from bsft.bench.importers.report import ImportReport, fresh_directory
+from bsft.bench.records import Case, Manifest
+from bsft.bench.store import BadInput, write_benchmark
+
+REPORT = "items_report.json"
+VERSION = "caseitems-1"
+"""Changes when the same cases would give other items."""
+
+USAGE = f"""usage: bsft-bench items CASES output=DIR [key=value ...]
+
+Makes a benchmark from cases, whoever wrote them: only tasks whose truth is certain from the record.
+CASES is a file of cases (JSONL) or a directory that bsft-bench import wrote.
+
+keys:
+  output=DIR        where the benchmark is written, with {REPORT}
+  name=cases        of the benchmark
+  train=0.7         part of the cases for training; cases of one diagnosis stay together
+  val=0.1           part for validation; test gets the rest
+  seed=0            decides every random choice
+
+See docs/importing.md.
+"""
+
+
+@dataclass
+class ItemsOptions:
+    """Options of `bsft-bench items`."""
+
+    output: str = MISSING
+    name: str = "cases"
+    train: float = 0.7
+    val: float = 0.1
+    seed: int = 0
+
+
+def make_benchmark(source: Path, options: ItemsOptions) -> tuple[Manifest, Reasons]:
+    """Reads cases, makes their items and writes them with the report.
+
+    Raises:
+        BadInput: the cases cannot be read, no item can be made of them, or the output holds something else.
+    """
+    file = source / CASES_FILE if source.is_dir() else source
+    report = ImportReport("items", str(source))
+    cases = list(read_cases(file, report))
+    items, reasons = make_items(plan(cases, Shares(options.train, options.val), options.seed), options.seed)
+    if not items:
+        raise BadInput(f"{file}: no item could be made of its {len(cases)} cases: {_first(reasons)}")
+    note = f"Made from {len(cases)} cases of {file.name}, SHA-256 {report.sha256[file.name]}."
+    with fresh_directory(Path(options.output)) as directory:
+        manifest = write_benchmark(
+            directory, items, specs_of(items), name=options.name, version=VERSION, seed=options.seed,
+            licence=_licence(cases), notes=[note],
+        )  # fmt: skip
+        text = json.dumps({"cases": len(cases), "sha256": report.sha256, "left_out": reasons.counts}, indent=2)
+        (directory / REPORT).write_text(text + "\n", encoding="utf-8")
+    return manifest, reasons
+
+
+def _licence(cases: Sequence[Case]) -> str:
+    return ", ".join(sorted({case.licence for case in cases}))
+
+
+def _first(reasons: Reasons) -> str:
+    return next(iter(next(iter(reasons.counts.values()))))
+
+
+def _reason_table(reasons: Reasons) -> Table:
+    table = Table("task and label", "why left out", title="left out")
+    table.add_column("cases", justify="right")
+    for what, counts in reasons.counts.items():
+        for reason, count in sorted(counts.items(), key=lambda pair: -pair[1]):
+            table.add_row(what, reason, f"{count:,}")
+    return table
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs `bsft-bench items`.
+
+    Args:
+        arguments: what follows `items`: the cases, `key=value` pairs.
+
+    Returns:
+        The exit status: 0 when a benchmark was written, 2 for bad input.
+    """
+    console = Console()
+    if not arguments or "--help" in arguments or "-h" in arguments:
+        console.print(USAGE, markup=False, highlight=False)
+        return 0
+    try:
+        if "=" in arguments[0]:
+            raise BadInput("no cases; give bsft-bench items CASES output=DIR")
+        options = parse(ItemsOptions, arguments[1:], "bsft-bench items")
+        manifest, reasons = make_benchmark(Path(arguments[0]), options)
+    except BadInput as error:
+        Console(stderr=True).print(f"bsft-bench: {error}", markup=False, highlight=False, soft_wrap=True)
+        return 2
+    show(manifest, Path(options.output), console)
+    console.print(_reason_table(reasons))
+    return 0
