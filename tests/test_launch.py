@@ -185,6 +185,67 @@ def test_a_config_may_be_printed_before_every_value_is_known(train: Train) -> No
     assert printed.code == 0 and yaml.safe_load(printed.out)["data"]["path"] == "???"
 
 
+@pytest.mark.parametrize("moment", ["plan", "prepare"])
+def test_ctrl_c_before_the_first_job_leaves_earlier_results_alone(
+    train: Train, root: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    [name] = train("seed=1").ran
+    before = {file: file.read_bytes() for file in (root / "runs" / name).iterdir()}
+
+    def interrupt(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(f"bsft.launch.command.{moment}", interrupt)
+    ended = train("seed=2")
+    assert (ended.code, ended.ran) == (130, [])
+    assert ended.err == "bsft-train: interrupted before the first job\n"
+    assert {file: file.read_bytes() for file in (root / "runs" / name).iterdir()} == before
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("seed: [1\n", "while parsing a flow sequence"),
+        ("seed:\t- 1\n  x: 2", "cannot start any token in"),
+        ("sed: 3\n", "sed: Key 'sed' not in 'Config' (In 'experiment/pilot')"),
+        ("seed: three\n", "seed: Value 'three' of type 'str' could not be converted to Integer"),
+        (
+            "defaults:\n  - override /trainer: nosuch\n",
+            "Could not find 'trainer/nosuch' Available options in",
+        ),
+        ("seed: \xff\n", "pilot.yaml: byte 27 is not UTF-8"),
+    ],
+    ids=["list", "tab", "key", "type", "option", "encoding"],
+)
+def test_a_broken_yaml_of_the_users_own_is_one_sentence(
+    train: Train, root: Path, tmp_path: Path, text: str, sentence: str
+) -> None:
+    file = tmp_path / "mine" / "experiment" / "pilot.yaml"
+    file.parent.mkdir(parents=True)
+    file.write_text(f"# @package _global_\n{text}", encoding="latin-1")
+    ended = train("--config-dir", str(tmp_path / "mine"), "experiment=pilot")
+    assert (ended.code, ended.ran, root.exists()) == (2, [], False)
+    assert ended.err.startswith("bsft-train: ") and ended.err.count("\n") == 1
+    assert sentence in ended.err and "schema_" not in ended.err
+
+
+def test_a_place_that_cannot_be_written_to_is_one_sentence(train: Train, root: Path) -> None:
+    root.write_text("a file")
+    ended = train()
+    assert (ended.code, ended.ran) == (2, [])
+    assert "status.json: Not a directory" in ended.err and ended.err.count("\n") == 1
+    assert root.read_text() == "a file"
+
+
+def test_a_cache_that_cannot_be_written_to_is_one_sentence(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cache").touch()
+    monkeypatch.setenv("BSFT_CACHE", str(tmp_path / "cache" / "below"))
+    assert launch.main(lambda _: None, ["model=tiny", f"root={root}"]) == 2
+    assert "below cannot be written to; set BSFT_CACHE to a directory that can" in capsys.readouterr().err
+
+
 # --- what is planned is what runs ---
 
 

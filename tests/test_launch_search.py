@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
-from hydra_plugins.trying import BothEnds
+from hydra.core.plugins import Plugins
 from jobs import Train
 
 from bsft.runs import METRICS
@@ -17,7 +18,8 @@ def test_a_search_runs_the_jobs_that_the_sweeper_asks_for(train: Train) -> None:
     ended = train(*SEARCH, "seed=choice(1,2,3)", "trainer.score.batch_tokens=range(500,700,100)")
     assert ended.code == 0
     assert [run.metrics()["seed"] for run in ended.runs] == [1, 3]
-    assert BothEnds.values == [run.metrics()["overall"]["macro_f1"] for run in ended.runs]
+    sweeper: Any = Plugins.instance().class_name_to_class["hydra_plugins.trying.BothEnds"]
+    assert sweeper.values == [run.metrics()["overall"]["macro_f1"] for run in ended.runs]
 
 
 def test_what_is_done_is_not_repeated(train: Train) -> None:

@@ -91,7 +91,8 @@ def test_ctrl_c_leaves_a_queued_job_that_resumes(
         patch.setattr(BehaviorLM, "training_step", interrupted)
         stopped = train(*LONG)
     assert signal.getsignal(signal.SIGINT) is handler
-    assert stopped.code == 1
+    assert stopped.code == 130
+    assert "interrupted; 0 of 1 jobs are done; the same command goes on from there" in stopped.err
     assert (stopped.run.status().state, stopped.run.status().reason) == ("queued", "interrupted")
     assert train(*LONG).code == 0
     assert_same_result(stopped.run, uninterrupted)

@@ -17,7 +17,7 @@ import hydra
 import yaml
 from hydra._internal.utils import get_args_parser
 from hydra.errors import HydraException
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.table import Table
@@ -26,7 +26,7 @@ from bsft import config as cfg
 from bsft.bench.store import BadInput
 from bsft.launch.checks import check_job
 from bsft.launch.composing import first_sentence
-from bsft.launch.planning import Plan, check_keys, plan
+from bsft.launch.planning import Plan, compose_one, plan
 from bsft.launch.prepare import prepare
 from bsft.launch.usage import usage
 from bsft.paths import config_dir
@@ -34,7 +34,7 @@ from bsft.runs import LOG, RunDirectory, job_name, register_resolver, run_direct
 
 INTERRUPTED, TERMINATED = 130, 143
 """Exit statuses after Ctrl+C and after SIGTERM."""
-_MISTAKES = (cfg.ConfigError, BadInput, HydraException, OmegaConfBaseException, yaml.YAMLError, UnicodeError, OSError)
+_MISTAKES = (cfg.ConfigError, BadInput, HydraException, OmegaConfBaseException, yaml.YAMLError, OSError)
 
 
 def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -> int:
@@ -94,8 +94,10 @@ def _run(task: Callable[[DictConfig], Any], given: list[str]) -> int:
             "--config-path and --config-name are not supported; for YAML files of your own, for example "
             "mine/experiment/pilot.yaml, use --config-dir mine experiment=pilot"
         )
-    if parsed.cfg:
-        check_keys(parsed.overrides, multirun=parsed.multirun, more_configs=parsed.config_dir)
+    if parsed.cfg == "job" and not parsed.package:
+        config = compose_one(parsed.overrides, multirun=parsed.multirun, more_configs=parsed.config_dir)
+        sys.stdout.write(OmegaConf.to_yaml(config, resolve=parsed.resolve))
+        return 0
     if parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion:
         return _hydra(task, arguments)
     planned = plan(parsed.overrides, multirun=parsed.multirun, more_configs=parsed.config_dir)

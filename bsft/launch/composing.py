@@ -27,6 +27,8 @@ from bsft.bench.store import BadInput
 from bsft.launch.keys import check_added, check_value
 from bsft.paths import config_dir
 
+_WHILE_COMPOSING = " raised while composing config:"
+
 
 class Configs:
     """What there is to compose from. Each question to Hydra's loader copies its whole repository: it is asked once."""
@@ -90,6 +92,7 @@ def open_configs(more_configs: str | None) -> Iterator[Configs]:
         directory = Path(more_configs).absolute()
         if not directory.is_dir():
             raise BadInput(f"--config-dir {more_configs}: no such directory")
+        _check_encoding(directory)
         search_path.prepend("command-line", f"file://{directory}", anchor=SearchPathQuery(provider="schema"))
     try:
         yield Configs(Hydra.create_main_hydra2("bsft-train", search_path).config_loader)
@@ -141,8 +144,24 @@ def _without_hydra(whole: DictConfig) -> DictConfig:
 
 
 def first_sentence(error: Exception) -> str:
-    """What an error of Hydra's or OmegaConf's says, in one line that begins with the key."""
-    cause = error.__cause__ or error
-    lines = [line.strip() for line in str(cause).splitlines() if line.strip()]
+    """What an error says, in one line; one of OmegaConf's begins with the key, one of a file's with its name."""
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}"
+    lines = [line.strip() for line in str(error.__cause__ or error).splitlines() if line.strip()]
     key = next((line.removeprefix("full_key: ") for line in lines if line.startswith("full_key: ")), None)
-    return f"{key}: {lines[0]}" if key else " ".join(str(error).split())
+    if key is None:
+        # Hydra appends where it searched, and counts our schemas among the options
+        words = str(error).partition("Config search path:")[0].split()
+        return " ".join(word for word in words if not word.startswith("schema_"))
+    place, raised, _ = lines[0].partition(_WHILE_COMPOSING)
+    if raised:  # by a YAML file: the reason is in the next line
+        return f"{key}: {lines[1]} ({place.rpartition(':')[0]})"
+    return f"{key}: {lines[0]}"
+
+
+def _check_encoding(directory: Path) -> None:
+    for file in sorted(directory.rglob("*.yaml")):
+        try:
+            file.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise BadInput(f"{file}: byte {error.start + 1} is not UTF-8") from None

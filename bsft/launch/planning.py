@@ -10,11 +10,12 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import Glob, IntervalSweep, Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from bsft import config as cfg
 from bsft.launch.composing import Composer, Configs, open_configs
-from bsft.runs import RunDirectory, identity, register_resolver
+from bsft.launch.prepare import is_done
+from bsft.runs import register_resolver
 
 STOCK_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
@@ -35,12 +36,6 @@ class Plan:
     @property
     def pending(self) -> list[cfg.Config]:
         return [job for job in self.jobs if job.redo or not is_done(job)]
-
-
-def is_done(config: cfg.Config) -> bool:
-    """A job is done when its directory says so *and* its recorded identity is this one's."""
-    directory = RunDirectory.of(config)
-    return directory.status().state == "done" and directory.frozen_identity() == identity(config)
 
 
 def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> Plan:
@@ -76,8 +71,11 @@ def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None =
     return Plan(jobs, multirun, any(job.dry_run for job in jobs), complete=stock or not multirun)
 
 
-def check_keys(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> None:
-    """Checks keys, options and types of a command line whose config is only to be printed; values may be missing.
+def compose_one(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> DictConfig:
+    """The config of one job, for printing: keys, options and types are checked, but values may be missing.
+
+    Args:
+        multirun: of swept keys, take one value.
 
     Raises:
         ConfigError, BadInput, HydraException: what is wrong, with the key.
@@ -87,7 +85,7 @@ def check_keys(overrides: Sequence[str], *, multirun: bool, more_configs: str | 
         for override in parsed:
             configs.check(override)
         sample = [_one_value(override, configs) for override in parsed] if multirun else list(overrides)
-        Composer(configs, {}).compose(sample)
+        return Composer(configs, {}).compose(sample)
 
 
 def _sample(configs: Configs, parsed: Sequence[Override], params: Mapping[str, object]) -> list[str]:

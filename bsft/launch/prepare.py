@@ -1,4 +1,4 @@
-"""What is written before a job starts: its frozen config, in its directory."""
+"""What lies in a job's directory before it starts: nothing yet, its frozen config, or that it is done."""
 
 from __future__ import annotations
 
@@ -8,6 +8,12 @@ from bsft import config as cfg
 from bsft.bench.store import BadInput
 from bsft.launch.checks import check_job
 from bsft.runs import RunDirectory, identity
+
+
+def is_done(job: cfg.Config) -> bool:
+    """A job is done when its directory says so *and* its recorded identity is this one's."""
+    directory = RunDirectory.of(job)
+    return directory.status().state == "done" and directory.frozen_identity() == identity(job)
 
 
 def prepare(job: cfg.Config) -> None:
@@ -35,7 +41,8 @@ def admit(job: cfg.Config) -> None:
         ConfigError, BadInput: as the pre-flight does.
     """
     check_job(job)
-    prepare(job)
+    if job.redo or not is_done(job):
+        prepare(job)
 
 
 def _start_over(path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from making import make_backbone, method_config, model_config
+from making import make_backbone, method_config
 from safetensors.torch import load_file, save_file
 
 from bsft import config as cfg
@@ -239,11 +239,6 @@ def test_weights_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
     with pytest.raises(BadInput, match="could not be loaded from the local: "):
         load(source="local", path=str(tmp_path))
-
-
-def test_an_unknown_random_model_is_refused() -> None:
-    with pytest.raises(BadInput, match=r"model\.id=gpt9: random models are llama, llama_untied, qwen2, gemma3"):
-        load_backbone(model_config("gpt9"), method_of(method_config("baseline")))
 
 
 def test_a_random_model_is_the_same_for_the_same_seed_and_leaves_the_generator_alone() -> None:
