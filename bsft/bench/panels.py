@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -61,15 +62,16 @@ def fit_panels(answers: Sequence[Answer], closeness: Matrix, size: int, seed: st
 
     Args:
         answers: what may be right, and how often.
-        closeness: `(n, n)`, symmetric, not negative: how readily two answers stand beside each other; 0: never.
+        closeness: `(n, n)`, symmetric, not negative: how readily two answers stand beside each other; 0 means never,
+            and stands on the diagonal.
         size: answers of a panel.
         seed: decides which panels are tried.
 
     Raises:
         ValueError: no weights of the panels give the answers their frequencies.
     """
-    members = _candidates(closeness, size, random.Random(seed))
-    weights = fit_weights(members, np.array([answer.weight for answer in answers]))
+    members, wanted = _candidates(closeness, size, random.Random(seed))
+    weights = fit_weights(members, wanted, np.array([answer.weight for answer in answers]))
     choices: dict[str, list[tuple[int, int]]] = {}
     chances: dict[str, list[float]] = {}
     for panel, (indices, weight) in enumerate(zip(members.tolist(), weights.tolist(), strict=True)):
@@ -79,11 +81,12 @@ def fit_panels(answers: Sequence[Answer], closeness: Matrix, size: int, seed: st
     return Panels(answers, members.tolist(), {c: (choices[c], list(accumulate(chances[c]))) for c in choices})
 
 
-def fit_weights(members: Indices, targets: Matrix) -> Matrix:
-    """Weights of panels with which every answer is in panels as often as it should be.
+def fit_weights(members: Indices, wanted: Matrix, targets: Matrix) -> Matrix:
+    """Weights of panels, as near to the wanted ones as may be, with which every answer is used as often as it should.
 
     Args:
         members: `(m, size)`, the answers of each panel.
+        wanted: `(m,)`, how often each panel should be drawn if frequencies did not matter.
         targets: `(n,)`, how often each answer should be in a panel, up to a common factor.
 
     Returns:
@@ -94,7 +97,7 @@ def fit_weights(members: Indices, targets: Matrix) -> Matrix:
     """
     size, n = members.shape[1], len(targets)
     targets = targets / targets.sum()
-    weights = np.full(len(members), 1.0 / len(members))
+    weights = wanted / wanted.sum()
     deviation = np.full(n, np.inf)
     for _ in range(ROUNDS):
         found = np.bincount(members.ravel(), np.repeat(weights, size), n) / size
@@ -107,19 +110,19 @@ def fit_weights(members: Indices, targets: Matrix) -> Matrix:
     raise ValueError(f"answers {np.flatnonzero(deviation > TOLERANCE).tolist()} have too few others to stand beside")
 
 
-def _candidates(closeness: Matrix, size: int, rng: random.Random) -> Indices:
-    """`(m, size)`: distinct panels, some from every answer, of close answers."""
-    found = set()
-    near = closeness * (1 - np.eye(len(closeness)))
-    for first in range(len(near)):
+def _candidates(closeness: Matrix, size: int, rng: random.Random) -> tuple[Indices, Matrix]:
+    """`(m, size)`: distinct panels of close answers, some from every answer, and `(m,)`: how often each was found."""
+    found: Counter[tuple[int, ...]] = Counter()
+    for first in range(len(closeness)):
         for _ in range(CANDIDATES):
             panel = [first]
-            chances = near[first]
+            chances = closeness[first]
             while len(panel) < size and chances.any():
-                panel.append(rng.choices(range(len(near)), chances.tolist())[0])
-                chances = np.minimum(chances, near[panel[-1]])
+                panel.append(rng.choices(range(len(closeness)), chances.tolist())[0])
+                chances = np.where((chances > 0) & (closeness[panel[-1]] > 0), chances + closeness[panel[-1]], 0)
             if len(panel) == size:
-                found.add(tuple(sorted(panel)))
+                found[tuple(sorted(panel))] += 1
     if not found:
-        raise ValueError(f"no {size} of {len(near)} answers can stand beside each other")
-    return np.array(sorted(found))
+        raise ValueError(f"no {size} of {len(closeness)} answers can stand beside each other")
+    panels = sorted(found)
+    return np.array(panels), np.array([float(found[panel]) for panel in panels])

@@ -23,10 +23,10 @@ from bsft.bench.splits import is_heldout
 N_OPTIONS = 4
 """Answers of an item, the right one among them."""
 
-LENGTH_SCALE_CHARACTERS, MAX_LENGTH_DIFFERENCE_CHARACTERS = 10.0, 32
+LENGTH_SCALE_CHARACTERS, MAX_LENGTH_DIFFERENCE_CHARACTERS = 20.0, 32
 """Answers of similar length stand beside each other more often, and answers of very different length never."""
 
-SPECIALTY_BONUS, DIFFERENTIAL_BONUS, OTHER_POPULATION_FACTOR = 3.0, 8.0, 0.3
+SPECIALTY_BONUS, DIFFERENTIAL_BONUS, OTHER_POPULATION_FACTOR = 30.0, 150.0, 0.1
 """How much closer conditions of one specialty are, and differentials of each other; and those that never meet."""
 
 ALLERGY_SHARE = 0.4

@@ -3,8 +3,8 @@
 The patient or a relative has told three symptoms with their times, and adds two contacts with health care; the agent
 puts one symptom and the contacts in order. Contacts come at any time, so that medicine does not tell the order.
 
-Sample: query "What is the order of the two contacts and the symptom: shaking chills?" -> "First a visit to the
-pharmacy, then shaking chills, then a call to the family doctor."
+Sample: query "Give me the order of shaking chills and the two contacts." -> "First a visit to the pharmacy, then
+shaking chills, then a call to the family doctor."
 
 Options: the true order, three other orders of the same events, one unjustified concern. Metric: accuracy.
 """
