@@ -20,6 +20,7 @@ from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
+from torch.utils.checkpoint import checkpoint
 
 from bsft import config as cfg
 from bsft.bench.store import BadInput
@@ -74,12 +75,21 @@ class BehaviorLM(LightningModule):
             inputs["attention_mask"] = batch.attention_mask
         hidden = self.backbone.hidden_states(batch.input_ids, **inputs).flatten(0, 1)
         rows = max(1, _LOGITS_AT_ONCE // self.backbone.vocabulary_size)
+        chunks = [slice(start, start + rows) for start in range(0, len(batch.positions), rows)]
         losses = []
-        for start in range(0, len(batch.positions), rows):
-            part = slice(start, start + rows)
-            logits = self.backbone.logits(hidden[batch.positions[part]]).float()
-            losses.append((F.cross_entropy(logits, batch.targets[part], reduction="none") * batch.weights[part]).sum())
+        for chunk in chunks:
+            inputs_of_chunk = hidden[batch.positions[chunk]], batch.targets[chunk], batch.weights[chunk]
+            # more chunks than one: the logits of all would be kept for the backward pass, so each is computed again
+            losses.append(
+                self._label_loss(*inputs_of_chunk)
+                if len(chunks) == 1
+                else checkpoint(self._label_loss, *inputs_of_chunk, use_reentrant=False)
+            )
         return torch.stack(losses).sum()
+
+    def _label_loss(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        logits = self.backbone.logits(hidden).float()
+        return (F.cross_entropy(logits, targets, reduction="none") * weights).sum()
 
     def training_step(self, step: Step, index: int) -> None:
         optimizer = cast(AdamW, self.optimizers())

@@ -69,8 +69,41 @@ def test_logits_are_computed_in_slices_without_changing_the_loss(monkeypatch: py
     module = module_of(backbone, NAME)
     batch = tree_batch(examples_of(backbone, [0]), behavior_weight=1.0)
     expected = module.loss_sum(batch)
+    trained = list(backbone.trainable().values())
+    gradients = torch.autograd.grad(expected, trained)
     monkeypatch.setattr("bsft.model.module._LOGITS_AT_ONCE", 1000)  # three positions of 262 logits
-    torch.testing.assert_close(module.loss_sum(batch), expected)
+    found = module.loss_sum(batch)
+    torch.testing.assert_close(found, expected)
+    for mine, theirs in zip(torch.autograd.grad(found, trained), gradients, strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_kept_for_the_backward_pass_does_not_grow_with_the_vocabulary(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the 262,144 tokens of Gemma 3, the logits of one label take a megabyte."""
+    monkeypatch.setattr("bsft.model.module._LOGITS_AT_ONCE", 1 << 18)
+
+    def kept_bytes(n_tokens: int) -> int:
+        backbone = make_backbone(method=method_config("general_sft"))
+        backbone.causal.resize_token_embeddings(n_tokens, mean_resizing=False)
+        backbone.causal.requires_grad_(False)
+        examples = examples_of(backbone, [0, 1], method_config("general_sft"))
+        batch = flat_batch(examples, pad_id=0, behavior_weight=1.0)
+        seen: dict[int, int] = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            if tensor.data_ptr() != backbone.causal.get_output_embeddings().weight.data_ptr():
+                seen[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+            hidden = torch.randn(len(batch.positions), backbone.causal.config.hidden_size, requires_grad=True)
+            monkeypatch.setattr(backbone, "hidden_states", lambda *_, **__: hidden[None])
+            batch.positions = torch.arange(len(batch.positions))
+            module_of(backbone).loss_sum(batch)
+        assert len(batch.positions) > 20
+        return sum(seen.values())
+
+    assert kept_bytes(262_144) < 262_144 * 4, "less than the logits of one label"
 
 
 # --- a step ---------------------------------------------------------------------------------------------------------
