@@ -13,15 +13,16 @@ import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from bsft.bench import engine
 from bsft.bench.bank.load import load_bank
 from bsft.bench.casefile import open_case
-from bsft.bench.engine import engine_sha256
 from bsft.bench.foils import load_foils
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest
 from bsft.bench.splits import CasePlan, plan_cases
@@ -71,7 +72,7 @@ class Shard:
 
 def identity(spec: BuildSpec) -> str:
     """Fingerprint of everything that determines the items: the spec, the version, and the engine's own files."""
-    parts = [VERSION, SCHEMA_VERSION, asdict(spec), engine_sha256()]
+    parts = [VERSION, SCHEMA_VERSION, asdict(spec), engine.sha256_of()]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
@@ -104,6 +105,8 @@ def build(spec: BuildSpec, output: Path, *, workers: int = 1, progress: bool = T
         replace_directory(scratch, output)
     except OSError as error:
         raise BadInput(f"{output}: could not be written: {error.strerror}; build again to go on from here") from error
+    except BrokenProcessPool as error:
+        raise BadInput("a worker was killed, perhaps for want of memory; build again to go on from here") from error
     return manifest
 
 

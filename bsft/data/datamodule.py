@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
@@ -29,6 +30,11 @@ class BehaviorBenchDataModule(LightningDataModule):
         self.behavior_weight = method.behavior.loss_weight if isinstance(method, cfg.BehaviorSftConfig) else 0.0
         self.train_items: Items | None = None
         self.plan: list[list[int]] = []
+        on_cuda = config.trainer.accelerator == "cuda" or (
+            config.trainer.accelerator == "auto" and torch.cuda.is_available()
+        )
+        # on a GPU, a process of its own makes steps ahead; on a CPU it would take its time from the training
+        self.n_workers = int(on_cuda)
 
     def setup(self, stage: str) -> None:
         if stage == "fit" and self.train_items is None:
@@ -67,12 +73,25 @@ class BehaviorBenchDataModule(LightningDataModule):
         steps = self.steps(rank=trainer.global_rank, world_size=trainer.world_size)
         sampler = Remaining(steps, trainer.global_step)
         # a loader draws a number when it starts; from the global generator, a resumed training would draw one more
-        return DataLoader(steps, batch_size=None, sampler=sampler, generator=torch.Generator())
+        return DataLoader(
+            steps,
+            batch_size=None,
+            sampler=sampler,
+            generator=torch.Generator(),
+            num_workers=self.n_workers,
+            multiprocessing_context="fork" if self.n_workers else None,
+            worker_init_fn=_tokenise_on_one_thread,
+        )
 
     def val_dataloader(self) -> DataLoader[Any]:
         data = self.config.data
         candidates = self.candidates(data.val_split, data.max_val_items)
         return DataLoader(_Whole(candidates), batch_size=None, generator=torch.Generator())
+
+
+def _tokenise_on_one_thread(worker: int) -> None:
+    """A forked process may not use the threads of the one that it was forked from."""
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 
 class _Whole(Dataset[list[Candidates]]):

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from bsft.bench import build as build_module
@@ -129,3 +133,25 @@ def test_help_and_unknown_commands(capsys: pytest.CaptureFixture[str]) -> None:
 def test_short_keys_are_understood() -> None:
     options = parse(["output=x", "seed=4", "n_cases=50", "workers=2"])
     assert (options.data.seed, options.data.n_cases, options.workers) == (4, 50, 2)
+
+
+COMMAND = "import sys; from bsft.bench.cli import main; sys.exit(main(sys.argv[1:]))"
+
+
+@pytest.mark.slow
+def test_a_killed_build_takes_its_workers_along_and_goes_on(tmp_path: Path) -> None:
+    arguments = ["build", "n_cases=1200", f"output={tmp_path / 'killed'}", "workers=2", "progress=false"]
+    with subprocess.Popen([sys.executable, "-c", COMMAND, *arguments]) as started:
+        while not (made := list(tmp_path.glob(".killed.*/*.json"))):
+            assert started.poll() is None
+            time.sleep(0.05)
+        family = psutil.Process(started.pid).children(recursive=True)
+        started.kill()
+    assert psutil.wait_procs(family, timeout=30)[1] == []
+    times = {file: file.with_suffix("").stat().st_mtime_ns for file in made}
+    assert main(arguments) == 0
+    assert {file: (tmp_path / "killed" / file.stem).stat().st_mtime_ns for file in made} == times
+    build(BuildSpec(n_cases=1200), tmp_path / "whole", progress=False)
+    assert {file.name for file in tmp_path.iterdir()} == {"killed", "whole"}
+    for file in (tmp_path / "whole").iterdir():
+        assert file.read_bytes() == (tmp_path / "killed" / file.name).read_bytes(), file.name

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from making import items_of, make_backbone, make_config, make_renderer, method_config
@@ -200,3 +201,12 @@ def test_twins_are_shortened_alike(benchmark: Benchmark) -> None:
 def test_the_behaviour_weight_is_zero_for_methods_without_tokens(benchmark: Benchmark) -> None:
     assert datamodule(benchmark, "general_sft").behavior_weight == 0
     assert datamodule(benchmark, "behavior_sft").behavior_weight == 1
+
+
+def test_a_worker_makes_the_same_steps(benchmark: Benchmark) -> None:
+    module = datamodule(benchmark)
+    expected = [_targets(step) for step in module.train_dataloader()]
+    module.n_workers = 1
+    random_state = torch.random.get_rng_state()
+    assert [_targets(step) for step in module.train_dataloader()] == expected
+    assert torch.equal(torch.random.get_rng_state(), random_state)
