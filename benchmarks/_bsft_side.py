@@ -71,6 +71,7 @@ class _GatedData(BehaviorBenchDataModule):
         renderer = Renderer(backbone.tokenizer, method_of(task.config.method), vocabulary=None)
         super().__init__(task.config, obtain(task.config.data), renderer, batching=task.config.trainer.batching)
         self._gate, self._task, self._backbone = gate, task, backbone
+        self.n_workers = 0  # the gate is asked in this process
 
     def setup(self, stage: str) -> None:
         self.plan = [list(range(len(self._task.examples)))] * _MANY_STEPS
