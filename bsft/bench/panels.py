@@ -97,7 +97,7 @@ def fit_weights(members: Indices, wanted: Matrix, targets: Matrix) -> Matrix:
     """
     size, n = members.shape[1], len(targets)
     targets = targets / targets.sum()
-    weights = wanted / wanted.sum()
+    weights: Matrix = wanted / wanted.sum()
     deviation = np.full(n, np.inf)
     for _ in range(ROUNDS):
         found = np.bincount(members.ravel(), np.repeat(weights, size), n) / size

@@ -179,7 +179,7 @@ def test_handoffs_combine_two_true_and_two_false_details() -> None:
 
 
 def test_image_items_carry_their_figure() -> None:
-    kinds = Counter()
+    kinds: Counter[str] = Counter()
     for item in of_task("image_reasoning"):
         assert len(item.images) == 1 and item.images[0].alt in item.gold.text
         assert item.turns[-1].speaker == "Figure"

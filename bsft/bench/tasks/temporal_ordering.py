@@ -17,7 +17,7 @@ from itertools import permutations
 
 from bsft.bench.casefile import CaseFile
 from bsft.bench.person import ago
-from bsft.bench.records import Item, TaskSpec
+from bsft.bench.records import Item, Role, TaskSpec
 from bsft.bench.scene import Slot
 from bsft.bench.tasks.common import answer_item, question, replies_of
 from bsft.bench.wordings import allowed, pick
@@ -66,5 +66,5 @@ def _hours(place: int, symptom_hours: float, rng: random.Random) -> list[float]:
 def _contacts_slot(case: CaseFile, told: dict[str, str], rng: random.Random) -> Slot:
     (p, p_time), (q, q_time) = rng.sample(list(told.items()), 2)
     line = pick(case.words.replies.contacts_line, case.edition, rng)
-    speaker, role = ("Patient", "patient") if case.speaks_for_self else case.relative
-    return Slot("contacts", speaker, role, line, {"p": p, "tp": p_time, "q": q, "tq": q_time})
+    teller: tuple[str, Role] = ("Patient", "patient") if case.speaks_for_self else case.relative
+    return Slot("contacts", *teller, line, {"p": p, "tp": p_time, "q": q, "tq": q_time})
