@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from bsft.bench.bank.load import Bank
@@ -13,8 +13,8 @@ from bsft.bench.foils import Foils
 from bsft.bench.layouts import LAYOUTS, SPEAKERS, SPECIALTY_NAMES, TALKING_AGE_YEARS, UNABLE_TO_TELL
 from bsft.bench.person import Person, ago
 from bsft.bench.records import Case, Fact, Role
-from bsft.bench.scene import Scene, Slot
-from bsft.bench.simulate import DISPLAYED_VITALS, VITAL_PHRASES, Simulator, number
+from bsft.bench.scene import Scene, Slot, fill
+from bsft.bench.simulate import DISPLAYED_VITALS, VITAL_PHRASES, Simulator, number, uncritical
 from bsft.bench.wordings import Edition, Words, pick
 
 SHOWN_LABS, SHOWN_VITALS, SHOWN_EVENTS = 3, 3, 3
@@ -109,10 +109,13 @@ class CaseFile:
     def labs(self) -> tuple[str, ...]:
         """Analytes of the table: one or two characteristic ones, the rest normal, shuffled.
 
-        One of the normal ones has critical limits, if the condition lists such an analyte.
+        One of the normal ones has critical limits, if the condition lists such an analyte. Results that are always
+        critical in the condition are left out: what is critical and unnoticed is always injected.
         """
         rng = self.rng("labs")
-        shown = rng.sample(sorted(self.condition.labs), rng.choice((1, 2)))
+        labs = self.condition.labs
+        usable = [a for a in sorted(labs) if uncritical(self.bank.analytes[a], labs[a], self.person) is not None]
+        shown = rng.sample(usable, rng.choice((1, 2)))
         normal = rng.sample(sorted(self.condition.normal_labs), len(self.condition.normal_labs))
         normal.sort(key=lambda a: not self.has_limits(a))
         shown.append(normal.pop(0))
@@ -127,12 +130,15 @@ class CaseFile:
 
     @cached_property
     def vitals(self) -> tuple[str, ...]:
-        """Vital signs shown; at least one of them is normal in the condition, where there is one."""
+        """Vital signs shown, none that is always critical in the condition; one is normal, where there is one."""
         rng = self.rng("vitals")
-        normal = [v for v in DISPLAYED_VITALS if v not in self.condition.vitals]
-        shown = rng.sample(DISPLAYED_VITALS, SHOWN_VITALS)
+        changed = self.condition.vitals
+        normal = [v for v in DISPLAYED_VITALS if v not in changed]
+        critical = [v for v in changed if uncritical(self.bank.vitals[v], changed[v], self.person) is None]
+        usable = [v for v in DISPLAYED_VITALS if v not in critical]
+        shown = rng.sample(usable, min(SHOWN_VITALS, len(usable)))
         if normal and not set(normal) & set(shown):
-            shown[rng.randrange(SHOWN_VITALS)] = rng.choice(normal)
+            shown[rng.randrange(len(shown))] = rng.choice(normal)
         return tuple(sorted(shown, key=DISPLAYED_VITALS.index))
 
     @cached_property
@@ -193,6 +199,10 @@ class CaseFile:
         template = pick(wordings, self.edition, self.rng(f"wording {slot_id}"))
         return Slot(slot_id, speaker[0], speaker[1], template, {**self.fields, **fields})
 
+    def remark(self, label: str, fields: Mapping[str, str], rng: random.Random) -> str:
+        """Somebody's words that the matter of `label` is known and being dealt with."""
+        return fill(pick(self.words.replies.resolutions[label], self.edition, rng), {**self.fields, **fields})
+
     def speaker(self, slot_id: str, choices: Iterable[tuple[str, Role]]) -> tuple[str, Role]:
         return self.rng(f"speaker {slot_id}").choice(list(choices))
 
@@ -213,6 +223,8 @@ class CaseFile:
         speaker = self.speaker(slot_id, SPEAKERS[slot_id])
         if slot_id == "observations":
             slot = self.slot(slot_id, dialogue[slot_id], speaker, **self._vital_fields())
+            shown = ", ".join(f"{{v{i}}}" for i in range(len(self.vitals)))
+            slot = replace(slot, template=slot.template.replace("{vitals}", shown))
             if not self.is_lateral:
                 return slot
             # The unaffected side is named as well, so that naming both sides says nothing.

@@ -1,4 +1,4 @@
-"""Allergens and past illnesses for conflicts and for their clean twins, with the same overall frequencies.
+"""Allergens for conflicts and for their clean twins, with the same overall frequencies.
 
 A conflict between an allergy and an order is a *combination*. If allergens that cause conflicts were commoner in
 perturbed scenes than in clean ones, counting words would find the conflict without reading. So for every condition
@@ -9,7 +9,7 @@ that do not; the foils are fitted so that both give the same frequencies over th
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from bsft.bench.bank.load import Bank, load_bank
 from bsft.bench.bank.schema import Condition
 from bsft.bench.splits import is_heldout
-from bsft.bench.wordings import Words, load_words
 
 Matrix = NDArray[np.float64]
 
@@ -98,12 +97,10 @@ class Foils:
 
     bank: Bank
     allergens: Matched
-    hazards: Matched
 
     def home_weights(self, condition: Condition) -> list[float]:
         """How often each home medicine is the one that is shown: those that can conflict more often."""
-        targets = [matched.targets.get(condition.id) for matched in (self.allergens, self.hazards)]
-        return _home_weights(condition, [target for target in targets if target is not None])
+        return _home_weights(condition, self.allergens.targets.get(condition.id))
 
     def draw_allergens(self, condition: Condition, home_drug: str, rng: random.Random) -> tuple[str, ...]:
         """Allergens for the record of a case without conflict: a foil where a conflict is possible."""
@@ -131,10 +128,6 @@ def _allergy_groups(bank: Bank, drugs: Sequence[str]) -> set[str]:
     return {group for drug in drugs if drug in bank.drugs for group in bank.drugs[drug].allergy_groups}
 
 
-def _avoid_in(bank: Bank, drugs: Sequence[str]) -> set[str]:
-    return {state for drug in drugs if drug in bank.drugs for state in bank.drugs[drug].avoid_in}
-
-
 @dataclass(frozen=True)
 class _Row:
     """One condition's part of the matching."""
@@ -157,80 +150,64 @@ def order_conflicts(bank: Bank, condition: Condition) -> tuple[list[str], list[s
     return (first, second) if first and second else None
 
 
-def _allergen_rows(bank: Bank, words: Words) -> tuple[tuple[str, ...], list[_Row]]:
+def unnamed_order_conflicts(bank: Bank, condition: Condition) -> tuple[list[str], list[str]] | None:
+    """The same without allergens that are named like one of the drugs, and would be recognised by their name."""
+    conflicts = order_conflicts(bank, condition)
+    if conflicts is None:
+        return None
+    drugs = [*condition.first_line.drugs, *condition.alternative.drugs]
+    first, second = ([name for name in names if not _is_named(name, drugs)] for names in conflicts)
+    return (first, second) if first and second else None
+
+
+def _is_named(allergen: str, drugs: Sequence[str]) -> bool:
+    """Whether an allergen shares a word with the drugs."""
+    return bool(set(allergen.split()) & {word for drug in drugs for word in drug.split()})
+
+
+def _allergen_rows(bank: Bank) -> tuple[tuple[str, ...], list[_Row]]:
     names = tuple(name for name, allergen in bank.allergens.items() if allergen.forbids)
     forbids = {name: set(bank.allergens[name].forbids) for name in names}
     rows = []
     for condition in bank.conditions.values():
-        target, other = _allergy_target(bank, condition), _hazard_target(bank, words, condition)
-        if target is None:
+        target = _allergy_target(bank, condition)
+        if target is None or not (shown := _share(condition, target)):
             continue
         groups = set(bank.drugs[target.drug].allergy_groups)
-        conflicts = np.array([bank.allergens[n].common ** 0.5 if groups & forbids[n] else 0.0 for n in names])
+        conflicting = [n for n in names if groups & forbids[n] and not _is_named(n, _drugs_of(condition))]
+        conflicts = np.array([bank.allergens[n].common ** 0.5 if n in conflicting else 0.0 for n in names])
         everything = _allergy_groups(bank, _drugs_of(condition))
         allowed = np.array([float(not everything & forbids[n]) for n in names])
-        kept = 1.0 if order_conflicts(bank, condition) is None else 1.0 - ORDER_SHARE
-        rows.append(_Row(condition, target, conflicts, allowed, kept * _share(condition, target, other)))
+        kept = 1.0 if unnamed_order_conflicts(bank, condition) is None else 1.0 - ORDER_SHARE
+        rows.append(_Row(condition, target, conflicts, allowed, kept * shown))
     return names, rows
 
 
-def _hazard_rows(bank: Bank, words: Words) -> tuple[tuple[str, ...], list[_Row]]:
-    names = tuple(words.threads.hazards)
-    rows = []
-    for condition in bank.conditions.values():
-        spoken = _mentions(condition)
-        silent = np.array([float(not any(part in spoken for part in (n, _last_word(words, n)))) for n in names])
-        target, other = _hazard_target(bank, words, condition), _allergy_target(bank, condition)
-        if target is None:
-            continue
-        states = set(bank.drugs[target.drug].avoid_in)
-        conflicts = np.array([float(n in states) for n in names]) * silent
-        everything = _avoid_in(bank, _drugs_of(condition))
-        allowed = np.array([float(n not in everything) for n in names]) * silent
-        rows.append(_Row(condition, target, conflicts, allowed, _share(condition, target, other)))
-    return names, rows
-
-
-def _last_word(words: Words, hazard: str) -> str:
-    return words.threads.hazards[hazard].split()[-1]
-
-
-def _mentions(condition: Condition) -> str:
-    """Illnesses that belong to the condition already, as one text."""
-    names = [condition.name, *(h.name for h in condition.history), *(d.name for d in condition.differentials)]
-    return " ".join([*names, *(m.treats for m in condition.medications)]).lower()
-
-
-def _target(bank: Bank, condition: Condition, usable: Callable[[str], bool]) -> Target | None:
+def _allergy_target(bank: Bank, condition: Condition) -> Target | None:
     """The ordered drug if it can conflict, otherwise the first home medicine that can."""
     main = condition.first_line.dose.drug if condition.first_line.dose is not None else None
     for drug in [main] if main is not None else condition.first_line.drugs[:1]:
-        if drug in bank.drugs and usable(drug):
+        if drug in bank.drugs and bank.drugs[drug].allergy_groups:
             return Target(drug, True)
     for medication in condition.medications:
-        if medication.drug in bank.drugs and usable(medication.drug):
+        if medication.drug in bank.drugs and bank.drugs[medication.drug].allergy_groups:
             return Target(medication.drug, False)
     return None
 
 
-def _allergy_target(bank: Bank, condition: Condition) -> Target | None:
-    return _target(bank, condition, lambda drug: bool(bank.drugs[drug].allergy_groups))
+def _home_weights(condition: Condition, target: Target | None) -> list[float]:
+    causal = [m.drug for m in condition.medications if m.drug in condition.name]
+    if causal:  # Digoxin toxicity without digoxin at home would be a riddle of its own.
+        return [float(m.drug in causal) for m in condition.medications]
+    preferred = "" if target is None or target.ordered else target.drug
+    return [m.probability * (TARGET_BOOST if m.drug == preferred else 1.0) for m in condition.medications]
 
 
-def _hazard_target(bank: Bank, words: Words, condition: Condition) -> Target | None:
-    return _target(bank, condition, lambda drug: bool(set(words.threads.hazards) & set(bank.drugs[drug].avoid_in)))
-
-
-def _home_weights(condition: Condition, targets: Sequence[Target]) -> list[float]:
-    preferred = {target.drug for target in targets if not target.ordered}
-    return [m.probability * (TARGET_BOOST if m.drug in preferred else 1.0) for m in condition.medications]
-
-
-def _share(condition: Condition, target: Target, other: Target | None) -> float:
+def _share(condition: Condition, target: Target) -> float:
     """How often a case of the condition shows the target drug at all."""
     if target.ordered:
         return 1.0
-    weights = _home_weights(condition, [target] if other is None else [target, other])
+    weights = _home_weights(condition, target)
     shown = sum(w for w, m in zip(weights, condition.medications, strict=True) if m.drug == target.drug)
     return shown / sum(weights)
 
@@ -259,5 +236,5 @@ def _matched(names: tuple[str, ...], rows: Sequence[_Row]) -> Matched:
 @cache
 def load_foils() -> Foils:
     """The matched names of the bank that ships with the package."""
-    bank, words = load_bank(), load_words()
-    return Foils(bank, _matched(*_allergen_rows(bank, words)), _matched(*_hazard_rows(bank, words)))
+    bank = load_bank()
+    return Foils(bank, _matched(*_allergen_rows(bank)))

@@ -11,6 +11,9 @@ from bsft.bench.scene import Scene
 DOSE_FACTOR = 2.5
 """A dose this many times beyond the usual range is recognisably wrong."""
 
+Limits = tuple[float | None, float | None]
+"""A lower and an upper limit; None where there is none."""
+
 MICROGRAMS = {"micrograms": 1.0, "mg": 1e3, "g": 1e6}
 
 
@@ -19,8 +22,9 @@ def value_is_impossible(analyte: Analyte, value: float) -> bool:
     return not analyte.plausible.low <= value <= analyte.plausible.high
 
 
-def value_is_critical(entry: Analyte | Vital, value: float) -> bool:
-    low, high = entry.critical_low, entry.critical_high
+def value_is_critical(entry: Analyte | Vital, value: float, limits: Limits | None = None) -> bool:
+    """Whether a value is beyond the entry's own limits, or beyond those given: a child's may differ."""
+    low, high = limits or (entry.critical_low, entry.critical_high)
     return (low is not None and value < low) or (high is not None and value > high)
 
 

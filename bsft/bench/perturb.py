@@ -14,20 +14,24 @@ from dataclasses import dataclass
 
 from bsft.bench.bank.schema import Analyte, Range
 from bsft.bench.casefile import CaseFile
-from bsft.bench.records import Perturbation
+from bsft.bench.records import Perturbation, Role
 from bsft.bench.scene import Scene, Slot
 from bsft.bench.simulate import lab_row, number, reference_range
-from bsft.bench.wordings import allowed, pick
+from bsft.bench.wordings import allowed
 
 HELDOUT_KINDS = frozenset({"error/age", "error/unit", "consistency/clock"})
 """Kinds that only the split `test_heldout` contains; each shares its label with a kind that is trained."""
 
-OPENING_TURNS = 2
+OPENING_TURNS = 1
 """Side threads come after the opening."""
 
-LATE_SHARE = 0.6
-"""How often a side thread stands at the end of a scene, where it leaves the prefix shared with the other items."""
+LATE_SHARE = 0.25
+"""How often a side thread is put at the end of a scene; otherwise it stands anywhere after the opening."""
 
+REMARKING: tuple[tuple[str, Role], ...] = (
+    ("Attending", "attending"), ("Consultant", "consultant"), ("Resident", "resident"), ("Nurse", "nurse"),
+)  # fmt: skip
+"""Who says that a matter is known and being dealt with."""
 
 PROPER_NAMES = frozenset({"Doppler", "Kernig", "Rinne", "Weber", "Glasgow", "Epley"})
 
@@ -49,6 +53,8 @@ class Pair:
     claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
     """Fields of the claims that this pair decides itself, e.g. the analyte that was changed."""
     urgent: bool = False
+    partner: str = ""
+    """The slot without which the problem cannot be seen, if there is one that may stand after `slot`."""
 
     @property
     def before(self) -> str:
@@ -81,13 +87,19 @@ def place(case: CaseFile, scene: Scene, rng: random.Random, *slots: Slot) -> Sce
     return scene
 
 
+def other_side_in(text: str, side: str, other_side: str) -> str:
+    """The text with one side in place of the other; "right" is no part of "bright"."""
+    return re.sub(rf"\b{side}\b", other_side, text)
+
+
 def name_other_side(case: CaseFile, scene: Scene, rng: random.Random, *, flipped: str) -> Scene | None:
     """Lets the nurse name the unaffected side until flipping the mentions in `flipped` exchanges the counts.
 
     Word counts then hold no information on the flip. None where that would take too many lines, or fewer mentions.
     """
     words = re.findall(r"\b(?:left|right)\b", scene.text.lower())
-    missing = words.count(case.side) - flipped.count(case.side) - words.count(case.other_side)
+    turned = len(re.findall(rf"\b{case.side}\b", flipped))
+    missing = words.count(case.side) - turned - words.count(case.other_side)
     lines = list(allowed(case.words.threads.other_side_lines, case.edition))
     rng.shuffle(lines)
     if missing == 0:
@@ -98,23 +110,21 @@ def name_other_side(case: CaseFile, scene: Scene, rng: random.Random, *, flipped
     return place(case, scene, rng, Slot("other side", "Nurse", "nurse", template, case.fields))
 
 
-def aside(case: CaseFile, rng: random.Random) -> Slot:
-    """Somebody has dealt with a matter of no importance."""
-    return Slot("aside", "Nurse", "nurse", pick(case.words.threads.asides, case.edition, rng), {})
+def settle(
+    case: CaseFile, scene: Scene, pair: Pair, label: str, fields: Mapping[str, str], rng: random.Random
+) -> Scene:
+    """Lets somebody say that the matter of `label` is known and being dealt with, once the pair's own is visible."""
+    seen = max(scene.index(name) for name in (pair.slot, pair.partner) if name)
+    speaker, role = rng.choice(REMARKING)
+    line = case.remark(label, fields, rng)
+    return scene.insert(rng.randint(seen + 1, len(scene.slots)), Slot(f"remark {label}", speaker, role, line, {}))
 
 
-def remark(case: CaseFile, pair: Pair, fields: Mapping[str, str], rng: random.Random) -> Scene:
-    """The perturbed scene in which somebody says that the problem is known and being dealt with."""
-    template = pick(case.words.replies.resolutions[pair.label], case.edition, rng)
-    scene = pair.perturbed
-    if pair.kind.startswith("ambiguity/"):
-        # Who was ambiguous makes it clear in the next breath.
-        locus = scene[pair.slot]
-        clarified = Slot("remark", locus.speaker, locus.role, template, case.fields)
-        return scene.insert(scene.index(pair.slot) + 1, clarified)
-    speaker = rng.choice(("Attending", "Consultant", "Resident"))
-    role = {"Attending": "attending", "Consultant": "consultant", "Resident": "resident"}[speaker]
-    return scene.append(Slot("remark", speaker, role, template, {**case.fields, **fields}))  # type: ignore[arg-type]
+def clarify(case: CaseFile, scene: Scene, slot_id: str, label: str, rng: random.Random) -> Scene:
+    """Lets the speaker of an instruction say in the next breath which thing is meant."""
+    asking = scene[slot_id]
+    line = Slot(f"remark {label}", asking.speaker, asking.role, case.remark(label, {}, rng), {})
+    return scene.insert(scene.index(slot_id) + 1, line)
 
 
 def row_of(case: CaseFile, analyte_id: str) -> str:

@@ -91,6 +91,11 @@ class Scene:
         position = self.index(slot.id)
         return Scene((*self.slots[:position], slot, *self.slots[position + 1 :]))
 
+    def without(self, slot_id: str) -> Scene:
+        """The scene without a slot."""
+        position = self.index(slot_id)
+        return Scene((*self.slots[:position], *self.slots[position + 1 :]))
+
     def insert(self, position: int, *slots: Slot) -> Scene:
         return Scene((*self.slots[:position], *slots, *self.slots[position:]))
 

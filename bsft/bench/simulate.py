@@ -30,6 +30,12 @@ VITAL_PHRASES = {
 }
 """Name and spoken form of the vital signs that scenes show."""
 
+MIN_UNCRITICAL_STEPS = 3
+"""A characteristic range of fewer printed values outside the critical ones would pin the value to the limit."""
+
+TOGETHER = {"neutrophils": "white_cells", "haematocrit": "haemoglobin", "diastolic_bp_mmhg": "systolic_bp_mmhg"}
+"""Results that move with another one: both are drawn with the same noise."""
+
 
 def reference_range(entry: Analyte | Vital, person: Person) -> Range:
     """The reference range for this patient's age and sex."""
@@ -41,6 +47,22 @@ def reference_range(entry: Analyte | Vital, person: Person) -> Range:
     chosen = by_sex or entry.reference
     assert chosen is not None  # the schema demands one of them
     return chosen
+
+
+def critical_limits(entry: Analyte | Vital, person: Person) -> tuple[float | None, float | None]:
+    """The limits beyond which a value calls for action at once, for this patient's age."""
+    if isinstance(entry, Vital) and person.is_child and entry.reference_child is not None:
+        return entry.critical_low_child, entry.critical_high_child
+    return entry.critical_low, entry.critical_high
+
+
+def uncritical(entry: Analyte | Vital, values: Range, person: Person) -> Range | None:
+    """The part of a characteristic range that is not critical; None where hardly anything of it is left."""
+    step = 10.0**-entry.decimals
+    low, high = critical_limits(entry, person)
+    first = values.low if low is None else max(values.low, low + step)
+    last = values.high if high is None else min(values.high, high - step)
+    return Range(low=first, high=last) if last - first >= MIN_UNCRITICAL_STEPS * step else None
 
 
 def number(value: float, decimals: int) -> str:
@@ -139,9 +161,10 @@ class Simulator:
 
     def _vitals(self, condition: Condition, person: Person, severity: float, rng: random.Random) -> Iterable[Fact]:
         drawn: dict[str, float] = {}
+        noise = rng.random()
         for vital_id in (*DISPLAYED_VITALS, "diastolic_bp_mmhg"):
-            vital = self.bank.vitals[vital_id]
-            drawn[vital_id] = _draw(vital, vital_id, condition, condition.vitals.get(vital_id), person, severity, rng)
+            vital, own = self.bank.vitals[vital_id], _own_rng(noise, vital_id)
+            drawn[vital_id] = _draw(vital, vital_id, condition, condition.vitals.get(vital_id), person, severity, own)
         if drawn["diastolic_bp_mmhg"] > 0.75 * drawn["systolic_bp_mmhg"]:
             drawn["diastolic_bp_mmhg"] = float(round(drawn["systolic_bp_mmhg"] * rng.uniform(0.55, 0.72)))
         for vital_id, value in drawn.items():
@@ -154,8 +177,9 @@ class Simulator:
             )  # fmt: skip
 
     def _labs(self, condition: Condition, person: Person, severity: float, rng: random.Random) -> Iterable[Fact]:
+        noise = rng.random()
         for analyte_id in (*condition.labs, *condition.normal_labs):
-            yield self.lab(analyte_id, condition, person, severity, rng)
+            yield self.lab(analyte_id, condition, person, severity, _own_rng(noise, analyte_id))
 
     def lab(self, analyte_id: str, condition: Condition, person: Person, severity: float, rng: random.Random) -> Fact:
         """A result of this analyte: characteristic if the condition says so, otherwise normal."""
@@ -168,6 +192,11 @@ class Simulator:
         )  # fmt: skip
 
 
+def _own_rng(noise: float, entry_id: str) -> random.Random:
+    """The generator of one result; results that move together have the same one."""
+    return random.Random(f"{noise} {TOGETHER.get(entry_id, entry_id)}")
+
+
 def lab_row(analyte: Analyte, value: float, reference: Range) -> str:
     """A row of a laboratory table: "Potassium 4.1 mmol/L (ref 3.5-5.3)"."""
     return f"{analyte.name} {measured(analyte, value)} ({reference_text(analyte, reference)})"
@@ -176,6 +205,8 @@ def lab_row(analyte: Analyte, value: float, reference: Range) -> str:
 def measured(analyte: Analyte, value: float) -> str:
     """A result with its unit, if it has one: "4.1 mmol/L"."""
     shown = number(value, analyte.decimals)
+    if analyte.detection_limit is not None and value < analyte.detection_limit:
+        shown = f"<{number(analyte.detection_limit, analyte.decimals)}"
     return shown if analyte.unit in ("", "pH", "ratio") else f"{shown} {analyte.unit}"
 
 
@@ -240,17 +271,16 @@ def _draw(
         low = reference.low + (0.15 if reference.low > entry.plausible.low else 0.1) * span
         value = rng.uniform(low, reference.high - 0.2 * span)
     else:
-        position = min(max(severity + rng.gauss(0, 0.12), 0), 1)
+        position = _reflected(severity + rng.gauss(0, 0.12))
         if entry_id in condition.labs_fall:
             position = 1 - position
-        value = characteristic.low + position * (characteristic.high - characteristic.low)
-    value = round(value, entry.decimals)
-    step = 10.0**-entry.decimals
-    if person.is_child and entry.reference_child is not None:
-        return value
-    # Simulated results stay short of the critical limits: a critical value is always an injected one.
-    if entry.critical_low is not None:
-        value = max(value, round(entry.critical_low + step, entry.decimals))
-    if entry.critical_high is not None:
-        value = min(value, round(entry.critical_high - step, entry.decimals))
-    return value
+        # A critical value is always an injected one, unless the condition knows no other; scenes leave that one out.
+        values = uncritical(entry, characteristic, person) or characteristic
+        value = values.low + position * (values.high - values.low)
+    return round(value, entry.decimals)
+
+
+def _reflected(position: float) -> float:
+    """A position folded back into [0, 1]: cutting it off would pile values up at the ends."""
+    position = abs(position)
+    return position if position <= 1 else max(0.0, 2 - position)

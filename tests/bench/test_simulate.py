@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 
 import pytest
 from engine_cases import all_cases, case_of
@@ -11,7 +12,7 @@ from bsft.bench.bank.load import load_bank
 from bsft.bench.oracle import allergy_conflict, value_is_critical
 from bsft.bench.person import Person, ago
 from bsft.bench.records import Case
-from bsft.bench.simulate import draw_person, reference_range
+from bsft.bench.simulate import critical_limits, draw_person, reference_range
 
 
 @pytest.mark.parametrize(
@@ -62,17 +63,47 @@ def test_characteristic_results_are_abnormal_where_the_bank_says_so_and_normal_o
             assert reference.low <= fact.value <= reference.high, fact
 
 
-def test_clean_cases_of_adults_hold_no_critical_result_and_no_forbidden_drug() -> None:
+def test_shown_results_are_not_critical_and_no_drug_is_forbidden() -> None:
     bank = load_bank()
     for case in all_cases():
         drugs = [*case.condition.first_line.drugs, case.home.drug]
         assert not any(allergy_conflict(bank, allergen, drugs) for allergen in case.allergens), case.case.id
-        if case.person.is_child:
-            continue
-        for analyte_id in (*case.condition.labs, *case.condition.normal_labs):
-            value = case.facts[f"lab:{analyte_id}"].value
+        shown = [(f"lab:{a}", bank.analytes[a]) for a in case.labs] + [
+            (f"vital:{v}", bank.vitals[v]) for v in case.vitals
+        ]
+        for fact_id, entry in shown:
+            value = case.facts[fact_id].value
             assert isinstance(value, float | int)
-            assert not value_is_critical(bank.analytes[analyte_id], value), (case.case.id, analyte_id, value)
+            limits = critical_limits(entry, case.person)
+            assert not value_is_critical(entry, value, limits), (case.case.id, fact_id, value)
+
+
+def test_results_do_not_pile_up_at_the_critical_limits() -> None:
+    bank = load_bank()
+    at_limit = Counter()
+    for case in all_cases():
+        for analyte_id in case.condition.labs:
+            value, entry = case.facts[f"lab:{analyte_id}"].value, bank.analytes[analyte_id]
+            assert isinstance(value, float | int)
+            steps = [
+                abs(value - limit) / 10.0**-entry.decimals for limit in critical_limits(entry, case.person) if limit
+            ]
+            at_limit["near"] += any(distance < 1.5 for distance in steps)
+            at_limit["all"] += 1
+    assert at_limit["near"] < 0.03 * at_limit["all"], at_limit
+
+
+def test_neutrophils_are_fewer_than_white_cells() -> None:
+    pairs = [
+        (case.facts["lab:neutrophils"].value, case.facts["lab:white_cells"].value)
+        for case in all_cases()
+        if {"lab:neutrophils", "lab:white_cells"} <= set(case.facts)
+    ]
+    assert pairs and all(neutrophils <= white for neutrophils, white in pairs)
+
+
+def test_digoxin_toxicity_has_digoxin_at_home() -> None:
+    assert all(case_of("digoxin_toxicity", number).home.drug == "digoxin" for number in range(5))
 
 
 def test_people_fit_the_condition() -> None:

@@ -223,6 +223,8 @@ class Analyte(Entry):
     plausible: Range
     """Outside it a value is not compatible with a living patient or a working assay."""
     decimals: Annotated[int, Field(ge=0, le=3)]
+    detection_limit: float | None = None
+    """Results below it are printed as "<limit"."""
     other_unit: str | None = None
     """Another unit in clinical use ..."""
     other_factor: float | None = None
@@ -242,6 +244,9 @@ class Vital(Entry):
     reference_child: Range | None = None
     critical_low: float | None = None
     critical_high: float | None = None
+    critical_low_child: float | None = None
+    critical_high_child: float | None = None
+    """Limits that hold at every age under 12 years, for signs with a `reference_child`."""
     plausible: Range
     decimals: int
 

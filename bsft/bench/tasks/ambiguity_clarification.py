@@ -15,7 +15,7 @@ from __future__ import annotations
 import random
 
 from bsft.bench.casefile import CaseFile
-from bsft.bench.perturb import Pair, place
+from bsft.bench.perturb import Pair, clarify, place
 from bsft.bench.records import TaskSpec
 from bsft.bench.scene import Slot
 from bsft.bench.tasks.twins import NO_FLAG, choose_kind
@@ -35,12 +35,14 @@ LABELS = {
     "ambiguity/duration": "flag_duration",
 }  # fmt: skip
 
-CONTEXT_SPEAKERS = (("Nurse", "nurse"), ("Resident", "resident"))
-INSTRUCTION_SPEAKERS = (("Attending", "attending"), ("Consultant", "consultant"), ("Resident", "resident"))
+SPEAKERS = (
+    ("Nurse", "nurse"), ("Resident", "resident"), ("Attending", "attending"), ("Consultant", "consultant"),
+)  # fmt: skip
 
-
-BYSTANDER_SHARE = 0.4
+BYSTANDER_SHARE = 0.6
 """Share of scenes that also hold an instruction of another kind, which is clear."""
+CLARIFIED_SHARE = 0.7
+"""Share of those whose speaker adds needlessly which thing is meant, so that such a remark says nothing."""
 
 
 def pair(case: CaseFile, rng: random.Random) -> Pair:
@@ -50,6 +52,8 @@ def pair(case: CaseFile, rng: random.Random) -> Pair:
     if rng.random() < BYSTANDER_SHARE:
         *others, _, _ = _thread(case, bystander, rng)
         scene = place(case, scene, rng, *others)
+        if rng.random() < CLARIFIED_SHARE:
+            scene = clarify(case, scene, others[1].id, LABELS[bystander], rng)
     context, instruction, field, after = _thread(case, kind, rng)
     scene = place(case, scene, rng, context, instruction)
     return Pair(kind, LABELS[kind], scene, instruction.id, field, after)
@@ -68,8 +72,8 @@ def _thread(case: CaseFile, kind: str, rng: random.Random) -> tuple[Slot, Slot, 
     name = kind.split("/")[1]
     make = _strength_thread if name == "unit" else _class_thread
     context, fields, instruction, field, clear, ambiguous = make(case, name, rng)
-    listing = Slot(f"{name} context", *rng.choice(CONTEXT_SPEAKERS), context, {**case.fields, **fields})  # type: ignore[arg-type]
-    asking = Slot(f"{name} instruction", *rng.choice(INSTRUCTION_SPEAKERS), instruction, {**case.fields, field: clear})  # type: ignore[arg-type]
+    listing = Slot(f"{name} context", *rng.choice(SPEAKERS[:2]), context, {**case.fields, **fields})  # type: ignore[arg-type]
+    asking = Slot(f"{name} instruction", *rng.choice(SPEAKERS), instruction, {**case.fields, field: clear})  # type: ignore[arg-type]
     return listing, asking, field, ambiguous
 
 

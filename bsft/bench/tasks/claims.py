@@ -13,7 +13,7 @@ from bsft.bench.foils import Matched
 from bsft.bench.oracle import wrong_doses
 from bsft.bench.perturb import spoken, spoken_analyte
 from bsft.bench.scene import Scene, capitalise, fill
-from bsft.bench.simulate import VITAL_PHRASES
+from bsft.bench.simulate import VITAL_PHRASES, critical_limits, number
 from bsft.bench.wordings import allowed
 
 CORE_CLAIMS: Mapping[str, str] = {
@@ -25,6 +25,9 @@ CORE_CLAIMS: Mapping[str, str] = {
     "flag_exam_imaging": "imaging",
 }
 """Concerns that any scene could raise wrongly, and the slot that must be there to speak of them."""
+
+IDLE_WORDINGS = 4
+"""Draws of wordings from which an unjustified concern is chosen."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +41,32 @@ class Reply:
 
 def flag_reply(case: CaseFile, label: str, fields: Mapping[str, str]) -> Reply:
     """A reply that raises the concern `label`, in all its wordings."""
-    replies = case.words.replies
-    claims = [fill(claim, fields) for claim in replies.claims[label]]
-    parts = product(allowed(replies.openers, case.edition), claims, allowed(replies.closers, case.edition))
-    return Reply(label, True, ["".join(part) for part in parts])
+    return Reply(label, True, _spoken(case, _claims(case, label, fields)))
 
 
 def idle_flag(case: CaseFile, scene: Scene, rng: random.Random) -> Reply:
-    """An unjustified concern about something that the scene shows, also in wordings as long as a handover."""
-    replies = case.words.replies
+    """Unjustified concerns about things that the scene shows: one, or several beside answers that are longer."""
     fields = core_fields(case)
     if "order" not in scene:
         fields["drug"] = case.home.drug
     labels = [label for label, slot in CORE_CLAIMS.items() if slot in scene]
-    openers = [fill(o, case.fields) for w in (replies.openers, replies.long_openers) for o in allowed(w, case.edition)]
-    claims = [fill(claim, fields) for label in rng.sample(labels, 2) for claim in replies.claims[label]]
-    parts = product(["", *openers], claims, ["", *allowed(replies.closers, case.edition)])
-    return Reply("flag", True, [capitalise("".join(part)) for part in parts])
+    rng.shuffle(labels)
+    claims = {label: _claims(case, label, fields) for label in labels}
+    # Every number of concerns adds candidates of another length.
+    draws = [[rng.choice(claims[label]) for label in labels] for _ in range(IDLE_WORDINGS)]
+    several = ["; ".join(chosen[:count]) for chosen in draws for count in range(2, len(labels) + 1)]
+    return Reply("flag", True, _spoken(case, [*(claim for own in claims.values() for claim in own), *several]))
+
+
+def _claims(case: CaseFile, label: str, fields: Mapping[str, str]) -> list[str]:
+    return [fill(claim, fields) for claim in case.words.replies.claims[label]]
+
+
+def _spoken(case: CaseFile, claims: Sequence[str]) -> list[str]:
+    """Claims as sentences, with every opener."""
+    openers = allowed(case.words.replies.openers, case.edition)
+    ends = {claim: "" if claim.endswith("?") else "." for claim in claims}
+    return [capitalise(f"{opener}{claim}{ends[claim]}") for opener, claim in product(openers, claims)]
 
 
 def core_fields(case: CaseFile) -> dict[str, str]:
@@ -64,7 +76,9 @@ def core_fields(case: CaseFile) -> dict[str, str]:
     analytes = case.bank.analytes
     return {
         "drug": conflict_drug(case, case.foils.allergens) or main_drug(case),
-        "hazard_drug": conflict_drug(case, case.foils.hazards) or main_drug(case),
+        "hazard_drug": main_drug(case),
+        "allergen": rng.choice([name for name in case.bank.allergens if name not in case.allergens]),
+        "hazard": rng.choice(sorted(case.words.threads.hazards.values())),
         "dosed_drug": dosable(case)[0][1].drug,
         "analyte": spoken_analyte(analytes[rng.choice(critical)]),
         "printed_analyte": spoken_analyte(analytes[rng.choice(case.labs)]),
@@ -87,20 +101,31 @@ def conflict_drug(case: CaseFile, matched: Matched) -> str | None:
 
 
 def critical_analytes(case: CaseFile) -> list[str]:
-    """Analytes of the table that are normal in the condition and have critical limits."""
-    return [a for a in case.labs if a in case.condition.normal_labs and case.has_limits(a)]
+    """Analytes of the table that are normal in the condition, are printed as a number and have critical limits."""
+    return [a for a in case.labs if a in case.condition.normal_labs and case.has_limits(a) and is_measured(case, a)]
+
+
+def is_measured(case: CaseFile, analyte_id: str) -> bool:
+    """Whether the result is a number; "<4" has no decimal point to shift and no value to exchange."""
+    return f" {number(result(case, analyte_id), case.bank.analytes[analyte_id].decimals)}" in case.text(
+        f"lab:{analyte_id}"
+    )
+
+
+def result(case: CaseFile, analyte_id: str) -> float:
+    """The analyte's value in this case."""
+    value = case.facts[f"lab:{analyte_id}"].value
+    assert isinstance(value, float | int)
+    return value
 
 
 def quiet_vitals(case: CaseFile) -> list[str]:
     """Vital signs of the scene that the condition leaves alone and that have limits at this age."""
     vitals = case.bank.vitals
-    # Critical limits are those of adults.
     return [
         vital
         for vital in case.vitals
-        if vital not in case.condition.vitals
-        and not (case.person.is_child and vitals[vital].reference_child is not None)
-        and (vitals[vital].critical_low is not None or vitals[vital].critical_high is not None)
+        if vital not in case.condition.vitals and critical_limits(vitals[vital], case.person) != (None, None)
     ]
 
 

@@ -14,10 +14,11 @@ each half of the pairs: finding and normal report are both found in clean scenes
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable
 
 from bsft.bench.casefile import CaseFile, clock
-from bsft.bench.perturb import Pair, name_other_side, place
+from bsft.bench.perturb import Pair, name_other_side, other_side_in, place
 from bsft.bench.records import TaskSpec
 from bsft.bench.scene import Scene, Slot
 from bsft.bench.tasks.twins import NO_FLAG, choose_kind
@@ -32,12 +33,22 @@ SPEC = TaskSpec(
 )
 
 KINDS = {
-    "consistency/exam_imaging": 0.3, "consistency/side": 0.3, "consistency/history_medication": 0.2,
+    "consistency/exam_imaging": 0.4, "consistency/side": 0.3, "consistency/history_medication": 0.2,
     "consistency/speakers": 0.2, "consistency/sequence": 0.1, "consistency/clock": 0.1,
 }  # fmt: skip
 
 BYSTANDER_SHARE = 0.5
 """Share of scenes that also hold the statements of another kind, which are consistent."""
+
+STEM_LETTERS = 5
+COMMON_STEMS = frozenset({
+    "with", "witho", "over", "from", "both", "left", "right", "norma", "that", "this", "into", "which", "upon", "only",
+    "than", "more", "hours", "hour", "days", "weeks", "week", "side", "sides", "area", "after", "when", "have", "been",
+    "sever", "mild", "breat", "chest", "abdom", "clear", "lower", "upper", "small", "large", "sharp", "short", "throu",
+    "every", "each", "incre", "littl", "full", "deep", "below", "above", "ribs", "loud", "aroun", "betwe", "well",
+    "down", "half", "like", "rest", "even", "flat", "heavy", "becom", "follo",
+})  # fmt: skip
+"""Beginnings that join no sign to a symptom."""
 
 SEQUENCE_TOPIC = "which symptom came first"
 CLOCK_TOPIC = "the times of arrival and blood sample"
@@ -124,42 +135,66 @@ def _two_events(case: CaseFile) -> tuple[str, str]:
 
 
 def _exam_imaging(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
-    """Finding with normal report, or normal examination with a pathological report."""
+    """Finding with normal report, or normal examination with a pathological report.
+
+    Half of the clean scenes hold both findings and half hold neither; nothing else that is said may speak of them.
+    The order is left out: it may be what only the findings call for.
+    """
     study = case.imaging
-    if study.confirms_exam is None:
+    if study.confirms_exam is None or _told_otherwise(case):
         return None
-    exam_field = next(f"f{i}" for i in range(2) if scene["examination"].fields[f"s{i}"] == case.exams[0].site)
+    place_of = {
+        entry.site: i for i in range(2) for entry in case.exams if scene["examination"].fields[f"s{i}"] == entry.site
+    }
+    confirmed, second = case.exams
+    exam_field = f"f{place_of[confirmed.site]}"
     normal_exam = case.text(f"exam_normal:{study.confirms_exam}")
     normal_report = case.text(f"imaging_normal:{study.id}")
-    clean = scene
+    clean = scene.without("order")
     both_normal = rng.random() < 0.5
     if both_normal:
-        clean = scene.put("examination", **{exam_field: normal_exam}).put("imaging", finding=normal_report)
+        normal = {exam_field: normal_exam, f"f{place_of[second.site]}": case.text(f"exam_normal:{second.id}")}
+        clean = clean.put("examination", **normal).put("imaging", finding=normal_report)
     if rng.random() < 0.5:
         after = case.text(f"imaging:{study.id}") if both_normal else normal_report
-        slot, field = "imaging", "finding"
+        slot, field, partner = "imaging", "finding", "examination"
     else:
         after = case.text(f"exam:{study.confirms_exam}") if both_normal else normal_exam
-        slot, field = "examination", exam_field
-    return Pair("consistency/exam_imaging", "flag_exam_imaging", clean, slot, field, after)
+        slot, field, partner = "examination", exam_field, "imaging"
+    return Pair("consistency/exam_imaging", "flag_exam_imaging", clean, slot, field, after, partner=partner)
+
+
+def _told_otherwise(case: CaseFile) -> bool:
+    """Whether complaint or story speak of what the examinations and the study find or do not find."""
+    told = [case.text("complaint"), *(case.text(event) for event in case.events)]
+    seen = [f"{kind}:{entry.id}" for entry in case.exams for kind in ("exam", "exam_normal")]
+    seen += [f"{kind}:{case.imaging.id}" for kind in ("imaging", "imaging_normal")]
+    return bool(_stems(" ".join(told)) & _stems(" ".join(case.text(fact) for fact in seen)))
+
+
+def _stems(text: str) -> set[str]:
+    """Beginnings of the longer words: "swollen" and "swelling" share theirs."""
+    return {word[:STEM_LETTERS] for word in re.findall(r"[a-z]{4,}", text.lower())} - COMMON_STEMS
 
 
 def _side(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     """The imaging names the other side than the examination."""
     report = scene["imaging"].fields["finding"]
     examined = [scene["examination"].fields[f"f{i}"] for i in range(2)]
-    if case.side not in report or not any(case.side in finding for finding in examined):
+    after = other_side_in(report, case.side, case.other_side)
+    if after == report or not any(other_side_in(text, case.side, "") != text for text in examined):
         return None
     named = name_other_side(case, scene, rng, flipped=report)
     if named is None:
         return None
-    after = report.replace(case.side, case.other_side)
-    return Pair("consistency/side", "flag_exam_imaging", named, "imaging", "finding", after)
+    return Pair("consistency/side", "flag_exam_imaging", named, "imaging", "finding", after, partner="examination")
 
 
 def _history_medication(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     after = case.text("denied:medication")
-    return Pair("consistency/history_medication", "flag_history_medication", scene, "background", "mx", after)
+    return Pair(
+        "consistency/history_medication", "flag_history_medication", scene, "background", "mx", after, partner="denial"
+    )
 
 
 def _speakers(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:

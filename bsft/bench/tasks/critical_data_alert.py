@@ -16,15 +16,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from itertools import permutations
 
 from bsft.bench.casefile import CaseFile
-from bsft.bench.foils import ORDER_SHARE, order_conflicts
+from bsft.bench.foils import ORDER_SHARE, unnamed_order_conflicts
 from bsft.bench.oracle import allergy_conflict, contraindicated, value_is_critical
 from bsft.bench.perturb import Pair, beyond, place, row_of, row_text, spoken_analyte
 from bsft.bench.records import Role, TaskSpec
-from bsft.bench.simulate import VITAL_PHRASES
+from bsft.bench.scene import Scene
+from bsft.bench.simulate import VITAL_PHRASES, critical_limits
 from bsft.bench.tasks.claims import conflict_drug, critical_analytes, quiet_vitals
 from bsft.bench.tasks.twins import NO_FLAG, choose_kind
+from bsft.bench.wordings import Extra
 
 SPEC = TaskSpec(
     name="critical_data_alert",
@@ -34,11 +37,17 @@ SPEC = TaskSpec(
     source="bsft",
 )
 
-KINDS = {"critical/allergy": 0.6, "critical/contraindication": 0.3, "critical/lab": 0.05, "critical/vital": 0.05}
+KINDS = {"critical/allergy": 0.45, "critical/contraindication": 0.35, "critical/lab": 0.1, "critical/vital": 0.1}
 HAZARD_SPEAKERS: tuple[tuple[str, Role], ...] = (
     ("Pharmacist", "pharmacist"), ("Resident", "resident"), ("Nurse", "nurse"),
 )  # fmt: skip
-MATCHED_KINDS = frozenset({"critical/allergy", "critical/contraindication"})
+ORDERING: tuple[tuple[str, Role], ...] = (
+    ("Attending", "attending"), ("Consultant", "consultant"), ("Resident", "resident"), ("Nurse", "nurse"),
+)  # fmt: skip
+ORDER_EDIT_SHARE = 0.3
+"""Share of contraindications in which the medicine is changed and the illness stays."""
+BYSTANDER_SHARE = 0.4
+"""Share of the other scenes that also hold a past illness and a medicine ordered besides."""
 
 
 def pair(case: CaseFile, rng: random.Random) -> Pair:
@@ -50,8 +59,8 @@ def pair(case: CaseFile, rng: random.Random) -> Pair:
         "critical/vital": _vital,
     }
     first, *others = choose_kind(case, KINDS, rng)
-    # Conflicts are never a way out for another kind: their frequencies are matched as they are drawn.
-    others.sort(key=lambda kind: kind in MATCHED_KINDS)
+    # An allergy is never a way out for another kind: its frequencies are matched as they are drawn.
+    others.sort(key=lambda kind: kind == "critical/allergy")
     for kind in (first, *others):
         if (made := makers[kind](case, rng)) is not None:
             return made
@@ -69,14 +78,21 @@ def _allergy(case: CaseFile, rng: random.Random) -> Pair | None:
     return Pair(
         kind="critical/allergy",
         label="flag_allergy",
-        clean=case.core,
+        clean=_bystanding(case, rng),
         slot="allergy",
         field="allergies",
+        partner="order" if matched.targets[case.condition.id].ordered else "background",
         after=case.allergies_text((conflict, *case.allergens[1:])),
         determinable=allergy_conflict(case.bank, conflict, [drug]),
-        claims={"drug": drug},
+        claims={"drug": drug, "allergen": conflict},
         urgent=True,
     )
+
+
+def _bystanding(case: CaseFile, rng: random.Random) -> Scene:
+    """The base scene, sometimes with a harmless pair of a past illness and a medicine ordered besides."""
+    chosen = _square(case, rng) if rng.random() < BYSTANDER_SHARE else None
+    return case.core if chosen is None else _with_extra(case, chosen[0][0], chosen[1][1], rng)
 
 
 def _changed_order(case: CaseFile, rng: random.Random) -> Pair | None:
@@ -84,7 +100,7 @@ def _changed_order(case: CaseFile, rng: random.Random) -> Pair | None:
 
     Either is the forbidden one in half of the pairs, so that neither order is commoner in perturbed scenes.
     """
-    conflicts = order_conflicts(case.bank, case.condition)
+    conflicts = unnamed_order_conflicts(case.bank, case.condition)
     if conflicts is None:
         return None
     orders = (case.condition.first_line, case.condition.alternative)
@@ -93,39 +109,97 @@ def _changed_order(case: CaseFile, rng: random.Random) -> Pair | None:
     conflict = rng.choices(names, [case.bank.allergens[name].common ** 0.5 for name in names])[0]
     if allergy_conflict(case.bank, conflict, [case.home.drug]):
         return None
-    scene = case.core.put("allergy", allergies=case.allergies_text((conflict, *case.allergens[1:])))
+    scene = _bystanding(case, rng).put("allergy", allergies=case.allergies_text((conflict, *case.allergens[1:])))
     return Pair(
         kind="critical/allergy",
         label="flag_allergy",
         clean=scene.put("order", order=orders[1 - forbidden].text),
         slot="order",
         field="order",
+        partner="allergy",
         after=orders[forbidden].text,
-        claims={"drug": "what was just ordered"},
+        claims={"drug": "what was just ordered", "allergen": conflict},
         urgent=True,
     )
 
 
 def _contraindication(case: CaseFile, rng: random.Random) -> Pair | None:
-    matched = case.foils.hazards
-    drug = conflict_drug(case, matched)
-    if drug is None or rng.random() > matched.weights[case.condition.id]:
+    """A medicine ordered besides and a past illness: of two of each, every medicine forbids one illness only.
+
+    All four combinations are equally common, the two harmless ones in clean scenes and the others in perturbed ones.
+    """
+    chosen = _square(case, rng)
+    if chosen is None:
         return None
-    hazards = case.words.threads.hazards
-    conflict = matched.conflict(case.condition.id, rng)
-    speaker = case.speaker("hazard", HAZARD_SPEAKERS)
-    line = case.slot("hazard", case.words.threads.hazard_line, speaker, z=hazards[matched.foil(case.condition.id, rng)])
+    (extra, hazard), (other_extra, other_hazard) = chosen
+    names = case.words.threads.hazards
+    if rng.random() < ORDER_EDIT_SHARE:
+        scene = _with_extra(case, other_extra, hazard, rng)
+        slot, field, after, partner = "extra", "extra", extra.order, "hazard"
+        drug = "what was ordered besides"
+    else:
+        scene = _with_extra(case, extra, other_hazard, rng)
+        slot, field, after, partner = "hazard", "z", names[hazard], "extra"
+        drug = extra.drug
     return Pair(
         kind="critical/contraindication",
         label="flag_contraindication",
-        clean=place(case, case.core, rng, line),
-        slot="hazard",
-        field="z",
-        after=hazards[conflict],
-        determinable=contraindicated(case.bank, conflict, [drug]),
-        claims={"hazard_drug": drug},
+        clean=scene,
+        slot=slot,
+        field=field,
+        after=after,
+        determinable=contraindicated(case.bank, hazard, [extra.drug]),
+        claims={"hazard_drug": drug, "hazard": names[hazard]},
         urgent=True,
+        partner=partner,
     )
+
+
+def _with_extra(case: CaseFile, extra: Extra, hazard: str, rng: random.Random) -> Scene:
+    threads = case.words.threads
+    order = case.slot("extra", threads.extras.order_line, case.speaker("extra", ORDERING), extra=extra.order)
+    line = case.slot("hazard", threads.hazard_line, case.speaker("hazard", HAZARD_SPEAKERS), z=threads.hazards[hazard])
+    return place(case, case.core, rng, *rng.sample([order, line], 2))
+
+
+def _square(case: CaseFile, rng: random.Random) -> tuple[tuple[Extra, str], tuple[Extra, str]] | None:
+    """Two medicines, each with an illness that forbids it and not the other; the rest of the case minds neither."""
+    drugs = case.bank.drugs
+    usable = _extras(case)
+    harmless = _harmless(case)
+    squares = []
+    for first, second in permutations(usable, 2):
+        states = [set(drugs[e.drug].avoid_in) & harmless for e in (first, second)]
+        squares += [
+            ((first, h), (second, g)) for h in sorted(states[0] - states[1]) for g in sorted(states[1] - states[0])
+        ]
+    return rng.choice(squares) if squares else None
+
+
+def _extras(case: CaseFile) -> list[Extra]:
+    """Medicines that may be ordered besides in this case."""
+    extras, condition = case.words.threads.extras, case.condition
+    if case.person.age_years < extras.min_age_years:
+        return []
+    used = {*condition.first_line.drugs, *condition.alternative.drugs, *(m.drug for m in condition.medications)}
+    return [
+        extra
+        for extra in extras.medicines
+        if condition.id not in extra.unless and condition.specialty not in extra.unless and extra.drug not in used
+    ]
+
+
+def _harmless(case: CaseFile) -> set[str]:
+    """Past illnesses that the case does not mention and that forbid none of its medicines."""
+    names = case.words.threads.hazards
+    shown = [*case.condition.first_line.drugs, *case.condition.alternative.drugs, case.home.drug]
+    shown += [case.facts["medication:comorbidity"].name]
+    spoken = " ".join([case.core.text, case.condition.name, *(h.name for h in case.condition.history)]).lower()
+    return {
+        state
+        for state, name in names.items()
+        if name.lower().split()[-1] not in spoken and not contraindicated(case.bank, state, shown)
+    }
 
 
 def _lab(case: CaseFile, rng: random.Random) -> Pair | None:
@@ -139,7 +213,7 @@ def _lab(case: CaseFile, rng: random.Random) -> Pair | None:
     return Pair(
         kind="critical/lab",
         label="flag_critical_lab",
-        clean=case.core,
+        clean=_bystanding(case, rng),
         slot="laboratory",
         field=row_of(case, analyte_id),
         after=row_text(case, analyte_id, value),
@@ -155,16 +229,16 @@ def _vital(case: CaseFile, rng: random.Random) -> Pair | None:
         return None
     vital_id = rng.choice(usable)
     vital = case.bank.vitals[vital_id]
-    critical = beyond(vital.critical_low, vital.critical_high, vital.plausible, rng, subtle=case.is_hard)
-    value = round(critical, vital.decimals)
+    limits = critical_limits(vital, case.person)
+    value = round(beyond(*limits, vital.plausible, rng, subtle=case.is_hard), vital.decimals)
     return Pair(
         kind="critical/vital",
         label="flag_critical_vital",
-        clean=case.core,
+        clean=_bystanding(case, rng),
         slot="observations",
         field=f"v{case.vitals.index(vital_id)}",
         after=case.vital_text(vital_id, value),
-        determinable=value_is_critical(vital, value),
+        determinable=value_is_critical(vital, value, limits),
         claims={"vital": VITAL_PHRASES[vital_id][0]},
         urgent=True,
     )

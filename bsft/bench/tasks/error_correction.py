@@ -18,12 +18,12 @@ from collections.abc import Callable
 from bsft.bench.casefile import CaseFile
 from bsft.bench.oracle import value_is_impossible, wrong_doses
 from bsft.bench.person import Person
-from bsft.bench.perturb import Pair, name_other_side, place, row_of, shift_decimal, spoken_analyte
-from bsft.bench.records import TaskSpec
-from bsft.bench.scene import Scene
+from bsft.bench.perturb import Pair, place, row_of, shift_decimal, spoken_analyte
+from bsft.bench.records import Role, TaskSpec
+from bsft.bench.scene import Scene, Slot
 from bsft.bench.simulate import number, reference_range
-from bsft.bench.tasks.claims import dosable
-from bsft.bench.tasks.twins import NO_FLAG, choose_kind
+from bsft.bench.tasks.claims import dosable, is_measured, result
+from bsft.bench.tasks.twins import NO_FLAG, choose_kind, possible
 
 SPEC = TaskSpec(
     name="error_correction",
@@ -35,7 +35,7 @@ SPEC = TaskSpec(
 
 KINDS = {
     "error/decimal_shift": 0.2, "error/unit": 0.15, "error/dose": 0.15, "error/sex": 0.15, "error/age": 0.1,
-    "error/drug": 0.2, "error/laterality": 0.4,
+    "error/drug": 0.2, "error/laterality": 0.2,
 }  # fmt: skip
 
 TENFOLD = (10.0, 0.1)
@@ -43,6 +43,11 @@ SUBTLE_FACTORS = (5.0, 4.0, 0.2, 0.25)
 """Factors of wrong doses, ordinary ones and those of the split `hard`."""
 STOPPED_SHARE = 0.4
 """Share of the other errors whose scene mentions a medicine that was stopped."""
+FORM_SHARE = 0.4
+"""Share of the other errors whose scene holds an old injury and the form for its film."""
+MARKS = {"left": "L", "right": "R"}
+CHARTING: tuple[tuple[str, Role], ...] = (("Drug chart", "record"), ("Pharmacist", "pharmacist"), ("Nurse", "nurse"))
+REPORTING: tuple[tuple[str, Role], ...] = (("Nurse", "nurse"), ("Resident", "resident"), ("Attending", "attending"))
 UNDETERMINABLE_SHARE = 0.1
 """Share of changed values that are kept although they stay plausible."""
 
@@ -65,26 +70,40 @@ def pair(case: CaseFile, rng: random.Random) -> Pair:
 
 
 def _with_chart(case: CaseFile, kind: str, rng: random.Random) -> Scene:
-    """The base scene with a drug chart, and often with the remark that another medicine was stopped."""
+    """The base scene with a drug chart, often with a medicine that was stopped, and often with a form for a film."""
     threads = case.words.threads
-    form = f"{case.side} side" if case.is_lateral else "no side given"
-    stopped = case.slot(
-        "stopped", threads.stopped_line, ("Pharmacist", "pharmacist"), medicine=case.text("denied:medication")
-    )
     chart = case.slot(
-        "chart", threads.chart_line, ("Drug chart", "record"),
-        sex=case.person.sex, medicine=case.text("medication:comorbidity"), form_side=form,
+        "chart", threads.chart_line, case.speaker("chart", CHARTING),
+        sex=case.person.sex, medicine=case.text("medication:comorbidity"),
     )  # fmt: skip
-    slots = [stopped, chart] if kind == "error/drug" or rng.random() < STOPPED_SHARE else [chart]
-    return place(case, case.core, rng, *slots)
+    slots = [chart]
+    if kind == "error/drug" or rng.random() < STOPPED_SHARE:
+        medicine = case.text("denied:medication")
+        stopped = case.slot("stopped", threads.stopped_line, ("Pharmacist", "pharmacist"), medicine=medicine)
+        slots.insert(rng.randrange(2), stopped)
+    scene = place(case, case.core, rng, *slots)
+    if possible(case, "flag_laterality") and (kind == "error/laterality" or rng.random() < FORM_SHARE):
+        scene = place(case, scene, rng, *_injury_and_form(case, rng))
+    return scene
+
+
+def _injury_and_form(case: CaseFile, rng: random.Random) -> list[Slot]:
+    """An old injury of one side and the form with that side's letter, in either order."""
+    injuries = case.words.threads.injuries
+    joint = rng.choice([joint for joint in injuries.joints if joint.split()[-1] not in case.core.text.lower()])
+    side = rng.choice(("left", "right"))
+    reporting, filing = rng.sample(REPORTING, 2)
+    injury = case.slot("injury", injuries.injury_line, reporting, joint=joint, injured=side)
+    form = case.slot("form", injuries.form_line, filing, joint=joint, mark=MARKS[side])
+    return rng.sample([injury, form], 2)
 
 
 def _decimal_shift(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     candidates = []
     for analyte_id in case.labs:
-        analyte = case.bank.analytes[analyte_id]
-        value = case.facts[f"lab:{analyte_id}"].value
-        assert isinstance(value, float | int)
+        if not is_measured(case, analyte_id):
+            continue
+        analyte, value = case.bank.analytes[analyte_id], result(case, analyte_id)
         for up in (True, False):
             shifted = shift_decimal(value, analyte.decimals, up)
             if float(shifted) != value:
@@ -93,9 +112,7 @@ def _decimal_shift(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | N
     keep_hidden = rng.random() < UNDETERMINABLE_SHARE
     for analyte_id, shifted, impossible in candidates:
         if impossible or keep_hidden:
-            analyte = case.bank.analytes[analyte_id]
-            value = case.facts[f"lab:{analyte_id}"].value
-            assert isinstance(value, float | int)
+            analyte, value = case.bank.analytes[analyte_id], result(case, analyte_id)
             row = case.text(f"lab:{analyte_id}")
             after = row.replace(f" {number(value, analyte.decimals)}", f" {shifted}", 1)
             return _lab_pair(case, scene, analyte_id, after, "error/decimal_shift", impossible)
@@ -112,10 +129,8 @@ def _lab_pair(case: CaseFile, scene: Scene, analyte_id: str, after: str, kind: s
 def _unit(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
     """The number of one unit beside the name of the other; either unit is the right one in half of the pairs."""
     for analyte_id in rng.sample(case.labs, len(case.labs)):
-        analyte = case.bank.analytes[analyte_id]
-        value = case.facts[f"lab:{analyte_id}"].value
-        assert isinstance(value, float | int)
-        if analyte.other_unit is None or analyte.other_factor is None:
+        analyte, value = case.bank.analytes[analyte_id], result(case, analyte_id)
+        if analyte.other_unit is None or analyte.other_factor is None or not is_measured(case, analyte_id):
             continue
         factor = analyte.other_factor
         decimals = max(0, 2 - len(str(int(value * factor))) + 1)
@@ -171,14 +186,14 @@ def _age(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
 
 
 def _drug(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
-    return Pair("error/drug", "flag_drug", scene, "chart", "medicine", case.text("denied:medication"))
+    after = case.text("denied:medication")
+    return Pair("error/drug", "flag_drug", scene, "chart", "medicine", after, partner="stopped")
 
 
 def _laterality(case: CaseFile, scene: Scene, rng: random.Random) -> Pair | None:
-    if not case.is_lateral:
+    """The form has the letter of the other side. Letters are no words of the scene: counting them says nothing."""
+    if "form" not in scene:
         return None
-    form = scene["chart"].fields["form_side"]
-    named = name_other_side(case, scene, rng, flipped=form)
-    if named is None:
-        return None
-    return Pair("error/laterality", "flag_laterality", named, "chart", "form_side", f"{case.other_side} side")
+    mark = scene["form"].fields["mark"]
+    other = next(letter for letter in MARKS.values() if letter != mark)
+    return Pair("error/laterality", "flag_laterality", scene, "form", "mark", other, partner="injury")

@@ -6,7 +6,7 @@ Sample: "Before we move on: the heparin goes by body size, so that must be on th
 at 07:15; Foot pulses: palpable." ... query "I am off to theatre. Please put a title on the handover entry." -> "One
 thing first: the needed entry on body size is missing."
 
-Labels: no_flag, flag_lab, flag_intake, flag_exam, flag_guideline. Metric: macro-F1.
+Labels: no_flag, flag_lab, flag_imaging, flag_intake, flag_exam, flag_guideline. Metric: macro-F1.
 Oracle: the needed entry is not visible anywhere in the scene. Need and entry use different words, all needs are drawn
 alike, and an entry that is missing is replaced by another one, so that every entry is as common with a need as without.
 """
@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 
 from bsft.bench.bank.schema import GuidelineStep
 from bsft.bench.casefile import CaseFile
 from bsft.bench.oracle import is_visible
 from bsft.bench.perturb import Pair, place
-from bsft.bench.records import TaskSpec
+from bsft.bench.records import Role, TaskSpec
 from bsft.bench.scene import Slot, fill
 from bsft.bench.simulate import Simulator
 from bsft.bench.tasks.twins import NO_FLAG, choose_kind
@@ -31,11 +32,21 @@ SPEC = TaskSpec(
     name="omission_detection",
     group="proactive",
     metric="macro_f1",
-    labels=[NO_FLAG, "flag_lab", "flag_intake", "flag_exam", "flag_guideline"],
+    labels=[NO_FLAG, "flag_lab", "flag_imaging", "flag_intake", "flag_exam", "flag_guideline"],
     source="paper",
 )
 
-KINDS = {"omission/intake": 0.3, "omission/exam": 0.25, "omission/lab": 0.25, "omission/guideline_step": 0.2}
+KINDS = {
+    "omission/allergy": 0.06, "omission/history": 0.24, "omission/exam": 0.2, "omission/lab": 0.2,
+    "omission/imaging": 0.15, "omission/guideline_step": 0.15,
+}  # fmt: skip
+ALLERGY_INSTEAD_SHARE = KINDS["omission/allergy"] / KINDS["omission/history"]
+"""Allergies replace another entry as often as another entry replaces them."""
+
+LISTENERS: tuple[tuple[str, Role], ...] = (
+    ("Attending", "attending"), ("Consultant", "consultant"), ("Resident", "resident"), ("Nurse", "nurse"),
+)  # fmt: skip
+RECORDERS: tuple[tuple[str, Role], ...] = (("Sheet", "record"), ("Nurse", "nurse"), ("Resident", "resident"))
 
 BYSTANDER_SHARE = 0.5
 """Share of scenes that also announce a need that the sheet meets."""
@@ -44,9 +55,11 @@ BYSTANDER_SHARE = 0.5
 def pair(case: CaseFile, rng: random.Random) -> Pair:
     """A pair of the first kind, in random order, that this case allows."""
     makers: dict[str, Callable[[CaseFile, random.Random], Pair | None]] = {
-        "omission/intake": _intake,
+        "omission/allergy": _allergy,
+        "omission/history": _history,
         "omission/exam": _exam,
         "omission/lab": _lab,
+        "omission/imaging": _imaging,
         "omission/guideline_step": _guideline_step,
     }
     for kind in choose_kind(case, KINDS, rng):
@@ -63,6 +76,7 @@ def claim_fields(case: CaseFile) -> dict[str, str]:
         "lab_need": rng.choice(_lab_needs(case, case.labs) or needs.lab).topic,
         "intake_need": rng.choice(_fitting(case, needs.intake)).topic,
         "exam_need": rng.choice(_fitting(case, needs.exam)).topic,
+        "image_need": rng.choice(_fitting(case, needs.imaging)).topic,
         "step": step_name(rng.choice(_steps(case))),
     }
 
@@ -89,7 +103,8 @@ def _fitting(case: CaseFile, needs: list[Need]) -> list[Need]:
     return [
         need
         for need in needs
-        if case.person.age_years >= need.min_age_years and not (need.avoid and is_visible(case.core, need.avoid))
+        if need.min_age_years <= case.person.age_years <= need.max_age_years
+        and not (need.avoid and is_visible(case.core, need.avoid))
     ]
 
 
@@ -102,44 +117,75 @@ def _entry(case: CaseFile, need: Need) -> str:
 
 def _need_line(case: CaseFile, need: Need, name: str = "need") -> Slot:
     purpose = fill(need.purpose, case.fields)
-    speaker = case.speaker(name, (("Attending", "attending"), ("Consultant", "consultant"), ("Resident", "resident")))
+    speaker = case.speaker(name, LISTENERS)
     return case.slot(name, case.words.threads.need_line, speaker, purpose=purpose)
 
 
-def _intake(case: CaseFile, rng: random.Random) -> Pair | None:
-    return _sheet_pair(case, rng, "intake")
+def _allergy(case: CaseFile, rng: random.Random) -> Pair | None:
+    history, allergies = _intake_needs(case)
+    return _sheet_pair(case, rng, "omission/allergy", (allergies[0], rng.choice(history)))
+
+
+def _history(case: CaseFile, rng: random.Random) -> Pair | None:
+    history, allergies = _intake_needs(case)
+    needed, instead = rng.sample(history, 2)
+    return _sheet_pair(
+        case, rng, "omission/history", (needed, allergies[0] if rng.random() < ALLERGY_INSTEAD_SHARE else instead)
+    )
+
+
+def _intake_needs(case: CaseFile) -> tuple[list[Need], list[Need]]:
+    """Needs of the intake sheet that concern the history, and the one that concerns allergies."""
+    needs = _fitting(case, case.words.threads.needs.intake)
+    return [need for need in needs if need.id != "allergy"], [need for need in needs if need.id == "allergy"]
 
 
 def _exam(case: CaseFile, rng: random.Random) -> Pair | None:
-    return _sheet_pair(case, rng, "exam")
+    needed, instead = rng.sample(_fitting(case, case.words.threads.needs.exam), 2)
+    return _sheet_pair(case, rng, "omission/exam", (needed, instead))
 
 
-def _sheet_pair(case: CaseFile, rng: random.Random, sort: str) -> Pair | None:
+def _sheet_pair(case: CaseFile, rng: random.Random, kind: str, needs: tuple[Need, Need]) -> Pair | None:
     """A sheet with one intake entry and one check, in place of the allergy turn, since allergies are an entry.
 
-    In the perturbed twin the needed entry has given way to another one of its sort.
+    In the perturbed twin the needed entry, the first of `needs`, has given way to the second.
     """
-    pools = {
-        "intake": _fitting(case, case.words.threads.needs.intake),
-        "exam": _fitting(case, case.words.threads.needs.exam),
-    }
-    if min(len(pool) for pool in pools.values()) < 2:
-        return None
-    other_sort = "exam" if sort == "intake" else "intake"
-    needed, instead = rng.sample(pools[sort], 2)
-    other = rng.choice(pools[other_sort])
-    entries = [_entry(case, needed), _entry(case, other)]
-    order = rng.sample((0, 1), 2)
+    all_needs = case.words.threads.needs
+    sort, other_sort = ("exam", "intake") if kind == "omission/exam" else ("intake", "exam")
+    other = rng.choice(_fitting(case, all_needs.intake if other_sort == "intake" else all_needs.exam))
     template = pick(case.words.threads.sheet, case.edition, rng)
-    sheet = Slot("allergy", "Sheet", "record", template, {f"f{place}": entries[i] for i, place in enumerate(order)})
-    scene = case.core.swap(sheet)
-    claims = {f"{sort}_need": needed.topic, f"{other_sort}_need": other.topic}
+    sheet = Slot("allergy", *rng.choice(RECORDERS), template, {})
+    return _record_pair(case, rng, kind, sort, sheet, (*needs, other), {f"{other_sort}_need": other.topic})
+
+
+def _imaging(case: CaseFile, rng: random.Random) -> Pair | None:
+    """A list of older images with two entries."""
+    needs = _fitting(case, case.words.threads.needs.imaging)
+    if len(needs) < 3:
+        return None
+    archive = Slot("archive", *rng.choice(RECORDERS[1:]), pick(case.words.threads.archive, case.edition, rng), {})
+    needed, instead, other = rng.sample(needs, 3)
+    return _record_pair(case, rng, "omission/imaging", "image", archive, (needed, instead, other), {})
+
+
+def _record_pair(
+    case: CaseFile, rng: random.Random, kind: str, sort: str, record: Slot, needs: tuple[Need, Need, Need],
+    claims: Mapping[str, str],
+) -> Pair | None:  # fmt: skip
+    """A record of two entries: the needed one or the one in its place, and another."""
+    needed, instead, other = needs
+    entries = [_entry(case, need) for need in (needed, other)]
+    places = rng.sample((0, 1), 2)
+    record = replace(record, fields={f"f{place}": entry for place, entry in zip(places, entries, strict=True)})
+    scene = case.core.swap(record) if record.id in case.core else place(case, case.core, rng, record)
     if rng.random() < BYSTANDER_SHARE:
         scene = place(case, scene, rng, _need_line(case, other, "other need"))
     scene = place(case, scene, rng, _need_line(case, needed))
+    label = "flag_imaging" if sort == "image" else f"flag_{sort}"
     return Pair(
-        f"omission/{sort}", f"flag_{sort}", scene, "allergy", f"f{order[0]}", _entry(case, instead),
-        not is_visible(scene, entries[0], outside="allergy"), claims=claims,
+        kind, label, scene, record.id, f"f{places[0]}", _entry(case, instead),
+        not is_visible(scene, entries[0], outside=record.id), claims={**claims, f"{sort}_need": needed.topic},
+        partner="need",
     )  # fmt: skip
 
 
@@ -166,7 +212,9 @@ def _lab(case: CaseFile, rng: random.Random) -> Pair | None:
     scene = place(case, case.core.put("laboratory", **{field: rows[0]}), rng, _need_line(case, needed))
     determinable = not is_visible(scene, rows[0], outside="laboratory")
     claims = {"lab_need": needed.topic}
-    return Pair("omission/lab", "flag_lab", scene, "laboratory", field, rows[1], determinable, claims=claims)
+    return Pair(
+        "omission/lab", "flag_lab", scene, "laboratory", field, rows[1], determinable, claims=claims, partner="need"
+    )
 
 
 def _guideline_step(case: CaseFile, rng: random.Random) -> Pair | None:
@@ -176,9 +224,8 @@ def _guideline_step(case: CaseFile, rng: random.Random) -> Pair | None:
         return None
     ours, theirs = rng.sample(steps, 2)
     threads = case.words.threads
-    speaker = case.speaker("plan", (("Attending", "attending"), ("Consultant", "consultant")))
-    plan = case.slot("plan", threads.plan_line, speaker, ours=ours.text, theirs=theirs.text)
-    done = case.slot("done", threads.done_line, ("Nurse", "nurse"), done=ours.text)
+    plan = case.slot("plan", threads.plan_line, case.speaker("plan", LISTENERS), ours=ours.text, theirs=theirs.text)
+    done = case.slot("done", threads.done_line, case.speaker("done", LISTENERS), done=ours.text)
     scene = place(case, case.core, rng, plan, done)
     claims = {"step": step_name(ours)}
     return Pair("omission/guideline_step", "flag_guideline", scene, "done", "done", theirs.text, claims=claims)

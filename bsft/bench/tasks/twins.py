@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from bsft.bench.casefile import CaseFile
-from bsft.bench.perturb import HELDOUT_KINDS, Pair, aside, place, remark
+from bsft.bench.perturb import HELDOUT_KINDS, Pair, clarify, settle
 from bsft.bench.records import Item, TaskSpec
 from bsft.bench.scene import Scene, capitalise, fill
 from bsft.bench.tasks.claims import Reply, core_fields, flag_reply
 from bsft.bench.tasks.common import fit_lengths
-from bsft.bench.wordings import Errand
+from bsft.bench.wordings import Errand, allowed
 
 NO_FLAG = "no_flag"
 
 HELDOUT_BOOST = 5
 """How much more often `test_heldout` has a kind that no other split has."""
 
-ASIDE_SHARE = 0.3
-"""Share of pairs in which somebody settles a matter of no importance, in both twins."""
+ASIDE_SHARE = 0.5
+"""Share of pairs in which somebody settles another matter, in both twins, so that such a remark says nothing."""
+
+_FIELD = re.compile(r"\{(\w+)\}")
 
 
 def proactive_items(
@@ -34,8 +37,10 @@ def proactive_items(
     replies = [Reply(NO_FLAG, False, _done(case, errand))]
     replies += [flag_reply(case, label, known) for label in spec.labels if label != NO_FLAG and possible(case, label)]
     options = fit_lengths(replies, rng)
-    if rng.random() < ASIDE_SHARE:
-        pair = replace(pair, clean=place(case, pair.clean, rng, aside(case, rng)))
+    clarified = pair.kind.startswith("ambiguity/")
+    others = _other_matters(spec, case, pair)
+    if not clarified and others and rng.random() < ASIDE_SHARE:
+        pair = replace(pair, clean=settle(case, pair.clean, pair, rng.choice(others), known, rng))
     stem = f"{case.case.id}/{spec.name}/{round_}"
 
     def item(variant: str, scene: Scene, flagged: bool) -> Item:
@@ -63,18 +68,36 @@ def proactive_items(
     yield item("perturbed", pair.perturbed, pair.determinable)
     yield item("clean", pair.clean, False)
     if distractor:
-        yield item("distractor", remark(case, pair, known, rng), False)
+        settled = (
+            clarify(case, pair.perturbed, pair.slot, pair.label, rng)
+            if clarified
+            else settle(case, pair.perturbed, pair, pair.label, known, rng)
+        )
+        yield item("distractor", settled, False)
 
 
 def _done(case: CaseFile, errand: Errand) -> list[str]:
     """Replies that do what was asked and nothing else."""
     bodies = [capitalise(fill(text, case.fields)) for text in errand.replies]
-    return [body + tail for body in bodies for tail in case.words.replies.tails]
+    starts = allowed(case.words.replies.acknowledgements, case.edition)
+    return [start + body for start in starts for body in bodies]
+
+
+def _other_matters(spec: TaskSpec, case: CaseFile, pair: Pair) -> list[str]:
+    """Labels whose remark cannot be about this pair's problem."""
+    resolutions = case.words.replies.resolutions
+    return [
+        label
+        for label in spec.labels
+        if label not in (NO_FLAG, pair.label)
+        and possible(case, label)
+        and not pair.claims.keys() & {name.lower() for text in resolutions[label] for name in _FIELD.findall(text)}
+    ]
 
 
 def possible(case: CaseFile, label: str) -> bool:
     """Whether a concern makes sense in this case at all; the same for both twins."""
-    return label != "flag_laterality" or case.is_lateral
+    return label != "flag_laterality" or case.person.age_years >= case.words.threads.injuries.min_age_years
 
 
 def choose_kind(case: CaseFile, kinds: Mapping[str, float], rng: random.Random) -> list[str]:

@@ -71,6 +71,7 @@ class Need(_Entry):
     id: str
     topic: str
     min_age_years: float = 0
+    max_age_years: float = 130
     purpose: str
     entry: str = ""
     """Text of the entry; laboratory needs are answered by a row of the table instead."""
@@ -83,13 +84,40 @@ class Need(_Entry):
 class Needs(_Entry):
     intake: list[Need]
     exam: list[Need]
+    imaging: list[Need]
     lab: list[Need]
+
+
+class Injuries(_Entry):
+    """An old injury of one side, and the form on which that side is marked."""
+
+    min_age_years: float
+    joints: Annotated[list[str], Field(min_length=2)]
+    injury_line: Wordings
+    form_line: Wordings
+
+
+class Extra(_Entry):
+    """A medicine ordered besides, whose contraindications are those of drugs.yaml."""
+
+    drug: str
+    order: str
+    unless: list[str] = []
+    """Conditions and specialties in which it would be a problem of its own."""
+
+
+class Extras(_Entry):
+    min_age_years: float
+    medicines: Annotated[list[Extra], Field(min_length=2)]
+    order_line: Wordings
 
 
 class Threads(_Entry):
     comorbidities: list[Comorbidity]
     hazards: dict[str, str]
     hazard_line: Wordings
+    extras: Extras
+    injuries: Injuries
     stopped_line: Wordings
     denial_line: Wordings
     chart_line: Wordings
@@ -99,12 +127,12 @@ class Threads(_Entry):
     arrival_line: Wordings
     sequence_line: Wordings
     other_side_lines: Wordings
-    asides: Wordings
     ambiguities: dict[str, Ambiguity]
     strengths: Strengths
     needs: Needs
     need_line: Wordings
     sheet: Wordings
+    archive: Wordings
     plan_line: Wordings
     done_line: Wordings
     meals: list[str]
@@ -128,10 +156,8 @@ class Frames(_Entry):
 
 class Replies(_Entry):
     errands: Annotated[list[Errand], Field(min_length=4)]
+    acknowledgements: Wordings
     openers: Wordings
-    long_openers: Wordings
-    closers: Wordings
-    tails: Wordings
     claims: dict[str, Annotated[list[str], Field(min_length=3)]]
     resolutions: dict[str, Wordings]
     questions: dict[str, Wordings]
