@@ -45,8 +45,11 @@ def load(key: str) -> tuple[Manifest, ItemIndex] | None:
         with np.load(_file(key), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
             header: dict[str, Any] = json.loads(arrays["header"].tobytes())
-            columns = {name: Column(tuple(header["values"][name]), arrays[f"{name}_codes"]) for name in CODED}
-            index = ItemIndex(**columns, **{name: arrays[name] for name in _ARRAYS}, ids=arrays["ids"].tobytes())
+            parts: dict[str, Any] = {
+                name: Column(tuple(header["values"][name]), arrays[f"{name}_codes"]) for name in CODED
+            }
+            parts |= {name: arrays[name] for name in _ARRAYS}
+            index = ItemIndex(**parts, ids=arrays["ids"].tobytes())
             return Manifest.model_validate(header["manifest"]), index
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         return None
@@ -58,10 +61,10 @@ def save(key: str, manifest: Manifest, index: ItemIndex) -> None:
         return
     columns = {name: getattr(index, name) for name in CODED}
     header = {"manifest": manifest.model_dump(), "values": {name: own.values for name, own in columns.items()}}
-    arrays = {name: getattr(index, name) for name in _ARRAYS} | {
-        f"{name}_codes": own.codes for name, own in columns.items()
-    }
-    texts = {"header": json.dumps(header).encode(), "ids": index.ids}
+    arrays: dict[str, Any] = {name: getattr(index, name) for name in _ARRAYS}
+    arrays |= {f"{name}_codes": own.codes for name, own in columns.items()}
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    arrays["ids"] = np.frombuffer(index.ids, np.uint8)
     file = _file(key)
     partial = file.with_name(f"{file.name}.{os.getpid()}")
     # a full disk or a cache that is read-only costs the next start some seconds, nothing else
@@ -69,7 +72,7 @@ def save(key: str, manifest: Manifest, index: ItemIndex) -> None:
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as stream:
-                np.savez(stream, **arrays, **{name: np.frombuffer(text, np.uint8) for name, text in texts.items()})
+                np.savez(stream, **arrays)
             partial.replace(file)
         finally:
             partial.unlink(missing_ok=True)

@@ -42,7 +42,7 @@ class Column:
     codes: Ints
 
     def __getitem__(self, row: int) -> str:
-        return self.values[self.codes[row]]
+        return self.values[int(self.codes[row])]
 
     def rows_of(self, wanted: Iterable[str]) -> NDArray[np.bool_]:
         """`(N,)`: which rows hold one of the wanted values."""
