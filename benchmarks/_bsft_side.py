@@ -106,7 +106,7 @@ def _hush() -> None:
     """As in a job: Lightning and warnings go to the log, not to the terminal."""
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
     logging.captureWarnings(True)
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
 
 
 def run_score(gate: Gate, task: ScoreTask) -> None:

@@ -57,7 +57,7 @@ def weights_of(model: cfg.ModelConfig) -> str:
 
 def environment(device: str) -> dict[str, Any]:
     """Versions, commit, processor, threads."""
-    versions = {}
+    versions: dict[str, str | None] = {}
     for package in _PACKAGES:
         try:
             versions[package] = importlib.metadata.version(package)

@@ -53,18 +53,19 @@ def necessary_flops(weights: str, examples: Sequence[Example], lora_rank: int) -
     """Floating-point operations that one training step on these examples needs."""
     config = AutoConfig.from_pretrained(weights).get_text_config()
     with torch.device("meta"):
-        causal = AutoModelForCausalLM.from_config(config)
+        causal = AutoModelForCausalLM.from_config(config)  # type: ignore[no-untyped-call]
     linear = [m for m in causal.base_model.modules() if isinstance(m, nn.Linear)]
     frozen = sum(m.in_features * m.out_features for m in linear)
     adapters = sum(lora_rank * (m.in_features + m.out_features) for m in linear)
     head_size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
-    attention_width = config.num_hidden_layers * config.num_attention_heads * head_size
+    attention_width: int = config.num_hidden_layers * config.num_attention_heads * head_size
     batch = tree_batch(examples, behavior_weight=1.0)
     n_tokens = batch.input_ids.shape[1]
     n_pairs = int((batch.position_ids + 1).sum())
-    n_labels = len(batch.positions.unique())
-    return (
+    n_labels = len(set(batch.positions.tolist()))
+    flops: float = (
         (4.0 * frozen + 6.0 * adapters) * n_tokens
         + 12.0 * attention_width * n_pairs
         + 4.0 * config.vocab_size * config.hidden_size * n_labels
     )
+    return flops

@@ -27,7 +27,7 @@ class LmEvalTask:
 
 def run_lm_eval(gate: Gate, task: LmEvalTask) -> None:
     """Runs the backend's own scoring of token ids, which `loglikelihood` calls once it has encoded its strings."""
-    disable_progress_bar()
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     logging.getLogger("lm_eval").setLevel(logging.ERROR)
     causal = AutoModelForCausalLM.from_pretrained(
         task.weights, dtype=DTYPES[task.dtype], attn_implementation="sdpa", device_map=task.device

@@ -51,7 +51,7 @@ def random_weights(name: str) -> Path:
             options = dict(RANDOM_MODELS[name].architecture)
             config = AutoConfig.for_model(options.pop("model_type"), **options)
             with torch.device("cuda" if torch.cuda.is_available() else "cpu"):
-                model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)
+                model = AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16)  # type: ignore[no-untyped-call]
             model.save_pretrained(scratch)
             tiny_tokenizer().save_pretrained(scratch)
             scratch.rename(target)

@@ -49,7 +49,7 @@ class _Trainer(SFTTrainer):
         super().__init__(*args, **kwargs)
 
     def training_step(self, *args: Any, **kwargs: Any) -> torch.Tensor:
-        loss = super().training_step(*args, **kwargs)
+        loss: torch.Tensor = super().training_step(*args, **kwargs)
         self.losses.append(loss)
         return loss
 
@@ -62,9 +62,9 @@ class _GateCallback(TrainerCallback):
     def on_train_begin(self, *_: Any, **__: Any) -> None:
         self._gate.pause()
 
-    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, *, model: torch.nn.Module, **_: Any) -> None:
+    def on_pre_optimizer_step(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
         if state.global_step == 0 and self._task.gradients is not None:
-            gradients = {n: p.grad.float() for n, p in model.named_parameters() if p.grad is not None}
+            gradients = {n: p.grad.float() for n, p in kwargs["model"].named_parameters() if p.grad is not None}
             save_file(gradients, self._task.gradients)
 
     def on_step_end(self, *_: Any, **__: Any) -> None:
@@ -75,8 +75,8 @@ class _GateCallback(TrainerCallback):
 
 def run_trl(gate: Gate, task: TrlTask) -> None:
     """Runs `SFTTrainer.train`, from adapters that both sides share."""
-    set_verbosity_error()
-    disable_progress_bar()
+    set_verbosity_error()  # type: ignore[no-untyped-call]
+    disable_progress_bar()  # type: ignore[no-untyped-call]
     disable_progress_bars()
     callback = _GateCallback(gate, task)
     with tempfile.TemporaryDirectory() as directory:
@@ -88,7 +88,7 @@ def run_trl(gate: Gate, task: TrlTask) -> None:
             peft_config=LoraConfig(
                 task_type="CAUSAL_LM",
                 r=task.lora.rank,
-                lora_alpha=task.lora.alpha,
+                lora_alpha=task.lora.alpha,  # type: ignore[arg-type]  # PEFT only divides it by the rank
                 lora_dropout=task.lora.dropout,
                 target_modules="all-linear" if list(task.lora.targets) == ["all-linear"] else list(task.lora.targets),
             ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from torch.autograd import DeviceType
+from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks import _common as common
@@ -26,10 +26,10 @@ class _ProfilingGate(Gate):
 
     def pause(self, values: Sequence[float] = ()) -> None:
         if self._n_passed == _WARM_UP_STEPS + 1:
-            self.profiler.__exit__(None, None, None)
+            self.profiler.stop()
             raise Finished
         if self._n_passed == _WARM_UP_STEPS:
-            self.profiler.__enter__()
+            self.profiler.start()
         self._n_passed += 1
 
 
