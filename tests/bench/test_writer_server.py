@@ -7,11 +7,11 @@ replies that parse, failures that are counted.
 from __future__ import annotations
 
 import importlib.util
+import os
 import socket
 import subprocess
 import sys
 import time
-import venv
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,6 +30,7 @@ from bsft.bench.writer.pipeline import TextWriter
 pytestmark = pytest.mark.server
 
 START_TIMEOUT_S = 120
+CONTEXT_TOKENS = 8192
 TEXT = "A 34-year-old woman came in with a fever of 39.2 °C for two days. Influenza was diagnosed."
 
 
@@ -41,20 +42,25 @@ def packaged_model() -> Path:
     return next(Path(found.origin).parent.rglob("*.gguf"))
 
 
+def server_python() -> Path:
+    """A Python that has the server: this one, or the one that `make server` sets up (which compiles for minutes)."""
+    if "BSFT_SERVER_PYTHON" in os.environ:
+        return Path(os.environ["BSFT_SERVER_PYTHON"]).absolute()
+    if importlib.util.find_spec("llama_cpp") is None:
+        pytest.skip("llama-cpp-python[server] is not installed; run make server")
+    return Path(sys.executable)
+
+
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Installs the server into an environment of its own (its compilation takes minutes) and starts it."""
-    model = packaged_model()
-    directory = tmp_path_factory.mktemp("server")
-    venv.create(directory, with_pip=True)
-    python = directory / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "-q", "llama-cpp-python[server]"], check=True)
+    """A running server with the packaged model."""
+    model, python = packaged_model(), server_python()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     command = [python, "-m", "llama_cpp.server", "--model", model, "--host", "127.0.0.1", "--port", str(port)]
-    with (directory / "server.log").open("wb") as log:
-        process = subprocess.Popen([*command, "--n_ctx", "8192"], stdout=log, stderr=log)
+    with (tmp_path_factory.mktemp("server") / "server.log").open("wb") as log:
+        process = subprocess.Popen([*command, "--n_ctx", str(CONTEXT_TOKENS)], stdout=log, stderr=log)
     try:
         _wait(f"http://127.0.0.1:{port}/v1/models", process)
         yield f"http://127.0.0.1:{port}/v1"
@@ -74,11 +80,11 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
     raise AssertionError(f"the server did not start; its exit status is {process.poll()}")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="the server's environment is laid out as on Unix")
 def test_a_real_server_enforces_the_schema(url: str, tmp_path: Path) -> None:
     options = WriterOptions(
         output=str(tmp_path / "out"), writer="llm", model="smollm2", base_url=url, schema_format="json_object",
-        attempts=1, context_tokens=8192, reply_tokens=600, timeout_s=600, max_retries=0, workers=1, progress=False,
+        attempts=1, context_tokens=CONTEXT_TOKENS, reply_tokens=600, timeout_s=600, max_retries=0, workers=1,
+        progress=False,
     )  # fmt: skip
     cache = ReplyCache(tmp_path / "cache")
     written = TextWriter(Endpoint(options, cache), options).write(Document("flu", TEXT))

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bsft.bench.bank.load import Bank, load_bank
-from bsft.bench.caseitems.readings import ADULT_AGE_YEARS, Result, read_results, read_vitals
+from bsft.bench.caseitems.readings import ADULT_AGE_YEARS, Result, has_odd_result, read_results, read_vitals
 from bsft.bench.caseitems.words import CaseWords, case_words, spellings
+from bsft.bench.oracle import value_is_critical
 from bsft.bench.person import Person, ago
 from bsft.bench.records import Case, Event, Fact, FactKind, Role
 from bsft.bench.scene import Slot
@@ -153,6 +154,21 @@ class Chart:
     def _other_words(self) -> set[str]:
         rows = {result.fact_id for result in self.results}
         return words_of(" ".join(fact.text for fact in self.facts if fact.id not in rows))
+
+    def check_silence_is_right(self) -> None:
+        """Sees to it that a clean scene holds nothing that somebody ought to speak of.
+
+        Raises:
+            LeftOut: the record itself has a critical or impossible value, or a unit that a result cannot have.
+        """
+        entries = [(self.bank.vitals[vital_id], value) for vital_id, value in self.vitals.items()]
+        impossible = any(not vital.plausible.low <= value <= vital.plausible.high for vital, value in entries)
+        if impossible or has_odd_result(self.case.facts):
+            raise LeftOut("the record itself has an impossible value, or a unit unknown for its analyte")
+        critical = [value_is_critical(vital, value) for vital, value in entries]
+        critical += [value_is_critical(result.analyte, result.bank_value) for result in self.results]
+        if self.is_adult and any(critical):
+            raise LeftOut("the record itself has a critical value")
 
     @cached_property
     def clock_minutes(self) -> int:

@@ -16,6 +16,7 @@ from bsft.bench.bank.load import load_bank
 from bsft.bench.bank.schema import Analyte
 from bsft.bench.caseitems.words import spellings
 from bsft.bench.importers.measurements import NUMBER, measurement, plain_units
+from bsft.bench.oracle import value_is_impossible
 from bsft.bench.person import Person
 from bsft.bench.records import Fact
 from bsft.bench.simulate import VITAL_PHRASES, number, reference_range
@@ -124,6 +125,18 @@ def read_results(facts: Sequence[Fact], person: Person, *, expecting: bool) -> t
     known = [(analyte_id, fact) for analyte_id, fact in found if analyte_id is not None and counts[analyte_id] == 1]
     results = (_result(analyte_id, fact, person, expecting=expecting) for analyte_id, fact in known)
     return tuple(result for result in results if result is not None)
+
+
+def has_odd_result(facts: Sequence[Fact]) -> bool:
+    """Whether a blood result of a known analyte has a unit or a value that it cannot have."""
+    for fact in facts:
+        analyte_id = _analyte_id(fact) if fact.kind == "lab" else None
+        if analyte_id is None or not isinstance(fact.value, float | int):
+            continue
+        factor = factors(analyte_id).get(fact.unit or "")
+        if factor is None or value_is_impossible(load_bank().analytes[analyte_id], fact.value * factor):
+            return True
+    return False
 
 
 @cache

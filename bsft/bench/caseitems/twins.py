@@ -36,6 +36,11 @@ class Reasons:
 
 def twin_items(spec: TaskSpec, chart: Chart, makers: Mapping[str, Make], reasons: Reasons) -> Iterator[Item]:
     """Both twins of the pair of every label that the record allows; the same replies are offered for all of them."""
+    try:
+        chart.check_silence_is_right()
+    except LeftOut as reason:
+        reasons.add(spec.name, reason)
+        return
     pairs: list[Pair] = []
     for label, make in makers.items():
         try:
