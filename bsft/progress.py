@@ -42,7 +42,7 @@ def _logged(title: str, total: int, console: Console) -> Callable[[int], None]:
         nonlocal done, last
         done += n
         now = time.monotonic()
-        if now - last >= LOG_EVERY_S or done == total:
+        if done and (now - last >= LOG_EVERY_S or done == total):
             last = now
             eta_s = (now - start) / done * (total - done)
             console.print(f"{title}: {done}/{total}, ETA {eta_s:.0f} s", highlight=False)

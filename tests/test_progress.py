@@ -22,3 +22,14 @@ def test_a_line_is_written_now_and_then(capsys: pytest.CaptureFixture[str], monk
         for _ in range(4):
             advance(1)
     assert capsys.readouterr().err.splitlines() == ["fitting: 2/8, ETA 120 s", "fitting: 4/8, ETA 80 s"]
+
+
+def test_nothing_done_after_a_slow_start_is_no_rate_yet(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter([0.0, 500.0, 510.0])
+    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    with progress_bar("fitting", 2) as advance:
+        advance(0)
+        advance(1)
+    assert capsys.readouterr().err == "fitting: 1/2, ETA 510 s\n"
