@@ -85,6 +85,9 @@ def _run_recorded(config: cfg.Config, directory: RunDirectory) -> dict[str, Any]
         except BadInput as unwritable:
             raise Unrecorded(f"{kind}{reason}; {unwritable}") from error
         raise
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
     return metrics
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -31,7 +32,7 @@ def task(composed: DictConfig) -> float | None:
     from bsft.job import Unrecorded, run_composed
 
     try:
-        with _command_line_of_job():
+        with _process_of_one_job():
             return run_composed(composed)
     except Exception as error:
         if searching or elsewhere:
@@ -42,14 +43,19 @@ def task(composed: DictConfig) -> float | None:
 
 
 @contextmanager
-def _command_line_of_job() -> Iterator[None]:
-    """Further ranks are started with this process's command line: it has to be that of one job, not of a sweep."""
-    own = sys.argv[1:]
+def _process_of_one_job() -> Iterator[None]:
+    """Further ranks are started with this process's command line: it has to be that of one job, not of a sweep.
+
+    What Lightning writes into the environment then must not reach the next job, which starts ranks of its own.
+    """
+    own, environment = sys.argv[1:], dict(os.environ)
     sys.argv[1:] = launch.job_arguments(own, HydraConfig.get().overrides.task)
     try:
         yield
     finally:
         sys.argv[1:] = own
+        os.environ.clear()
+        os.environ.update(environment)
 
 
 def main() -> None:

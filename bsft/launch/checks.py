@@ -19,6 +19,7 @@ from bsft.bench.source import fingerprint
 from bsft.bench.store import MANIFEST, BadInput
 from bsft.model.weights import check_installed
 from bsft.paths import cache_dir
+from bsft.runs import weights_fingerprint
 
 
 def check_job(job: cfg.Config) -> None:
@@ -27,7 +28,8 @@ def check_job(job: cfg.Config) -> None:
         ConfigError: a task or split that the benchmark does not have, or a package that is not installed.
         BadInput: a file that is missing, or a cache that cannot be written to.
     """
-    fingerprint(job.data)  # first of all: are the files there?
+    weights_fingerprint(job.model)  # the files first, of the model before the data's, which take longer
+    fingerprint(job.data)
     names = _names(job.data)
     for task in job.data.tasks:
         _one_of("data.tasks", task, names.tasks)
