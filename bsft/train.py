@@ -49,7 +49,7 @@ def _process_of_one_job() -> Iterator[None]:
     What Lightning writes into the environment then must not reach the next job, which starts ranks of its own.
     """
     own, environment = sys.argv[1:], dict(os.environ)
-    sys.argv[1:] = launch.job_arguments(own, HydraConfig.get().overrides.task)
+    sys.argv[1:] = launch.job_arguments(HydraConfig.get())
     try:
         yield
     finally:

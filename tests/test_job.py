@@ -268,6 +268,7 @@ def test_a_clusters_scheduler_sees_the_failure(monkeypatch: pytest.MonkeyPatch, 
         launcher=SimpleNamespace(_target_=f"somewhere.{launcher}"),
         mode=RunMode.RUN,
         overrides=SimpleNamespace(task=[]),
+        runtime=SimpleNamespace(config_sources=[]),
     )
     monkeypatch.setattr("bsft.job.run_composed", broken)
     monkeypatch.setattr(HydraConfig, "get", staticmethod(lambda: hydra))

@@ -16,6 +16,7 @@ from typing import Any, NoReturn
 import hydra
 import yaml
 from hydra._internal.utils import get_args_parser
+from hydra.conf import HydraConf
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -65,16 +66,14 @@ def complain(sentence: str) -> None:
     Console(stderr=True).print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
 
 
-def job_arguments(arguments: Sequence[str], overrides: Sequence[str]) -> list[str]:
-    """The arguments that mean one job of a command.
+def job_arguments(job: HydraConf) -> list[str]:
+    """The command line that means one job alone.
 
     Args:
-        arguments: of the whole command.
-        overrides: of the job.
+        job: Hydra's part of that job's config.
     """
-    parsed, _ = _parse(list(arguments))
-    options = ["--config-dir", parsed.config_dir] if parsed.config_dir is not None else []
-    return [*options, *overrides, "hydra.mode=RUN"]
+    directories = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
+    return [*(f"--config-dir={directory}" for directory in directories), *job.overrides.task, "hydra.mode=RUN"]
 
 
 def is_further_rank() -> bool:
