@@ -161,8 +161,8 @@ def unnamed_order_conflicts(bank: Bank, condition: Condition) -> tuple[list[str]
 
 
 def _is_named(allergen: str, drugs: Sequence[str]) -> bool:
-    """Whether an allergen shares a word with the drugs."""
-    return bool(set(allergen.split()) & {word for drug in drugs for word in drug.split()})
+    """Whether an allergen shares a word with the drugs: "heparins" with "heparin"."""
+    return bool({w.rstrip("s") for w in allergen.split()} & {w.rstrip("s") for drug in drugs for w in drug.split()})
 
 
 def _allergen_rows(bank: Bank) -> tuple[tuple[str, ...], list[_Row]]:

@@ -40,12 +40,8 @@ def test_twins_differ_at_the_locus_only(split: str) -> None:
         assert before != after
         # At the start of a turn the renderer has capitalised the text.
         was, now = clean.turns[locus.turn].text.lower(), perturbed.turns[locus.turn].text.lower()
-        assert (
-            re.sub(
-                rf"(?<!\w){re.escape(before.lower())}(?!\w)", lambda _, now_says=after.lower(): now_says, was, count=1
-            )
-            == now
-        )
+        around = [part.start() for part in re.finditer(re.escape(before.lower()), was)]
+        assert now in [was[:i] + after.lower() + was[i + len(before) :] for i in around]
         assert perturbed.turns[locus.turn].role == locus.role
 
 

@@ -50,7 +50,7 @@ COMMON_STEMS = frozenset({
 })  # fmt: skip
 """Beginnings that join no sign to a symptom."""
 
-SEQUENCE_TOPIC = "which symptom came first"
+SEQUENCE_TOPIC = "the order of the symptoms"
 CLOCK_TOPIC = "the times of arrival and blood sample"
 
 
@@ -169,7 +169,8 @@ def _told_otherwise(case: CaseFile) -> bool:
     told = [case.text("complaint"), *(case.text(event) for event in case.events)]
     seen = [f"{kind}:{entry.id}" for entry in case.exams for kind in ("exam", "exam_normal")]
     seen += [f"{kind}:{case.imaging.id}" for kind in ("imaging", "imaging_normal")]
-    return bool(_stems(" ".join(told)) & _stems(" ".join(case.text(fact) for fact in seen)))
+    named = [case.imaging.study, *(entry.site for entry in case.exams)]
+    return bool(_stems(" ".join(told)) & _stems(" ".join([*named, *(case.text(fact) for fact in seen)])))
 
 
 def _stems(text: str) -> set[str]:

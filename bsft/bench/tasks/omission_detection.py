@@ -14,7 +14,6 @@ alike, and an entry that is missing is replaced by another one, so that every en
 from __future__ import annotations
 
 import random
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -81,17 +80,17 @@ def claim_fields(case: CaseFile) -> dict[str, str]:
     }
 
 
-_STEP_TAIL = re.compile(
-    r",| (?:and|before|after|within|at|while|if|for|in|until|with|to|every|because|when|unless|once|from|by|on|as"
-    r"|that)\b"
-)
+_STEP_JOINTS = (
+    "and", "before", "after", "within", "at", "while", "if", "for", "in", "until", "with", "to", "every", "because",
+    "when", "unless", "once", "from", "by", "on", "as", "that",
+)  # fmt: skip
 
 
 def step_name(step: GuidelineStep) -> str:
-    """The head of a step's text: "calculate the Glasgow-Blatchford score"."""
-    words = step.text.split()
-    head = " ".join(words[:2])
-    return (head + _STEP_TAIL.split(step.text[len(head) :])[0]).strip()
+    """The head of a step's text, up to a comma or a joint: "calculate the Glasgow-Blatchford score"."""
+    words = step.text.replace(" at once", "").partition(",")[0].split()
+    joints = [i for i, word in enumerate(words) if word in _STEP_JOINTS and i > 1 and words[i - 1] not in _STEP_JOINTS]
+    return " ".join(words[: joints[0]] if joints else words)
 
 
 def _steps(case: CaseFile) -> list[GuidelineStep]:

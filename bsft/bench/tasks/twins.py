@@ -32,8 +32,7 @@ def proactive_items(
     """Both twins of a pair and, if asked for, the control in which somebody has dealt with the problem."""
     rng = case.rng(f"{spec.name} options {round_}")
     known = {**core_fields(case), **fields, **pair.claims}
-    errands = case.words.replies.errands
-    errand = errands[-1] if case.edition == "heldout" else rng.choice(errands[:-1])
+    errand = rng.choice(allowed(case.words.replies.errands, case.edition))
     replies = [Reply(NO_FLAG, False, _done(case, errand))]
     replies += [flag_reply(case, label, known) for label in spec.labels if label != NO_FLAG and possible(case, label)]
     options = fit_lengths(replies, rng)

@@ -1,6 +1,6 @@
 """What is said in scenes and replies: loads and checks the YAML beside this file.
 
-Every list of wordings is ordered: the last one is held out and used in the split `test_heldout` only.
+Every list of wordings is ordered: the last two are held out and used in the split `test_heldout` only.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -18,8 +18,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from bsft.bench.bank.schema import Range
 from bsft.bench.store import BadInput, explain
 
-Wordings = Annotated[list[str], Field(min_length=4)]
-"""At least three for training and one held out."""
+WordingT = TypeVar("WordingT")
+
+N_HELD_OUT = 2
+"""How many wordings of a list only `test_heldout` uses."""
+
+Wordings = Annotated[list[str], Field(min_length=5)]
+"""At least three for training and two held out."""
 
 
 class _Entry(BaseModel):
@@ -155,7 +160,7 @@ class Frames(_Entry):
 
 
 class Replies(_Entry):
-    errands: Annotated[list[Errand], Field(min_length=4)]
+    errands: Annotated[list[Errand], Field(min_length=5)]
     acknowledgements: Wordings
     openers: Wordings
     claims: dict[str, Annotated[list[str], Field(min_length=3)]]
@@ -183,12 +188,12 @@ Edition = Literal["train", "test", "heldout"]
 
 def pick(wordings: Sequence[str], edition: Edition, rng: random.Random) -> str:
     """One of this package's wordings."""
-    return wordings[-1] if edition == "heldout" else rng.choice(wordings[:-1])
+    return rng.choice(allowed(wordings, edition))
 
 
-def allowed(wordings: Sequence[str], edition: Edition) -> Sequence[str]:
-    """The wordings that an edition may use, at least two where the edition is not held out."""
-    return wordings[-2:] if edition == "heldout" else wordings[:-1]
+def allowed(wordings: Sequence[WordingT], edition: Edition) -> Sequence[WordingT]:
+    """The wordings that an edition may use."""
+    return wordings[-N_HELD_OUT:] if edition == "heldout" else wordings[:-N_HELD_OUT]
 
 
 def pick_phrase(phrases: Sequence[str], edition: Edition, rng: random.Random) -> str:
