@@ -77,11 +77,11 @@ def _tokens(rng: random.Random, n: int) -> tuple[int, ...]:
 
 
 def _item(number: int, n_options: int) -> Item:
-    """A placeholder: scoring takes ids, and only groups by the item's case."""
+    """What the scorer groups and labels by; the text it scores is the candidates' ids."""
     return Item(
         id=f"case/{number}",
         case_id="case",
-        task="placeholder",
+        task="shape",
         group="reactive",
         gold_behavior="reactive",
         autonomy="L1",

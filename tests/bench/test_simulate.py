@@ -34,7 +34,7 @@ def test_ages_have_their_article_and_unit(age_years: float, text: str) -> None:
 
 def test_every_simulated_case_is_a_valid_record() -> None:
     for case in all_cases():
-        Case.model_validate_json(case.case.model_dump_json())
+        assert Case.model_validate_json(case.case.model_dump_json()) == case.case
 
 
 def test_the_same_seed_gives_the_same_case_and_another_id_another_one() -> None:
