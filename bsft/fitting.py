@@ -109,7 +109,10 @@ def _run_or_resume(trainer: Trainer, module: BehaviorLM, datamodule: BehaviorBen
     on_interrupt = signal.getsignal(signal.SIGINT)
     try:
         trainer.fit(module, datamodule=datamodule, ckpt_path=str(last) if last.exists() else None, weights_only=True)
-    except SystemExit as end:  # what Lightning makes of Ctrl+C, of which it ignores any further one
+    except SystemExit as end:
+        if end.code != 1:  # SIGTERM
+            raise
+        # what Lightning makes of Ctrl+C, of which it ignores any further one
         signal.signal(signal.SIGINT, on_interrupt)
         raise KeyboardInterrupt from end
     except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:

@@ -74,16 +74,17 @@ def _curve_without_validation(directory: RunDirectory) -> list[tuple[str, str, s
     return [(row["step"], row["loss"], row["lr"]) for row in curve_of(directory) if row["loss"]]
 
 
+@pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("step", [1, 10])
-def test_ctrl_c_leaves_a_queued_job_that_resumes(
-    train: Train, monkeypatch: pytest.MonkeyPatch, uninterrupted: RunDirectory, step: int
+def test_a_signal_leaves_a_queued_job_that_resumes(
+    train: Train, monkeypatch: pytest.MonkeyPatch, uninterrupted: RunDirectory, step: int, number: int, code: int
 ) -> None:
     """Before the first checkpoint, and between two."""
     learn = BehaviorLM.training_step
 
     def interrupted(self: BehaviorLM, *arguments: Any) -> None:
         if self.global_step == step:
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), number)
         learn(self, *arguments)
 
     handler = signal.getsignal(signal.SIGINT)
@@ -91,7 +92,7 @@ def test_ctrl_c_leaves_a_queued_job_that_resumes(
         patch.setattr(BehaviorLM, "training_step", interrupted)
         stopped = train(*LONG)
     assert signal.getsignal(signal.SIGINT) is handler
-    assert stopped.code == 130
+    assert stopped.code == code
     assert "interrupted; 0 of 1 jobs are done; the same command goes on from there" in stopped.err
     assert (stopped.run.status().state, stopped.run.status().reason) == ("queued", "interrupted")
     assert train(*LONG).code == 0
