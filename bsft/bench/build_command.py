@@ -73,26 +73,21 @@ def show(manifest: Manifest, output: Path, console: Console) -> None:
     console.print(table)
 
 
-def main(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Runs `bsft-bench build`.
 
     Args:
         arguments: what follows `build`.
 
     Returns:
-        The exit status: 0, or 2 for bad input.
+        The exit status, 0.
+
+    Raises:
+        BadInput: an argument is wrong, or the output cannot be written.
     """
-    console = Console()
-    if not arguments or "--help" in arguments or "-h" in arguments:
-        console.print(USAGE, markup=False, highlight=False)
-        return 0
-    try:
-        options = parse(arguments)
-        spec = BuildSpec(options.data.n_cases, options.data.seed, options.data.heldout)
-        output = Path(options.output)
-        manifest = build(spec, output, workers=options.workers or os.cpu_count() or 1, progress=options.progress)
-    except BadInput as error:
-        Console(stderr=True).print(f"bsft-bench: {error}", markup=False, highlight=False, soft_wrap=True)
-        return 2
-    show(manifest, output, console)
+    options = parse(arguments)
+    spec = BuildSpec(options.data.n_cases, options.data.seed, options.data.heldout)
+    output = Path(options.output)
+    manifest = build(spec, output, workers=options.workers or os.cpu_count() or 1, progress=options.progress)
+    show(manifest, output, Console())
     return 0

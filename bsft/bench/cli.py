@@ -9,18 +9,25 @@ from collections.abc import Sequence
 
 from rich.console import Console
 
+from bsft.bench.store import BadInput
+
 COMMANDS = {
     "build": ("bsft.bench.build_command", "build BehaviorBench-Open"),
     "import": ("bsft.bench.importers.command", "import other people's cases and items"),
     "items": ("bsft.bench.caseitems.command", "make items from imported cases"),
     "audit": ("bsft.bench.audit.command", "look for what gives a benchmark's answers away"),
 }
-"""name -> (module with `main(arguments) -> int`, what it does)"""
+"""name -> (module with `USAGE` and `run(arguments) -> int`, what it does)"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Entry point; returns the exit status."""
+    """Entry point.
+
+    Returns:
+        The command's exit status; 0 for help, 2 for bad input, 130 after Ctrl+C.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
+    errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     if not arguments or arguments[0] in ("--help", "-h"):
         lines = [f"  {name:8} {what}" for name, (_, what) in COMMANDS.items()]
         usage = "usage: bsft-bench COMMAND ...; bsft-bench COMMAND --help tells more"
@@ -29,8 +36,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[0] not in COMMANDS:
         near = difflib.get_close_matches(arguments[0], COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(COMMANDS)}"
-        Console(stderr=True).print(f"bsft-bench: unknown command {arguments[0]!r}; {hint}", markup=False)
+        errors.print(f"bsft-bench: unknown command {arguments[0]!r}; {hint}")
         return 2
     module = importlib.import_module(COMMANDS[arguments[0]][0])
-    status: int = module.main(arguments[1:])
+    given = arguments[1:]
+    if not given or "--help" in given or "-h" in given:
+        Console().print(module.USAGE, markup=False, highlight=False)
+        return 0
+    try:
+        status: int = module.run(given)
+    except BadInput as error:
+        errors.print(f"bsft-bench: {error}")
+        return 2
+    except KeyboardInterrupt:
+        errors.print("bsft-bench: stopped; the same command goes on from what is finished")
+        return 130
     return status

@@ -16,7 +16,6 @@ import pytest
 from planted_defects import N_CASES, TASKS, Benchmark, Plant, clean_benchmark
 from sklearn.metrics import f1_score, roc_auc_score
 
-from bsft.bench.audit import command
 from bsft.bench.audit.audit import Audit, Settings, audit
 from bsft.bench.audit.corpus import Corpus, read_corpus
 from bsft.bench.audit.duplicates import find_duplicates, shingles_of
@@ -25,6 +24,7 @@ from bsft.bench.audit.intervals import CaseBootstrap, area
 from bsft.bench.audit.limits import Limits
 from bsft.bench.audit.structure import check_structure
 from bsft.bench.audit.texts import Texts, mask_numerals
+from bsft.bench.cli import main
 from bsft.bench.store import write_benchmark
 
 
@@ -183,7 +183,7 @@ def write(directory: Path, benchmark: Benchmark) -> Path:
 
 
 def run(*arguments: object) -> int:
-    return command.main([str(argument) for argument in arguments])
+    return main(["audit", *map(str, arguments)])
 
 
 def test_command_writes_its_files_and_fails_for_a_defect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

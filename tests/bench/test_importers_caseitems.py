@@ -13,10 +13,10 @@ import pytest
 
 from bsft.bench.bank.load import load_bank
 from bsft.bench.caseitems.chart import Chart, LeftOut, names
-from bsft.bench.caseitems.command import main
 from bsft.bench.caseitems.make import make_items
 from bsft.bench.caseitems.peers import Peers
 from bsft.bench.caseitems.plan import Shares, plan
+from bsft.bench.cli import main
 from bsft.bench.importers.agentclinic import import_agentclinic
 from bsft.bench.importers.cases import CASES_FILE, write_cases
 from bsft.bench.importers.report import ImportReport
@@ -311,7 +311,7 @@ def test_the_command_writes_a_benchmark_that_opens_and_is_the_same_again(
 ) -> None:
     source = write(tmp_path, all_cases())
     for output in ("a", "b"):
-        assert main([str(source.parent), f"output={tmp_path / output}", "name=mine", "train=0.5"]) == 0
+        assert main(["items", str(source.parent), f"output={tmp_path / output}", "name=mine", "train=0.5"]) == 0
     assert "error_correction" in capsys.readouterr().out
     first, second = (open_benchmark(tmp_path / output) for output in ("a", "b"))
     assert first.sha256 == second.sha256
@@ -335,12 +335,12 @@ def test_wrong_input_is_one_sentence(
     arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     source = write(tmp_path, all_cases()[:4])
-    assert main([argument.format(source=source, tmp=tmp_path) for argument in arguments]) == 2
+    assert main(["items", *[argument.format(source=source, tmp=tmp_path) for argument in arguments]]) == 2
     assert message in capsys.readouterr().err
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--help"]) == 0
+    assert main(["items", "--help"]) == 0
     assert "usage: bsft-bench items" in capsys.readouterr().out
 
 

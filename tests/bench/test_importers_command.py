@@ -13,7 +13,7 @@ from test_importers_agentclinic import osce
 from test_importers_items import LINE, MAPPING
 from test_mederrbench import pair
 
-from bsft.bench.importers.command import main
+from bsft.bench.cli import main
 from bsft.bench.importers.medec import import_medec
 from bsft.bench.records import Case
 from bsft.bench.store import BadInput, open_benchmark
@@ -55,7 +55,7 @@ def write_medec(directory: Path, **changes: str) -> Path:
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    status = main([str(argument) for argument in arguments])
+    status = main(["import", *map(str, arguments)])
     out, err = capsys.readouterr()
     return status, out, err
 

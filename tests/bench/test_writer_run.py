@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from loopback import CASE, DENIED, INVENTED, SCENE, TEXT, WRONG_NUMBER, Server, failure, good, kind_of, reply
 
-from bsft.bench.importers.command import main
+from bsft.bench.cli import main
 from bsft.bench.records import Case
 from bsft.bench.writer.drafts import CaseScene
 
@@ -36,7 +36,7 @@ def write(
     def run(source: Path, *more: str, output: str = "out") -> tuple[int, str]:
         options = [f"output={tmp_path / output}", "writer=llm", "model=m", f"base_url={server.url}"]
         options += ["api_key_env=WRITER_KEY", "max_retries=1", "workers=2", *more]
-        status = main(["text", str(source), *options])
+        status = main(["import", "text", str(source), *options])
         out, err = capsys.readouterr()
         kept = "".join(file.read_text(encoding="utf-8") for file in tmp_path.rglob("*") if file.is_file())
         assert KEY not in out + err + kept

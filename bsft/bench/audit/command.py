@@ -102,28 +102,23 @@ def load(options: AuditOptions) -> tuple[Corpus, str]:
     return corpus, benchmark.sha256
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Runs the command.
+def run(arguments: Sequence[str]) -> int:
+    """Runs `bsft-bench audit`.
 
     Args:
         arguments: what follows `audit`.
 
     Returns:
-        The exit status: 0 when all limits hold, 1 when one is broken, 2 for bad input.
+        The exit status: 0 when all limits hold, 1 when one is broken.
+
+    Raises:
+        BadInput: an argument or the benchmark is wrong.
     """
-    console = Console()
-    if not arguments or "--help" in arguments or "-h" in arguments:
-        console.print(USAGE, markup=False, highlight=False)
-        return 0
-    try:
-        options = parse_options(arguments)
-        corpus, source = load(options)
-        settings = Settings(options.max_pairs, options.seed, options.n_bootstrap, Limits(min_pairs=options.min_pairs))
-        found = audit(corpus, settings)
-        output = Path(options.output)
-        story = write_documents(found, output, source=source, command=shlex.join(["bsft-bench", "audit", *arguments]))
-    except BadInput as error:
-        Console(stderr=True).print(f"bsft-bench: {error}", markup=False, highlight=False, soft_wrap=True)
-        return 2
-    show(corpus.name, story, output, console)
+    options = parse_options(arguments)
+    corpus, source = load(options)
+    settings = Settings(options.max_pairs, options.seed, options.n_bootstrap, Limits(min_pairs=options.min_pairs))
+    found = audit(corpus, settings)
+    output = Path(options.output)
+    story = write_documents(found, output, source=source, command=shlex.join(["bsft-bench", "audit", *arguments]))
+    show(corpus.name, story, output, Console())
     return 0 if found.passed else 1

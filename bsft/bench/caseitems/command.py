@@ -92,27 +92,23 @@ def _reason_table(reasons: Reasons) -> Table:
     return table
 
 
-def main(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Runs `bsft-bench items`.
 
     Args:
         arguments: what follows `items`: the cases, `key=value` pairs.
 
     Returns:
-        The exit status: 0 when a benchmark was written, 2 for bad input.
+        The exit status, 0: a benchmark was written.
+
+    Raises:
+        BadInput: an argument or the cases are wrong.
     """
+    if "=" in arguments[0]:
+        raise BadInput("no cases; give bsft-bench items CASES output=DIR")
+    options = parse(ItemsOptions, arguments[1:], "bsft-bench items")
+    manifest, reasons = make_benchmark(Path(arguments[0]), options)
     console = Console()
-    if not arguments or "--help" in arguments or "-h" in arguments:
-        console.print(USAGE, markup=False, highlight=False)
-        return 0
-    try:
-        if "=" in arguments[0]:
-            raise BadInput("no cases; give bsft-bench items CASES output=DIR")
-        options = parse(ItemsOptions, arguments[1:], "bsft-bench items")
-        manifest, reasons = make_benchmark(Path(arguments[0]), options)
-    except BadInput as error:
-        Console(stderr=True).print(f"bsft-bench: {error}", markup=False, highlight=False, soft_wrap=True)
-        return 2
     show(manifest, Path(options.output), console)
     console.print(_reason_table(reasons))
     return 0

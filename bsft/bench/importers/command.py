@@ -203,31 +203,22 @@ FORMATS: dict[str, Callable[[Path, Sequence[str]], tuple[Path, ImportReport]]] =
 }
 
 
-def main(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str]) -> int:
     """Runs `bsft-bench import`.
 
     Args:
         arguments: what follows `import`: format, source, `key=value` pairs.
 
     Returns:
-        The exit status: 0 when something was written, 2 for bad input, 130 when interrupted.
+        The exit status, 0: something was written.
+
+    Raises:
+        BadInput: an argument or the source is wrong.
     """
-    console = Console()
-    if not arguments or "--help" in arguments or "-h" in arguments:
-        console.print(USAGE, markup=False, highlight=False)
-        return 0
-    errors = Console(stderr=True)
-    try:
-        if arguments[0] not in FORMATS:
-            raise BadInput(f"unknown format {arguments[0]!r}; known are {', '.join(FORMATS)}")
-        if len(arguments) < 2 or "=" in arguments[1]:
-            raise BadInput(f"no source; give bsft-bench import {arguments[0]} SOURCE output=DIR")
-        output, report = FORMATS[arguments[0]](Path(arguments[1]), arguments[2:])
-    except BadInput as error:
-        errors.print(f"bsft-bench: {error}", markup=False, highlight=False, soft_wrap=True)
-        return 2
-    except KeyboardInterrupt:
-        errors.print("bsft-bench: stopped; the same command goes on from here", markup=False, highlight=False)
-        return 130
-    report.show(output, console)
+    if arguments[0] not in FORMATS:
+        raise BadInput(f"unknown format {arguments[0]!r}; known are {', '.join(FORMATS)}")
+    if len(arguments) < 2 or "=" in arguments[1]:
+        raise BadInput(f"no source; give bsft-bench import {arguments[0]} SOURCE output=DIR")
+    output, report = FORMATS[arguments[0]](Path(arguments[1]), arguments[2:])
+    report.show(output, Console())
     return 0
