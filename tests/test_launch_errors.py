@@ -82,6 +82,7 @@ def test_a_wrong_command_ends_with_one_sentence_before_anything_is_written(
     ("arguments", "sentence"),
     [
         (["data.tasks=[ddx]"], "data.tasks: unknown ddx (allowed: ambiguity_clarification,"),
+        (["data.flags=[flag_doze]"], "data.flags: unknown flag_doze; did you mean flag_dose?"),
         (["data.tasks=[ddx_resoning]"], "data.tasks: unknown ddx_resoning; did you mean ddx_reasoning?"),
         (["data.eval_split=heldout"], "data.eval_split: unknown heldout; did you mean test_heldout?"),
         (["data.n_cases=5"], "data.n_cases: found 5, allowed: 10 or more"),

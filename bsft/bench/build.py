@@ -31,7 +31,7 @@ from bsft.bench.tasks import TASKS, items_of
 from bsft.bench.wordings import load_words
 
 NAME = "bsft-open"
-VERSION = "open-v1-dev"
+VERSION = "open-v1"
 LICENCE = "Apache-2.0"
 CASES_PER_SHARD = 200
 """About 10 MB of JSON lines."""

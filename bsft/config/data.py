@@ -14,7 +14,8 @@ class DataConfig(Section):
     """What all benchmarks share: which splits and tasks are used, and how many items of each.
 
     Items are limited by whole cases in a fixed order, so that twins stay together. `scene_tokens` bounds a scene; a
-    longer one loses its least important turns, the same ones for both twins and for every method.
+    longer one loses its least important turns, the same ones for both twins and for every method. `flags` are labels:
+    of proactive tasks, only pairs whose problem calls for one of them are used.
     """
 
     name: str = MISSING
@@ -22,6 +23,7 @@ class DataConfig(Section):
     val_split: str = "val"
     eval_split: str = "test"
     tasks: list[str] = field(default_factory=list)
+    flags: list[str] = field(default_factory=list)
     max_train_items: int | None = None
     max_val_items: int | None = None
     max_eval_items: int | None = None

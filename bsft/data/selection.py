@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bsft import config as cfg
 from bsft.bench.records import Item
@@ -13,18 +15,24 @@ from bsft.methods import Method, choose_exemplars
 
 
 def select_items(benchmark: Benchmark, split: str, data: cfg.DataConfig, limit: int | None) -> Items:
-    """Items of a split, restricted to `data.tasks`, up to `limit`, by whole cases in a fixed shuffled order.
+    """Items of a split, restricted to `data.tasks` and `data.flags`, up to `limit`, by whole cases in a fixed shuffled
+    order.
 
     Raises:
-        BadInput: an unknown task, or nothing left.
+        BadInput: an unknown task or flag, or nothing left.
     """
-    if unknown := sorted(set(data.tasks) - set(benchmark.tasks)):
-        raise BadInput(f"data.tasks: unknown {', '.join(unknown)}; {benchmark.path} has {', '.join(benchmark.tasks)}")
     index, rows = benchmark.index, benchmark.items(split).rows
+    restrictions = {"tasks": (data.tasks, benchmark.tasks), "flags": (data.flags, index.label.values)}
+    for key, (wanted, known) in restrictions.items():
+        if unknown := sorted(set(wanted) - set(known)):
+            raise BadInput(f"data.{key}: unknown {', '.join(unknown)}; {benchmark.path} has {', '.join(sorted(known))}")
     if data.tasks:
         rows = rows[index.task.rows_of(data.tasks)[rows]]
+    if data.flags:
+        rows = rows[_answering_or_flagged(benchmark, data.flags)[rows]]
     if not len(rows):
-        raise BadInput(f"{benchmark.path}: split {split} has no items" + (f" of {data.tasks}" if data.tasks else ""))
+        chosen = [f" of data.{key}={wanted}" for key, (wanted, _) in restrictions.items() if wanted]
+        raise BadInput(f"{benchmark.path}: split {split} has no items" + " and".join(chosen))
     rows = rows[np.argsort(index.case.codes[rows], kind="stable")]
     starts = np.flatnonzero(np.diff(index.case.codes[rows], prepend=-1))
     cases = {index.case[own[0]]: own for own in np.split(rows, starts[1:])}
@@ -33,6 +41,15 @@ def select_items(benchmark: Benchmark, split: str, data: cfg.DataConfig, limit: 
     ends = np.cumsum([len(cases[case]) for case in order])
     n_cases = len(order) if limit is None else max(1, int(np.searchsorted(ends, limit, side="right")))
     return Items(benchmark, np.concatenate([cases[case] for case in order[:n_cases]]))
+
+
+def _answering_or_flagged(benchmark: Benchmark, flags: Sequence[str]) -> NDArray[np.bool_]:
+    """`(N,)`: which items belong to no proactive task, or to a pair of which one twin's label is among `flags`."""
+    index = benchmark.index
+    proactive = index.task.rows_of(name for name, task in benchmark.tasks.items() if task.group == "proactive")
+    flagged = index.label.rows_of(flags)
+    in_pair = (index.twin >= 0) & (flagged | flagged[index.twin])
+    return ~proactive | in_pair
 
 
 def exemplars_of(benchmark: Benchmark, config: cfg.Config, method: Method) -> list[Item]:

@@ -1,5 +1,5 @@
-"""What a job needs from outside its config, as far as that can be seen cheaply and without torch: tasks and splits that
-its benchmark has, and packages that its model needs."""
+"""What a job needs from outside its config, as far as that can be seen cheaply and without torch: tasks, flags and
+splits that its benchmark has, and packages that its model needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bsft import config as cfg
-from bsft.bench.records import Manifest
+from bsft.bench.records import Manifest, TaskSpec
 from bsft.bench.source import fingerprint
 from bsft.bench.store import MANIFEST, BadInput
 from bsft.model.weights import check_installed
@@ -25,7 +25,7 @@ from bsft.runs import weights_fingerprint
 def check_job(job: cfg.Config) -> None:
     """
     Raises:
-        ConfigError: a task or split that the benchmark does not have, or a package that is not installed.
+        ConfigError: a task, flag or split that the benchmark does not have, or a package that is not installed.
         BadInput: a file that is missing, or a cache that cannot be written to.
     """
     weights_fingerprint(job.model)  # the files first, of the model before the data's, which take longer
@@ -33,6 +33,9 @@ def check_job(job: cfg.Config) -> None:
     names = _names(job.data)
     for task in job.data.tasks:
         _one_of("data.tasks", task, names.tasks)
+    if names.labels is not None:
+        for flag in job.data.flags:
+            _one_of("data.flags", flag, names.labels)
     for key, split in _splits_used(job).items():
         _one_of(f"data.{key}", split, names.splits)
     check_installed(job.model)
@@ -63,8 +66,11 @@ def _splits_used(job: cfg.Config) -> dict[str, str]:
 
 @dataclass(frozen=True)
 class _Names:
+    """`labels` are None where only reading the texts would tell."""
+
     tasks: frozenset[str]
     splits: frozenset[str]
+    labels: frozenset[str] | None
 
 
 def _names(data: cfg.DataConfig) -> _Names:
@@ -72,11 +78,11 @@ def _names(data: cfg.DataConfig) -> _Names:
         from bsft.bench.splits import SHARES
         from bsft.bench.tasks import TASKS
 
-        return _Names(frozenset(task.name for task in TASKS), frozenset(SHARES))
+        return _Names(frozenset(task.name for task in TASKS), frozenset(SHARES), _labels(TASKS))
     if isinstance(data, cfg.MedErrBenchConfig):
         from bsft.bench.importers.mederrbench import SOURCE_FILES, TASK_NAMES
 
-        return _Names(frozenset(TASK_NAMES), frozenset(SOURCE_FILES))
+        return _Names(frozenset(TASK_NAMES), frozenset(SOURCE_FILES), None)
     assert isinstance(data, cfg.JsonlConfig)
     path = Path(data.path)
     manifest = path / MANIFEST
@@ -85,8 +91,14 @@ def _names(data: cfg.DataConfig) -> _Names:
     files = [path] if path.is_file() else sorted(path.glob("*.jsonl"))
     found = [_file_names(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return _Names(
-        frozenset().union(*(names.tasks for names in found)), frozenset().union(*(names.splits for names in found))
+        frozenset().union(*(names.tasks for names in found)),
+        frozenset().union(*(names.splits for names in found)),
+        frozenset().union(*(names.labels or () for names in found)),
     )
+
+
+def _labels(tasks: Iterable[TaskSpec]) -> frozenset[str]:
+    return frozenset(label for task in tasks for label in task.labels)
 
 
 @cache
@@ -95,24 +107,25 @@ def _manifest_names(file: Path, mtime_ns: int) -> _Names:
         manifest = Manifest.model_validate_json(file.read_bytes())
     except ValidationError as error:
         raise BadInput(f"{file}: {' '.join(str(error.errors()[0]['msg']).split())}") from None
-    return _Names(frozenset(task.name for task in manifest.tasks), frozenset(manifest.files))
+    return _Names(frozenset(task.name for task in manifest.tasks), frozenset(manifest.files), _labels(manifest.tasks))
 
 
 @cache
 def _file_names(file: Path, size: int, mtime_ns: int) -> _Names:
-    """Tasks and splits of a file of items; a line that is no item is left to its reader, which says what is wrong."""
-    tasks, splits = set(), set()
+    """Tasks, splits and labels of a file of items; a line that is no item is left to the reader, which complains."""
+    tasks, splits, labels = set(), set(), set()
     with file.open("rb") as stream:
         for line in stream:
             try:
                 record = json.loads(line)
                 tasks.add(str(record["task"]))
                 splits.add(str(record["split"]))
+                labels.add(str(record["label"]))
             except (ValueError, KeyError, TypeError):
                 continue
     if not tasks:
         raise BadInput(f"{file}: no item in it that names its task and split")
-    return _Names(frozenset(tasks), frozenset(splits))
+    return _Names(frozenset(tasks), frozenset(splits), frozenset(labels))
 
 
 # --- what a job needs besides ---

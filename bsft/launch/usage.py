@@ -27,6 +27,7 @@ useful values (--cfg job prints all, with your choices applied):
   redo=true                       start over; the old directory is kept aside
   data.path=DIR                   where behaviorbench_jsonl and mederrbench lie
   data.tasks=[a,b]                these tasks only
+  data.flags=[flag_dose]          of proactive tasks, only pairs with such a problem
   data.max_eval_items=100         whole cases of the test split up to so many items; also max_train_items
   data.eval_split=val             which split is scored
   method.lora.rank=16             also method.lora.alpha, method.tuning=lora|full|qlora

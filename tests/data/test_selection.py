@@ -12,7 +12,7 @@ from making import make_config, method_config
 from bsft import config as cfg
 from bsft.bench.build import BuildSpec, build
 from bsft.bench.records import Item
-from bsft.bench.store import Benchmark, open_benchmark
+from bsft.bench.store import BadInput, Benchmark, open_benchmark
 from bsft.data.selection import exemplars_of, select_items
 from bsft.data.steps import plan_steps
 from bsft.methods import choose_exemplars, method_of
@@ -62,6 +62,23 @@ def test_selections_are_equal(benchmark: Benchmark, limit: int | None, n_tasks: 
     assert list(items) == expected
     assert [items[i] for i in range(len(items))] == expected
     assert list(items[2:7]) == expected[2:7]
+
+
+@pytest.mark.parametrize("n_flags", [1, 2])
+def test_flags_choose_pairs_and_leave_other_tasks_alone(benchmark: Benchmark, n_flags: int) -> None:
+    everything = {item.id: item for item in benchmark.items("train")}
+    flags = sorted({item.label for item in everything.values() if item.gold.flag})[:n_flags]
+    chosen = {item.id for item in select_items(benchmark, "train", data_config(flags=flags), None)}
+    for item in everything.values():
+        pair = {item.label, *(twin.label for twin in [everything.get(item.twin_id or "")] if twin)}
+        wanted = item.group != "proactive" or (item.twin_id is not None and bool(pair & set(flags)))
+        assert (item.id in chosen) == wanted, item.id
+    assert {everything[name].label for name in chosen if everything[name].gold.flag} == set(flags)
+
+
+def test_an_unknown_flag_names_those_that_are_there(benchmark: Benchmark) -> None:
+    with pytest.raises(BadInput, match=r"data\.flags: unknown flag_doze; .* has .*flag_"):
+        select_items(benchmark, "train", data_config(flags=["flag_doze"]), None)
 
 
 @pytest.mark.parametrize("limit", [None, 30])

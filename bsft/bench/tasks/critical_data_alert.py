@@ -37,7 +37,8 @@ SPEC = TaskSpec(
     source="bsft",
 )
 
-KINDS = {"critical/allergy": 0.45, "critical/contraindication": 0.35, "critical/lab": 0.1, "critical/vital": 0.1}
+KINDS = {"critical/allergy": 0.5, "critical/contraindication": 0.17, "critical/lab": 0.165, "critical/vital": 0.165}
+"""An allergy is possible in few cases: about equally many of each kind come of these weights."""
 HAZARD_SPEAKERS: tuple[tuple[str, Role], ...] = (
     ("Pharmacist", "pharmacist"), ("Resident", "resident"), ("Nurse", "nurse"),
 )  # fmt: skip
