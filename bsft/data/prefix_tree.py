@@ -11,7 +11,7 @@ keys and values lie in a cache.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -149,12 +149,13 @@ def ranges_of(indices: Ints) -> tuple[Range, ...]:
 
 
 def blocks_of(tree: PrefixTree, max_block_tokens: int) -> list[Block]:
-    """Cuts a tree into attention blocks: runs that follow each other are taken together up to `max_block_tokens`.
+    """Cuts a tree into attention blocks of at most `max_block_tokens`: runs that follow each other are taken together,
+    and long ones cut, so that few keys are read that nobody sees.
 
     A later run of a block sees a prefix of the keys that its first run sees, because the tree lies in preorder.
     """
     blocks: list[Block] = []
-    runs = tree.runs
+    runs = [piece for run in tree.runs for piece in _pieces(run, max_block_tokens)]
     first = 0
     for i in range(1, len(runs) + 1):
         full = i < len(runs) and runs[i].stop - runs[first].start > max_block_tokens
@@ -164,9 +165,15 @@ def blocks_of(tree: PrefixTree, max_block_tokens: int) -> list[Block]:
     return blocks
 
 
+def _pieces(run: Run, size: int) -> Iterator[Run]:
+    for start in range(run.start, run.stop, size):
+        outer = np.concatenate([run.outer, np.arange(run.start, start)])
+        yield Run(start, min(start + size, run.stop), outer, run.root)
+
+
 def _block(tree: PrefixTree, head: Run, stop: int, *, single: bool) -> Block:
     past = ranges_of(tree.roots[head.root])
-    keys = (*ranges_of(head.outer), (head.start, stop))
+    keys = ranges_of(np.concatenate([head.outer, np.arange(head.start, stop)]))
     return Block(head.start, stop, past, keys, causal=single and not past and not len(head.outer))
 
 

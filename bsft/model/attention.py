@@ -24,9 +24,7 @@ from bsft.data.prefix_tree import Block, Ints, PrefixTree, block_mask, blocks_of
 from bsft.model.flex import block_mask_of, flex_tree_attention
 
 NAME = "bsft_tree"
-MAX_BLOCK_TOKENS = 256
-MAX_KEPT_PROBABILITIES = 1 << 24
-"""Per layer: 32 MiB in bf16."""
+MAX_BLOCK_TOKENS = 128
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
@@ -117,9 +115,9 @@ def _scatter_add(target: Tensor, block: Block, grad: Tensor) -> None:
 class _BlockwiseTreeAttention(torch.autograd.Function):
     """Attention per block. Grouped queries are folded into the rows, so keys are never repeated under a mask.
 
-    In bf16 the probabilities of short trees are kept from the forward pass and the products left to the GEMM library,
-    which is twice as fast here as the fused kernel; in fp32, or where they would take too much memory, it is the fused
-    kernel's turn (docs/performance.md).
+    In bf16 the products are left to the GEMM library, which is faster here than the fused kernel, and the probabilities
+    are computed again for the backward pass, which costs no more than keeping them; in fp32 the fused kernel is used
+    (docs/performance.md).
     """
 
     @staticmethod
@@ -130,7 +128,7 @@ class _BlockwiseTreeAttention(torch.autograd.Function):
         n_kv = key.shape[1]
         groups = n_heads // n_kv
         n_past = len(layout.past_depths)
-        fused = query.dtype != torch.bfloat16 or layout.n_pairs * n_heads > MAX_KEPT_PROBABILITIES
+        fused = query.dtype != torch.bfloat16
         biases = layout.biases(query.dtype, groups, window, causal_as_none=fused)
         out = query.new_empty(1, n, n_heads, head_dim)
         saved: list[Tensor] = []
@@ -147,9 +145,7 @@ class _BlockwiseTreeAttention(torch.autograd.Function):
                 saved += [o, lse]
             else:
                 assert bias is not None
-                p = torch.baddbmm(bias, q[0], k[0].transpose(1, 2), alpha=scaling).softmax(-1)
-                o = torch.bmm(p, v[0])
-                saved.append(p)
+                o = torch.bmm(_probabilities(q, k, bias, scaling), v[0])
             out[:, block.start : block.stop] = o.reshape(1, n_heads, length, head_dim).transpose(1, 2)
         ctx.save_for_backward(query, key, value, *saved)
         ctx.layout, ctx.scaling, ctx.window, ctx.fused = layout, scaling, window, fused
@@ -181,7 +177,9 @@ class _BlockwiseTreeAttention(torch.autograd.Function):
                     grad, q, k, v, o, lse, 0.0, bias is None, attn_mask=bias, scale=ctx.scaling
                 )
             else:
-                dq, dk, dv = _kept_backward(grad, q, k, v, saved[i], ctx.scaling)
+                assert bias is not None
+                p = _probabilities(q, k, bias, ctx.scaling)
+                dq, dk, dv = _product_backward(grad, q, k, v, p, ctx.scaling)
             if bias is None:
                 dk, dv = (d.unflatten(1, (n_kv, groups)).sum(2) for d in (dk, dv))
             grad_query[:, :, block.start : block.stop] = dq.reshape(1, n_heads, length, head_dim)
@@ -190,10 +188,15 @@ class _BlockwiseTreeAttention(torch.autograd.Function):
         return grad_query, grad_key, grad_value, None, None, None
 
 
-def _kept_backward(
+def _probabilities(q: Tensor, k: Tensor, bias: Tensor, scaling: float) -> Tensor:
+    """`(Hkv, groups * L, K)`"""
+    return torch.baddbmm(bias, q[0], k[0].transpose(1, 2), alpha=scaling).softmax(-1)
+
+
+def _product_backward(
     grad: Tensor, q: Tensor, k: Tensor, v: Tensor, p: Tensor, scaling: float
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients from kept probabilities `(Hkv, groups * L, K)`; the scaling is applied on the small factors."""
+    """Gradients from the probabilities `p`; the scaling is applied on the small factors."""
     dv = torch.bmm(p.transpose(1, 2), grad[0])
     dp = torch.bmm(grad[0], v[0].transpose(1, 2))
     ds = torch._softmax_backward_data(dp, p, -1, p.dtype)

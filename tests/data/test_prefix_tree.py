@@ -61,7 +61,9 @@ def test_blocks_written_down_by_hand() -> None:
         (4, 5, ((0, 1), (4, 5)), False),
     ]
     assert [(b.start, b.stop, b.keys, b.causal) for b in blocks_of(tree, 1)] == [
-        (0, 3, ((0, 3),), True),
+        (0, 1, ((0, 1),), True),
+        (1, 2, ((0, 2),), False),
+        (2, 3, ((0, 3),), False),
         (3, 4, ((0, 2), (3, 4)), False),
         (4, 5, ((0, 1), (4, 5)), False),
     ]

@@ -97,10 +97,9 @@ def test_cached_ancestors_are_seen_by_their_own_branches_only(
         assert torch.equal(seen[path[-1], :5].nonzero().flatten(), torch.from_numpy(root))
 
 
-@pytest.mark.parametrize("kept_probabilities", [0, 1 << 24])
-def test_bf16_is_as_near_as_bf16_can_be(monkeypatch: pytest.MonkeyPatch, kept_probabilities: int) -> None:
-    """Both ways of computing it: the fused kernel, and with kept probabilities."""
-    monkeypatch.setattr(attention, "MAX_KEPT_PROBABILITIES", kept_probabilities)
+@pytest.mark.parametrize("max_block_tokens", [5, 128])
+def test_bf16_is_as_near_as_bf16_can_be(monkeypatch: pytest.MonkeyPatch, max_block_tokens: int) -> None:
+    monkeypatch.setattr(attention, "MAX_BLOCK_TOKENS", max_block_tokens)
     layout = TreeLayout(build_tree([[1, 2, 3] * 8, [1, 2, 4] * 8, [1, 2, 3, 5]]))
     exact, rounded = random_states(layout), random_states(layout, torch.bfloat16)
     found, expected = blockwise(rounded, layout, 5), dense(exact, layout, 5)
