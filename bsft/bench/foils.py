@@ -200,7 +200,12 @@ def _home_weights(condition: Condition, target: Target | None) -> list[float]:
     if causal:  # Digoxin toxicity without digoxin at home would be a riddle of its own.
         return [float(m.drug in causal) for m in condition.medications]
     preferred = "" if target is None or target.ordered else target.drug
-    return [m.probability * (TARGET_BOOST if m.drug == preferred else 1.0) for m in condition.medications]
+    # A medicine whose reason the history does not name would be a contradiction that nobody injected.
+    reasons = {entry.name for entry in condition.history}
+    return [
+        m.probability * (TARGET_BOOST if m.drug == preferred else 1.0) if m.treats in reasons else 0.0
+        for m in condition.medications
+    ]
 
 
 def _share(condition: Condition, target: Target) -> float:

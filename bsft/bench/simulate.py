@@ -246,11 +246,9 @@ def _background(
     condition: Condition, home: Medication, comorbidities: tuple[Comorbidity, ...], rng: random.Random
 ) -> Iterable[Fact]:
     """The home medicine that is shown with the illness it treats, further history, and the comorbidities."""
-    names = [entry.name for entry in condition.history]
-    first = home.treats if home.treats in names else rng.choice(names)
-    yield _fact("history:main", "history", first, first)
+    yield _fact("history:main", "history", home.treats, home.treats)
     for entry in condition.history:
-        if entry.name != first and rng.random() < entry.probability:
+        if entry.name != home.treats and rng.random() < entry.probability:
             yield _fact(f"history:{entry.name}", "history", entry.name, entry.name)
     yield _fact("medication:main", "medication", home.drug, dose_text(home), value=home.dose, unit=home.unit)
     has, has_not = comorbidities

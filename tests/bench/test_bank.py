@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from bsft.bench.bank.load import Bank, check_bank, load_bank
 from bsft.bench.bank.schema import Allergen, Condition, Interchangeable, Related
@@ -117,7 +118,7 @@ def test_home_medications_have_known_drugs_and_usual_doses(
 
 
 def test_a_child_may_have_less_than_an_adult_dose_but_never_more(bank: Bank) -> None:
-    order = {"drug": "paracetamol", "unit": "mg", "route": "by mouth", "frequency": "once", "treats": "fever"}
+    order = {"drug": "paracetamol", "unit": "mg", "route": "by mouth", "frequency": "once", "treats": "hypertension"}
     child = {"age_years": [2, 5], "sex": "any"}
     for dose, found in ((60, False), (2000, True)):
         findings = planted(bank, population=child, medications=[order | {"dose": dose}] * 2)
@@ -200,3 +201,9 @@ def test_missing_files_are_named(root: Path, tmp_path_factory: pytest.TempPathFa
         load_bank(root)
     with pytest.raises(BadInput, match="no <specialty>/<condition id>"):
         load_bank(tmp_path_factory.mktemp("empty"))
+
+
+def test_one_home_medication_must_treat_an_entry_of_the_history(bank: Bank) -> None:
+    medications = [m.model_dump() | {"treats": "curiosity"} for m in bank.conditions[PNEUMONIA].medications]
+    with pytest.raises(ValidationError, match="no home medication treats an entry of the history"):
+        planted(bank, medications=medications)

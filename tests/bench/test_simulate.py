@@ -9,6 +9,7 @@ import pytest
 from engine_cases import all_cases, case_of
 
 from bsft.bench.bank.load import load_bank
+from bsft.bench.foils import load_foils
 from bsft.bench.oracle import allergy_conflict, value_is_critical
 from bsft.bench.person import Person, ago
 from bsft.bench.records import Case
@@ -116,8 +117,12 @@ def test_people_fit_the_condition() -> None:
         assert 2.5 <= person.weight_kg <= 140
 
 
-def test_the_home_medicine_on_show_treats_an_illness_of_the_history() -> None:
+def test_every_home_medicine_that_can_be_shown_treats_an_illness_of_the_history() -> None:
+    foils = load_foils()
+    for condition in load_bank().conditions.values():
+        reasons = {entry.name for entry in condition.history}
+        weights = foils.home_weights(condition)
+        shown = [m.treats for m, weight in zip(condition.medications, weights, strict=True) if weight]
+        assert shown and set(shown) <= reasons, condition.id
     for case in all_cases():
-        names = [entry.name for entry in case.condition.history]
-        if case.home.treats in names:
-            assert case.text("history:main") == case.home.treats
+        assert case.text("history:main") == case.home.treats

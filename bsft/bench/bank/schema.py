@@ -78,7 +78,7 @@ class Medication(Entry):
     frequency: str
     """"once daily", "twice daily", "every 8 hours", "as a single dose" ..."""
     treats: str
-    """The history entry it treats (must be among `history`), or the reason if it is not listed there."""
+    """The history entry it treats, or another reason: such a medicine limits what else is ordered, but is not shown."""
     probability: Annotated[float, Field(gt=0, le=1)] = 1.0
 
 
@@ -192,6 +192,8 @@ class Condition(Entry):
         known = {e.id for e in self.course} | {e.id for e in self.exam} | {i.id for i in self.imaging} | set(self.labs)
         if unknown := [e for e in self.evidence if e not in known]:
             raise ValueError(f"evidence names unknown facts: {', '.join(unknown)}")
+        if not {m.treats for m in self.medications} & {e.name for e in self.history}:
+            raise ValueError("no home medication treats an entry of the history")
         exams = {e.id for e in self.exam}
         for study in self.imaging:
             if study.confirms_exam is not None and study.confirms_exam not in exams:
