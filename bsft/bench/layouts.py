@@ -23,7 +23,7 @@ SPEAKERS: dict[str, tuple[tuple[str, Role], ...]] = {
     "observations": (("Nurse", "nurse"),),
     "examination": (("Resident", "resident"), ("Attending", "attending"), ("Consultant", "consultant")),
     "laboratory": (("Laboratory", "record"),),
-    "imaging": (("Radiology", "record"),),
+    "imaging": (("Report", "record"),),
     "order": (("Attending", "attending"), ("Consultant", "consultant"), ("Resident", "resident")),
 }
 

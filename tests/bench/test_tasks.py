@@ -160,7 +160,7 @@ def says(option: Option, text: str) -> bool:
 
 def test_next_test_is_asked_before_any_result() -> None:
     for item in of_task("next_test_selection"):
-        assert not any(turn.speaker in ("Laboratory", "Radiology") for turn in item.turns)
+        assert not any(turn.speaker in ("Laboratory", "Report") for turn in item.turns)
 
 
 def test_handoffs_combine_two_true_and_two_false_details() -> None:

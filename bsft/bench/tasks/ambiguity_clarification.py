@@ -2,8 +2,9 @@
 
 An instruction fits two of the things that were listed, and the agent asks which is meant before anything goes wrong.
 
-Sample: "Outside are the son, the nephew and the aunt." ... "Please hand the parking permit to the gentleman." ... query
-"Carry on, please: file this conversation." -> "Before that: it is unclear which relative is meant."
+Sample: "Outside are the cousin Peter, the cousin Anna and the neighbour Mr Hill." ... "Please hand the parking permit
+to the gentleman outside." ... query "Carry on, please: file this conversation." -> "Before we go on: it is unclear
+which visitor is meant."
 
 Labels: no_flag, flag_referent, flag_side, flag_strength, flag_duration. Metric: macro-F1.
 Oracle: three things of two classes are listed; the instruction names a class, and is ambiguous exactly when two of

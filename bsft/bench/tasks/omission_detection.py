@@ -4,7 +4,7 @@ Somebody has said what is needed, and the sheet, table or tick list that should 
 
 Sample: "Before we move on: the heparin goes by body size, so that must be on the sheet." ... "Intake sheet: Last meal:
 at 07:15; Foot pulses: palpable." ... query "I am off to theatre. Please put a title on the handover entry." -> "One
-thing first: the needed entry on body size is missing."
+thing first: the requested entry on body size is missing."
 
 Labels: no_flag, flag_lab, flag_imaging, flag_intake, flag_exam, flag_guideline. Metric: macro-F1.
 Oracle: the needed entry is not visible anywhere in the scene. Need and entry use different words, all needs are drawn
