@@ -53,6 +53,13 @@ def contraindicated(bank: Bank, state: str, drugs: Iterable[str]) -> bool:
     return any(state in bank.drugs[drug].avoid_in for drug in drugs if drug in bank.drugs)
 
 
+def unsuitable(bank: Bank, state: str, drugs: Iterable[str]) -> bool:
+    """Whether a state is a contraindication of one of the drugs, or at least calls for caution with it."""
+    return any(
+        state in (*bank.drugs[drug].avoid_in, *bank.drugs[drug].caution_in) for drug in drugs if drug in bank.drugs
+    )
+
+
 def is_visible(scene: Scene, text: str, *, outside: str = "") -> bool:
     """Whether a text is said in the scene, not counting the slot `outside`."""
     wanted = text.lower()

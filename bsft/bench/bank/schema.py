@@ -267,6 +267,8 @@ class Drug(Entry):
     """The commonest route, as in Medication.route."""
     avoid_in: list[str] = []
     """History entries or states in which it is contraindicated: "asthma", "pregnancy", "severe renal impairment" ..."""
+    caution_in: list[str] = []
+    """Those in which giving it is debatable: they serve neither as a problem nor as a harmless state."""
 
 
 class Allergen(Entry):

@@ -20,7 +20,7 @@ from itertools import permutations
 
 from bsft.bench.casefile import CaseFile
 from bsft.bench.foils import ORDER_SHARE, unnamed_order_conflicts
-from bsft.bench.oracle import allergy_conflict, contraindicated, value_is_critical
+from bsft.bench.oracle import allergy_conflict, contraindicated, unsuitable, value_is_critical
 from bsft.bench.perturb import Pair, beyond, place, row_of, row_text, spoken_analyte
 from bsft.bench.records import Role, TaskSpec
 from bsft.bench.scene import Scene
@@ -37,8 +37,8 @@ SPEC = TaskSpec(
     source="bsft",
 )
 
-KINDS = {"critical/allergy": 0.5, "critical/contraindication": 0.17, "critical/lab": 0.165, "critical/vital": 0.165}
-"""An allergy is possible in few cases: about equally many of each kind come of these weights."""
+KINDS = {"critical/allergy": 0.5, "critical/contraindication": 0.22, "critical/lab": 0.14, "critical/vital": 0.14}
+"""Not every case allows an allergy or a contraindication: about equally many of each kind come of these weights."""
 HAZARD_SPEAKERS: tuple[tuple[str, Role], ...] = (
     ("Pharmacist", "pharmacist"), ("Resident", "resident"), ("Nurse", "nurse"),
 )  # fmt: skip
@@ -164,42 +164,61 @@ def _with_extra(case: CaseFile, extra: Extra, hazard: str, rng: random.Random) -
 
 
 def _square(case: CaseFile, rng: random.Random) -> tuple[tuple[Extra, str], tuple[Extra, str]] | None:
-    """Two medicines, each with an illness that forbids it and not the other; the rest of the case minds neither."""
-    drugs = case.bank.drugs
-    usable = _extras(case)
-    harmless = _harmless(case)
+    """Two medicines, each with an illness that forbids it and suits the other; the rest of the case minds neither."""
+    bank = case.bank
+    harmless = sorted(_harmless(case))
     squares = []
-    for first, second in permutations(usable, 2):
-        states = [set(drugs[e.drug].avoid_in) & harmless for e in (first, second)]
-        squares += [
-            ((first, h), (second, g)) for h in sorted(states[0] - states[1]) for g in sorted(states[1] - states[0])
-        ]
+    for first, second in permutations(_extras(case), 2):
+        own, other = (
+            [
+                state
+                for state in harmless
+                if contraindicated(bank, state, [forbidden.drug]) and not unsuitable(bank, state, [suiting.drug])
+            ]
+            for forbidden, suiting in ((first, second), (second, first))
+        )
+        squares += [((first, h), (second, g)) for h in own for g in other]
     return rng.choice(squares) if squares else None
 
 
 def _extras(case: CaseFile) -> list[Extra]:
-    """Medicines that may be ordered besides in this case."""
+    """Medicines that may be ordered besides in this case, and that suit its own illnesses."""
     extras, condition = case.words.threads.extras, case.condition
     if case.person.age_years < extras.min_age_years:
         return []
     used = {*condition.first_line.drugs, *condition.alternative.drugs, *(m.drug for m in condition.medications)}
+    illnesses, drugs = _illnesses(case), case.bank.drugs
     return [
         extra
         for extra in extras.medicines
-        if condition.id not in extra.unless and condition.specialty not in extra.unless and extra.drug not in used
+        if condition.id not in extra.unless
+        and condition.specialty not in extra.unless
+        and extra.drug not in used
+        and not any(
+            case.words.threads.hazards.get(state, state).lower() in illnesses
+            for state in (*drugs[extra.drug].avoid_in, *drugs[extra.drug].caution_in)
+        )
     ]
 
 
+def _illnesses(case: CaseFile) -> str:
+    """What the patient has or may have, in lower case; a raised creatinine stands for impaired kidneys."""
+    names = [case.condition.name, *(entry.name for entry in case.condition.history), case.text("history:comorbidity")]
+    if "creatinine" in case.condition.labs:
+        names.append("severe renal impairment")
+    return "; ".join(names).lower()
+
+
 def _harmless(case: CaseFile) -> set[str]:
-    """Past illnesses that the case does not mention and that forbid none of its medicines."""
+    """Past illnesses that the case does not mention and that suit all of its medicines."""
     names = case.words.threads.hazards
     shown = [*case.condition.first_line.drugs, *case.condition.alternative.drugs, case.home.drug]
-    shown += [case.facts["medication:comorbidity"].name]
+    shown.append(case.facts["medication:comorbidity"].name)
     spoken = " ".join([case.core.text, case.condition.name, *(h.name for h in case.condition.history)]).lower()
     return {
         state
         for state, name in names.items()
-        if name.lower().split()[-1] not in spoken and not contraindicated(case.bank, state, shown)
+        if name.lower().split()[-1] not in spoken and not unsuitable(case.bank, state, shown)
     }
 
 
