@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bsft.bench.bank.load import Bank, load_bank
-from bsft.bench.bank.schema import Condition
+from bsft.bench.bank.schema import Allergen, Condition
 from bsft.bench.splits import is_heldout
 
 Matrix = NDArray[np.float64]
@@ -104,7 +104,8 @@ class Foils:
 
     def draw_allergens(self, condition: Condition, home_drug: str, rng: random.Random) -> tuple[str, ...]:
         """Allergens for the record of a case without conflict: a foil where a conflict is possible."""
-        controls = [name for name, allergen in self.bank.allergens.items() if not allergen.forbids]
+        known = {n: a for n, a in self.bank.allergens.items() if _is_met(a, condition)}
+        controls = [name for name, allergen in known.items() if not allergen.forbids]
         target = self.allergens.targets.get(condition.id)
         if target is not None and (target.ordered or target.drug == home_drug):
             first = self.allergens.foil(condition.id, rng)
@@ -112,10 +113,15 @@ class Foils:
             return ()
         else:
             groups = _allergy_groups(self.bank, _drugs_of(condition))
-            harmless = [n for n, a in self.bank.allergens.items() if not groups & set(a.forbids)]
-            first = rng.choices(harmless, [self.bank.allergens[n].common for n in harmless])[0]
+            harmless = [n for n, a in known.items() if not groups & set(a.forbids)]
+            first = rng.choices(harmless, [known[n].common for n in harmless])[0]
         second = rng.choice([name for name in controls if name != first])
         return (first, second) if rng.random() < CONTROL_ALLERGY_PROBABILITY else (first,)
+
+
+def _is_met(allergen: Allergen, condition: Condition) -> bool:
+    """Whether the patients of a condition are all old enough to have met an allergen."""
+    return condition.population.age_years.low >= allergen.min_age_years
 
 
 def _drugs_of(condition: Condition) -> list[str]:
@@ -177,7 +183,8 @@ def _allergen_rows(bank: Bank) -> tuple[tuple[str, ...], list[_Row]]:
         conflicting = [n for n in names if groups & forbids[n] and not _is_named(n, _drugs_of(condition))]
         conflicts = np.array([bank.allergens[n].common ** 0.5 if n in conflicting else 0.0 for n in names])
         everything = _allergy_groups(bank, _drugs_of(condition))
-        allowed = np.array([float(not everything & forbids[n]) for n in names])
+        met = [_is_met(bank.allergens[name], condition) for name in names]
+        allowed = np.array([float(known and not everything & forbids[n]) for n, known in zip(names, met, strict=True)])
         kept = 1.0 if unnamed_order_conflicts(bank, condition) is None else 1.0 - ORDER_SHARE
         rows.append(_Row(condition, target, conflicts, allowed, kept * shown))
     return names, rows

@@ -126,3 +126,10 @@ def test_every_home_medicine_that_can_be_shown_treats_an_illness_of_the_history(
         assert shown and set(shown) <= reasons, condition.id
     for case in all_cases():
         assert case.text("history:main") == case.home.treats
+
+
+def test_patients_are_old_enough_for_their_allergens() -> None:
+    bank = load_bank()
+    for case in all_cases():
+        for name in case.allergens:
+            assert case.person.age_years >= bank.allergens[name].min_age_years, (case.case.id, name)

@@ -280,6 +280,8 @@ class Allergen(Entry):
     """Allergy groups of reference/drugs.yaml."""
     common: Annotated[float, Field(gt=0, le=1)]
     """Probability that an adult's record names it."""
+    min_age_years: float = 0
+    """Younger patients have hardly ever met it."""
 
 
 class Related(Entry):
