@@ -47,7 +47,7 @@ ORDERING: tuple[tuple[str, Role], ...] = (
 )  # fmt: skip
 ORDER_EDIT_SHARE = 0.3
 """Share of contraindications in which the medicine is changed and the illness stays."""
-BYSTANDER_SHARE = 0.4
+BYSTANDER_SHARE = 0.8
 """Share of the other scenes that also hold a past illness and a medicine ordered besides."""
 
 
@@ -76,24 +76,34 @@ def _allergy(case: CaseFile, rng: random.Random) -> Pair | None:
     if rng.random() < ORDER_SHARE and (changed := _changed_order(case, rng)) is not None:
         return changed
     conflict = matched.conflict(case.condition.id, rng)
+    scene, hazard_claims = _bystanding(case, rng)
     return Pair(
         kind="critical/allergy",
         label="flag_allergy",
-        clean=_bystanding(case, rng),
+        clean=scene,
         slot="allergy",
         field="allergies",
         partner="order" if matched.targets[case.condition.id].ordered else "background",
         after=case.allergies_text((conflict, *case.allergens[1:])),
         determinable=allergy_conflict(case.bank, conflict, [drug]),
-        claims={"drug": drug, "allergen": conflict},
+        claims={**hazard_claims, "drug": drug, "allergen": conflict},
         urgent=True,
     )
 
 
-def _bystanding(case: CaseFile, rng: random.Random) -> Scene:
-    """The base scene, sometimes with a harmless pair of a past illness and a medicine ordered besides."""
+def _bystanding(case: CaseFile, rng: random.Random) -> tuple[Scene, dict[str, str]]:
+    """The base scene, mostly with a harmless pair of a past illness and a medicine ordered besides, and what a wrong
+    concern about the pair would name: were only right ones to name such medicines, their names would give them away."""
     chosen = _square(case, rng) if rng.random() < BYSTANDER_SHARE else None
-    return case.core if chosen is None else _with_extra(case, chosen[0][0], chosen[1][1], rng)
+    if chosen is None:
+        return case.core, {}
+    (extra, _), (_, hazard) = chosen
+    return _with_extra(case, extra, hazard, rng), _hazard_claims(case, extra, hazard, rng.random() < ORDER_EDIT_SHARE)
+
+
+def _hazard_claims(case: CaseFile, extra: Extra, hazard: str, order_edited: bool) -> dict[str, str]:
+    drug = "what was ordered besides" if order_edited else extra.drug
+    return {"hazard_drug": drug, "hazard": case.words.threads.hazards[hazard]}
 
 
 def _changed_order(case: CaseFile, rng: random.Random) -> Pair | None:
@@ -110,7 +120,8 @@ def _changed_order(case: CaseFile, rng: random.Random) -> Pair | None:
     conflict = rng.choices(names, [case.bank.allergens[name].common ** 0.5 for name in names])[0]
     if allergy_conflict(case.bank, conflict, [case.home.drug]):
         return None
-    scene = _bystanding(case, rng).put("allergy", allergies=case.allergies_text((conflict, *case.allergens[1:])))
+    scene, hazard_claims = _bystanding(case, rng)
+    scene = scene.put("allergy", allergies=case.allergies_text((conflict, *case.allergens[1:])))
     return Pair(
         kind="critical/allergy",
         label="flag_allergy",
@@ -119,7 +130,7 @@ def _changed_order(case: CaseFile, rng: random.Random) -> Pair | None:
         field="order",
         partner="allergy",
         after=orders[forbidden].text,
-        claims={"drug": "what was just ordered", "allergen": conflict},
+        claims={**hazard_claims, "drug": "what was just ordered", "allergen": conflict},
         urgent=True,
     )
 
@@ -133,15 +144,13 @@ def _contraindication(case: CaseFile, rng: random.Random) -> Pair | None:
     if chosen is None:
         return None
     (extra, hazard), (other_extra, other_hazard) = chosen
-    names = case.words.threads.hazards
-    if rng.random() < ORDER_EDIT_SHARE:
+    order_edited = rng.random() < ORDER_EDIT_SHARE
+    if order_edited:
         scene = _with_extra(case, other_extra, hazard, rng)
         slot, field, after, partner = "extra", "extra", extra.order, "hazard"
-        drug = "what was ordered besides"
     else:
         scene = _with_extra(case, extra, other_hazard, rng)
-        slot, field, after, partner = "hazard", "z", names[hazard], "extra"
-        drug = extra.drug
+        slot, field, after, partner = "hazard", "z", case.words.threads.hazards[hazard], "extra"
     return Pair(
         kind="critical/contraindication",
         label="flag_contraindication",
@@ -150,7 +159,7 @@ def _contraindication(case: CaseFile, rng: random.Random) -> Pair | None:
         field=field,
         after=after,
         determinable=contraindicated(case.bank, hazard, [extra.drug]),
-        claims={"hazard_drug": drug, "hazard": names[hazard]},
+        claims=_hazard_claims(case, extra, hazard, order_edited),
         urgent=True,
         partner=partner,
     )
@@ -230,15 +239,16 @@ def _lab(case: CaseFile, rng: random.Random) -> Pair | None:
     analyte = case.bank.analytes[analyte_id]
     critical = beyond(analyte.critical_low, analyte.critical_high, analyte.plausible, rng, subtle=case.is_hard)
     value = round(critical, analyte.decimals)
+    scene, hazard_claims = _bystanding(case, rng)
     return Pair(
         kind="critical/lab",
         label="flag_critical_lab",
-        clean=_bystanding(case, rng),
+        clean=scene,
         slot="laboratory",
         field=row_of(case, analyte_id),
         after=row_text(case, analyte_id, value),
         determinable=value_is_critical(analyte, value),
-        claims={"analyte": spoken_analyte(analyte)},
+        claims={**hazard_claims, "analyte": spoken_analyte(analyte)},
         urgent=True,
     )
 
@@ -251,14 +261,15 @@ def _vital(case: CaseFile, rng: random.Random) -> Pair | None:
     vital = case.bank.vitals[vital_id]
     limits = critical_limits(vital, case.person)
     value = round(beyond(*limits, vital.plausible, rng, subtle=case.is_hard), vital.decimals)
+    scene, hazard_claims = _bystanding(case, rng)
     return Pair(
         kind="critical/vital",
         label="flag_critical_vital",
-        clean=_bystanding(case, rng),
+        clean=scene,
         slot="observations",
         field=f"v{case.vitals.index(vital_id)}",
         after=case.vital_text(vital_id, value),
         determinable=value_is_critical(vital, value, limits),
-        claims={"vital": VITAL_PHRASES[vital_id][0]},
+        claims={**hazard_claims, "vital": VITAL_PHRASES[vital_id][0]},
         urgent=True,
     )
