@@ -15,6 +15,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.strategies import FSDPStrategy, Strategy
+from safetensors import SafetensorError
 
 from bsft import config as cfg
 from bsft.bench.store import BadInput
@@ -73,7 +74,10 @@ def fit(
         _run_or_resume(trainer, module, datamodule, checkpoints / f"{LAST}.ckpt")
     fit_s = time.monotonic() - start
     if trainer.is_global_zero:
-        backbone.save_adapter(adapter)
+        try:
+            backbone.save_adapter(adapter)
+        except (OSError, SafetensorError) as error:
+            raise BadInput(f"{adapter}: could not be written: {error}; the same command goes on from here") from error
         write_atomically(adapter / COMPLETE, str(fit_s))
     trainer.strategy.barrier()
     return fit_s
@@ -115,6 +119,8 @@ def _run_or_resume(trainer: Trainer, module: BehaviorLM, datamodule: BehaviorBen
         # what Lightning makes of Ctrl+C, of which it ignores any further one
         signal.signal(signal.SIGINT, on_interrupt)
         raise KeyboardInterrupt from end
+    except OSError as error:
+        raise BadInput(f"{last.parent}: {error.strerror or error}; the last checkpoint is intact") from error
     except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
         if last.exists() and not _readable(last):
             raise BadInput(f"{last}: the checkpoint is damaged; delete it or use redo=true") from error

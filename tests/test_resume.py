@@ -153,8 +153,9 @@ def test_a_full_disk_at_a_checkpoint_keeps_the_one_before(
         patch.setattr(Trainer, "save_checkpoint", full)
         stopped = train(*LONG)
     assert stopped.code == 1
-    assert stopped.run.status().reason == "OSError: [Errno 28] No space left on device"
-    last = torch.load(stopped.run.path / "checkpoints" / "last.ckpt", weights_only=True)
+    checkpoints = stopped.run.path / "checkpoints"
+    assert stopped.run.status().reason == f"{checkpoints}: No space left on device; the last checkpoint is intact"
+    last = torch.load(checkpoints / "last.ckpt", weights_only=True)
     assert last["global_step"] == 4
     assert train(*LONG).code == 0
     assert_same_result(stopped.run, uninterrupted)
