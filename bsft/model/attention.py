@@ -46,11 +46,6 @@ class TreeLayout:
     def blocks(self) -> list[Block]:
         return blocks_of(self.tree, MAX_BLOCK_TOKENS)
 
-    @cached_property
-    def n_pairs(self) -> int:
-        """Query-key pairs of all blocks, seen or not."""
-        return sum((b.stop - b.start) * sum(e - a for a, e in (*b.past, *b.keys)) for b in self.blocks)
-
     def biases(
         self, dtype: torch.dtype, groups: int, window: int | None, *, causal_as_none: bool
     ) -> list[Tensor | None]:
