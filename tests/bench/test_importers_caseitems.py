@@ -1,8 +1,7 @@
-"""Items made from imported cases: the oracles of every task, splits, distractors, and the command line."""
+"""Items made from imported cases: the oracles of every task, splits and distractors."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import defaultdict
@@ -10,67 +9,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from story_cases import STORIES, all_cases, case
 
 from bsft.bench.bank.load import load_bank
 from bsft.bench.caseitems.chart import Chart, LeftOut, names
 from bsft.bench.caseitems.make import make_items
 from bsft.bench.caseitems.peers import Peers
 from bsft.bench.caseitems.plan import Shares, plan
-from bsft.bench.cli import main
 from bsft.bench.importers.agentclinic import import_agentclinic
-from bsft.bench.importers.cases import CASES_FILE, write_cases
 from bsft.bench.importers.report import ImportReport
-from bsft.bench.records import Case, Item
-from bsft.bench.store import BadInput, open_benchmark
-
-STORIES = {
-    "Scurvy": ("Bleeding gums", "Corkscrew hairs on both legs; lives on toast and tea alone."),
-    "Gout of the knee": ("Swollen knee", "Sudden pain at night after a feast of seafood and beer."),
-    "Migraine with aura": ("Throbbing headache", "Zigzag lights before one-sided pain; loud noise is unbearable."),
-    "Coeliac disease": ("Bloating after bread", "Pale bulky stools and an itchy blistering elbow for a year."),
-    "Carpal tunnel syndrome": ("Tingling thumb", "Drops cups; wakes and shakes the hand until it is awake."),
-    "Otosclerosis": ("Slow hearing loss", "Hears better in noisy rooms; an aunt wears an aid as well."),
-    "Scabies": ("Itching between the fingers", "Flatmates scratch too; burrows at the wrists."),
-    "Trigeminal neuralgia": ("Stabbing cheek", "Electric shocks when shaving or brushing teeth."),
-    "Gallstone colic": ("Cramps under the ribs", "Waves of cramp an hour after fried meals; settles by dawn."),
-    "Renal stone": ("Loin to groin agony", "Cannot lie still; the urine turned pink on Monday."),
-    "Anal fissure": ("Tearing on the lavatory", "Bright drops on the paper; afraid of going."),
-    "Iritis": ("Red aching eye", "Daylight hurts; the pupil looks small and odd."),
-}
-
-
-def case(name: str, index: int = 0, **changes: Any) -> Case:
-    """A case of one of our stories, with normal observations and results."""
-    complaint, history = STORIES.get(name, ("Malaise", "Nothing else is known."))
-    facts: list[dict[str, Any]] = [
-        {"id": "symptom:1", "kind": "symptom", "name": "complaint", "text": complaint},
-        {"id": "symptom:2", "kind": "symptom", "name": "further", "text": f"Sleeps badly since day {index}"},
-        {"id": "history:1", "kind": "history", "name": "History", "text": f"History: {history}"},
-        {"id": "exam:1", "kind": "exam", "name": "Skin", "text": f"Skin: looks like {name} to me"},
-    ]
-    vitals = {"Heart rate": (72, "beats/min"), "Respiratory rate": (14, "breaths/min"), "Temperature": (36.8, "°C"),
-              "Systolic blood pressure": (124, "mmHg"), "Diastolic blood pressure": (78, "mmHg")}  # fmt: skip
-    for vital, (value, unit) in vitals.items():
-        text = f"{vital}: {value} {unit}"
-        facts.append({"id": vital, "kind": "vital", "name": vital, "text": text, "value": float(value), "unit": unit})
-    labs = {"CBC, Hemoglobin": (13.4, "g/dL"), "Serum, Na": (140.0, "mEq/L"), "CBC, WBC": (19500.0, "/µL"),
-            "Urinalysis, K": (40.0, "mEq/L")}  # fmt: skip
-    for lab, (amount, unit) in labs.items():
-        text = f"{lab}: {amount:,g} {unit}"
-        facts.append({"id": lab, "kind": "lab", "name": lab, "text": text, "value": amount, "unit": unit})
-    fields = {
-        "id": f"case-{name}-{index}", "source": "tests", "licence": "CC0-1.0", "specialty": "unspecified",
-        "demographics": {"age_years": 41.0, "sex": "female"}, "facts": facts, "diagnosis": name,
-        "events": [
-            {"id": f"event:{days}", "text": text, "time_hours": -24.0 * days}
-            for days, text in ((9, "A long walk"), (5, "A cold bath"), (2, "A bad night"))
-        ],
-    }  # fmt: skip
-    return Case.model_validate({**fields, **changes})
-
-
-def all_cases() -> list[Case]:
-    return [case(name, index) for name in STORIES for index in range(2)]
+from bsft.bench.records import Item
+from bsft.bench.store import BadInput
 
 
 @pytest.fixture(scope="module")
@@ -299,49 +248,6 @@ def test_cases_of_one_diagnosis_stay_in_one_split() -> None:
     for shares in ((1.1, 0.0), (0.7, 0.4)):
         with pytest.raises(BadInput, match="allowed"):
             Shares(*shares)
-
-
-def write(tmp_path: Path, cases: list[Case]) -> Path:
-    write_cases(tmp_path, cases)
-    return tmp_path / CASES_FILE
-
-
-def test_the_command_writes_a_benchmark_that_opens_and_is_the_same_again(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    source = write(tmp_path, all_cases())
-    for output in ("a", "b"):
-        assert main(["items", str(source.parent), f"output={tmp_path / output}", "name=mine", "train=0.5"]) == 0
-    assert "error_correction" in capsys.readouterr().out
-    first, second = (open_benchmark(tmp_path / output) for output in ("a", "b"))
-    assert first.sha256 == second.sha256
-    assert (first.manifest.name, first.manifest.licence) == ("mine", "CC0-1.0")
-    assert first.splits == ["train", "val", "test"]
-    report = json.loads((tmp_path / "a" / "items_report.json").read_text())
-    assert report["cases"] == len(all_cases())
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["output=x"], "no cases; give"),
-        (["{source}", "output=x", "trian=1"], "did you mean train?"),
-        (["{source}", "output=x", "train=2"], "train: found 2, allowed: 0 to 1"),
-        (["nowhere.jsonl", "output=x"], "nowhere.jsonl: no such file"),
-        (["{source}", "output={tmp}"], "choose another output"),
-    ],
-)
-def test_wrong_input_is_one_sentence(
-    arguments: list[str], message: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    source = write(tmp_path, all_cases()[:4])
-    assert main(["items", *[argument.format(source=source, tmp=tmp_path) for argument in arguments]]) == 2
-    assert message in capsys.readouterr().err
-
-
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["items", "--help"]) == 0
-    assert "usage: bsft-bench items" in capsys.readouterr().out
 
 
 @pytest.mark.skipif("BSFT_AGENTCLINIC" not in os.environ, reason="BSFT_AGENTCLINIC names no file")
