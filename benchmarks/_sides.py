@@ -102,11 +102,13 @@ class Side:
         self._process = context.Process(target=_serve, args=(theirs, run, device))
         self._process.start()
         theirs.close()
+        self._running = False
 
     def start(self, task: object) -> None:
         """Begins a task; returns when its first step can be taken."""
         self._connection.send(task)
         self._receive()
+        self._running = True
 
     def step(self) -> Report:
         self._connection.send(True)
@@ -116,6 +118,7 @@ class Side:
         """Ends the task."""
         self._connection.send(False)
         self._receive()
+        self._running = False
 
     def _receive(self) -> object:
         try:
@@ -128,13 +131,21 @@ class Side:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._process.terminate()
+        if error is None:
+            if self._running:
+                self.finish()
+            self._connection.close()  # the process ends where it would have received its next task
+        else:
+            self._process.kill()  # a fitting process answers SIGTERM by finishing its step, which waits at the gate
         self._process.join()
 
 
 def _serve(connection: Connection, run: Run, device: str) -> None:
     while True:
-        task = connection.recv()
+        try:
+            task = connection.recv()
+        except EOFError:
+            return
         try:
             run(Gate(connection, device), task)
         except Finished:
