@@ -66,15 +66,21 @@ class PrefixTree:
 class Block:
     """Consecutive tokens `start..stop` whose attention is computed in one call.
 
-    Their keys are the cached tokens `past` and the tree tokens of `keys`, in that order. `causal` says that the block
-    is a whole sequence from the root, so that no mask is needed.
+    Their keys are the cached tokens `past` and the tree tokens of `keys`, in that order.
     """
 
     start: int
     stop: int
     past: tuple[Range, ...]
     keys: tuple[Range, ...]
-    causal: bool
+
+    @property
+    def n_tokens(self) -> int:
+        return self.stop - self.start
+
+    @property
+    def n_keys(self) -> int:
+        return sum(b - a for a, b in (*self.past, *self.keys))
 
 
 def build_tree(sequences: Sequence[Sequence[int]], ancestors: Sequence[Ints] | None = None) -> PrefixTree:
@@ -160,7 +166,7 @@ def blocks_of(tree: PrefixTree, max_block_tokens: int) -> list[Block]:
     for i in range(1, len(runs) + 1):
         full = i < len(runs) and runs[i].stop - runs[first].start > max_block_tokens
         if i == len(runs) or full or runs[i].root != runs[first].root:
-            blocks.append(_block(tree, runs[first], runs[i - 1].stop, single=i - first == 1))
+            blocks.append(_block(tree, runs[first], runs[i - 1].stop))
             first = i
     return blocks
 
@@ -171,10 +177,10 @@ def _pieces(run: Run, size: int) -> Iterator[Run]:
         yield Run(start, min(start + size, run.stop), outer, run.root)
 
 
-def _block(tree: PrefixTree, head: Run, stop: int, *, single: bool) -> Block:
+def _block(tree: PrefixTree, head: Run, stop: int) -> Block:
     past = ranges_of(tree.roots[head.root])
     keys = ranges_of(np.concatenate([head.outer, np.arange(head.start, stop)]))
-    return Block(head.start, stop, past, keys, causal=single and not past and not len(head.outer))
+    return Block(head.start, stop, past, keys)
 
 
 def block_mask(tree: PrefixTree, block: Block) -> NDArray[np.bool_]:

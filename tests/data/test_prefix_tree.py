@@ -56,16 +56,16 @@ def test_a_tree_written_down_by_hand() -> None:
 def test_blocks_written_down_by_hand() -> None:
     tree = build_tree([[5, 6, 7], [5, 8], [5, 6, 9]])
     # runs: 5 6 7 | 9 | 8
-    assert [(b.start, b.stop, b.keys, b.causal) for b in blocks_of(tree, 4)] == [
-        (0, 4, ((0, 4),), False),
-        (4, 5, ((0, 1), (4, 5)), False),
+    assert [(b.start, b.stop, b.keys) for b in blocks_of(tree, 4)] == [
+        (0, 4, ((0, 4),)),
+        (4, 5, ((0, 1), (4, 5))),
     ]
-    assert [(b.start, b.stop, b.keys, b.causal) for b in blocks_of(tree, 1)] == [
-        (0, 1, ((0, 1),), True),
-        (1, 2, ((0, 2),), False),
-        (2, 3, ((0, 3),), False),
-        (3, 4, ((0, 2), (3, 4)), False),
-        (4, 5, ((0, 1), (4, 5)), False),
+    assert [(b.start, b.stop, b.keys) for b in blocks_of(tree, 1)] == [
+        (0, 1, ((0, 1),)),
+        (1, 2, ((0, 2),)),
+        (2, 3, ((0, 3),)),
+        (3, 4, ((0, 2), (3, 4))),
+        (4, 5, ((0, 1), (4, 5))),
     ]
 
 
@@ -105,13 +105,11 @@ def test_blocks_cover_every_token_once_and_their_masks_are_brute_force(
         past = [t for a, b in block.past for t in range(a, b)]
         keys = [t for a, b in block.keys for t in range(a, b)]
         mask = block_mask(tree, block)
-        assert mask.shape == (block.stop - block.start, len(past) + len(keys))
+        assert mask.shape == (block.n_tokens, block.n_keys) == (block.stop - block.start, len(past) + len(keys))
         for row, query in zip(mask, range(block.start, block.stop), strict=True):
             seen = {keys[i] for i in np.flatnonzero(row[len(past) :])}
             assert seen == {k for k in range(tree.n_tokens) if is_prefix(prefixes[k], prefixes[query])}
             assert row[: len(past)].all() and tuple(past) == prefixes[query][0]
-        if block.causal:
-            assert (mask == np.tril(np.ones_like(mask))).all()
 
 
 @given(rooted(), st.integers(1, 12))
