@@ -13,7 +13,6 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import torch
-import torch.nn.functional as F
 from lightning import LightningModule
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
@@ -27,6 +26,7 @@ from bsft.bench.store import BadInput
 from bsft.data.batches import Batch, Step
 from bsft.data.render import Candidates
 from bsft.model.backbone import Backbone
+from bsft.model.label_loss import label_loss
 from bsft.model.token_rows import TOKEN_ROWS
 
 _LOGITS_AT_ONCE = 1 << 25
@@ -88,8 +88,7 @@ class BehaviorLM(LightningModule):
         return torch.stack(losses).sum()
 
     def _label_loss(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        logits = self.backbone.logits(hidden).float()
-        return (F.cross_entropy(logits, targets, reduction="none") * weights).sum()
+        return label_loss(self.backbone.logits(hidden), targets, weights)
 
     def training_step(self, step: Step, index: int) -> None:
         optimizer = cast(AdamW, self.optimizers())
