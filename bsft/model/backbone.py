@@ -24,6 +24,7 @@ from bsft.methods import Method
 from bsft.model import attention
 from bsft.model.behavior import BehaviorVocabulary, initial_rows
 from bsft.model.fused_lora import fuse
+from bsft.model.fused_norm import fuse_norms
 from bsft.model.tiny import tiny_model
 from bsft.model.token_rows import TokenRows
 from bsft.model.tokenizer import hub_options, load_tokenizer, not_loaded, place_of
@@ -245,4 +246,5 @@ def _adapt(causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVoca
     )
     adapted = cast(PeftModel, get_peft_model(causal, peft_config, autocast_adapter_dtype=True))
     fuse(adapted)
+    fuse_norms(adapted)
     return adapted

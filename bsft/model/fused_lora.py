@@ -1,8 +1,11 @@
-"""LoRA's forward and backward as one function.
+"""LoRA's forward and backward as one function, and the gated activation before the down projection with it.
 
 PEFT computes `W x + s B A x` with casts of every activation to the adapters' fp32 and back, a scaling and an addition
 of full size. Here both products run in the frozen weight's dtype and add into one output; gradients of A and B come
 out in their own dtype. It is the arithmetic that autocast does, without its copies.
+
+A gated MLP's down projection reads `act(gate) * up`. Autograd would keep `act(gate)` and the product for the backward
+pass; here both are made again from `gate` and `up`, which halves what an MLP keeps.
 
 Source: Hu et al., LoRA, 2021, equation 3.
 """
@@ -17,6 +20,27 @@ import torch.nn.functional as F
 from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 
+_SILU_MLPS = {"LlamaMLP", "Qwen2MLP"}
+"""transformers' modules that compute `down_proj(silu(gate_proj(x)) * up_proj(x))`."""
+
+
+def _project(flat: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
+    """`W x + B A x` of rows, and `A x`; B is already scaled."""
+    low = flat @ a.t()
+    return F.linear(flat, weight, bias).addmm_(low, b.t()), low
+
+
+def _input_gradient(grad: Tensor, weight: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    return (grad @ weight).addmm_(grad @ b, a)
+
+
+def _adapter_gradients(
+    grad: Tensor, flat: Tensor, low: Tensor, b: Tensor, scaling: float, dtype: torch.dtype
+) -> tuple[Tensor, Tensor]:
+    grad_a = ((grad @ b).t() @ flat).to(dtype)
+    grad_b = (grad.t() @ low).to(dtype).mul_(scaling)
+    return grad_a, grad_b
+
 
 class _FusedLora(torch.autograd.Function):
     @staticmethod
@@ -25,9 +49,7 @@ class _FusedLora(torch.autograd.Function):
     ) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
         a_cast, b_cast = a.to(weight.dtype), (b * scaling).to(weight.dtype)
-        low = flat @ a_cast.t()
-        out = F.linear(flat, weight, bias)
-        out.addmm_(low, b_cast.t())
+        out, low = _project(flat, weight, bias, a_cast, b_cast)
         ctx.save_for_backward(flat, weight, a_cast, b_cast, low)
         ctx.scaling, ctx.shape, ctx.adapter_dtype = scaling, x.shape, a.dtype
         return out.view(*x.shape[:-1], -1)
@@ -36,41 +58,78 @@ class _FusedLora(torch.autograd.Function):
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         flat, weight, a, b, low = ctx.saved_tensors
         grad = grad_out.reshape(-1, grad_out.shape[-1])
-        grad_low = grad @ b
-        grad_x = None
-        if ctx.needs_input_grad[0]:
-            grad_x = grad @ weight
-            grad_x.addmm_(grad_low, a)
-            grad_x = grad_x.view(ctx.shape)
-        grad_a = (grad_low.t() @ flat).to(ctx.adapter_dtype)
-        grad_b = (grad.t() @ low).to(ctx.adapter_dtype).mul_(ctx.scaling)
+        grad_x = _input_gradient(grad, weight, a, b).view(ctx.shape) if ctx.needs_input_grad[0] else None
+        grad_a, grad_b = _adapter_gradients(grad, flat, low, b, ctx.scaling, ctx.adapter_dtype)
         return grad_x, None, None, grad_a, grad_b, None
 
 
-def _forward(layer: LoraLinear, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+class _GatedLora(torch.autograd.Function):
+    """The fused layer on `silu(gate) * up`."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, gate: Tensor, up: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scaling: float
+    ) -> Tensor:
+        gate_rows, up_rows = (x.reshape(-1, x.shape[-1]) for x in (gate, up))
+        a_cast, b_cast = a.to(weight.dtype), (b * scaling).to(weight.dtype)
+        out, low = _project(F.silu(gate_rows).mul_(up_rows), weight, bias, a_cast, b_cast)
+        ctx.save_for_backward(gate_rows, up_rows, weight, a_cast, b_cast, low)
+        ctx.scaling, ctx.shape, ctx.adapter_dtype = scaling, gate.shape, a.dtype
+        return out.view(*gate.shape[:-1], -1)
+
+    @staticmethod
+    def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
+        gate, up, weight, a, b, low = ctx.saved_tensors
+        grad = grad_out.reshape(-1, grad_out.shape[-1])
+        activated = F.silu(gate)
+        grad_a, grad_b = _adapter_gradients(grad, activated * up, low, b, ctx.scaling, ctx.adapter_dtype)
+        grad_flat = _input_gradient(grad, weight, a, b)
+        grad_up = activated.mul_(grad_flat)
+        grad_gate = torch.ops.aten.silu_backward(grad_flat.mul_(up), gate)
+        return grad_gate.view(ctx.shape), grad_up.view(ctx.shape), None, None, grad_a, grad_b, None
+
+
+def _adapter(layer: LoraLinear) -> tuple[Tensor, Tensor | None, Tensor, Tensor, float]:
+    """Weight, bias, A, B and scaling of a plain layer."""
     name = layer.active_adapters[0]
     base = cast(nn.Linear, layer.get_base_layer())
-    weight = base.weight
-    a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
+    return base.weight, base.bias, layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
+
+
+def _forward(layer: LoraLinear, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    weight, *rest = _adapter(layer)
     with torch.autocast(x.device.type, enabled=False):
-        fused = _FusedLora.apply(x.to(weight.dtype), weight, base.bias, a, b, layer.scaling[name])  # type: ignore[no-untyped-call]
+        fused = _FusedLora.apply(x.to(weight.dtype), weight, *rest)  # type: ignore[no-untyped-call]
+    return cast(Tensor, fused)
+
+
+def _gated_forward(mlp: nn.Module, x: Tensor) -> Tensor:
+    weight, *rest = _adapter(cast(LoraLinear, mlp.down_proj))
+    gate, up = (cast(nn.Module, layer)(x).to(weight.dtype) for layer in (mlp.gate_proj, mlp.up_proj))
+    with torch.autocast(x.device.type, enabled=False):
+        fused = _GatedLora.apply(gate, up, weight, *rest)  # type: ignore[no-untyped-call]
     return cast(Tensor, fused)
 
 
 def fuse(model: nn.Module) -> int:
-    """Gives every plain LoRA layer of an adapted model the fused function; returns how many.
+    """Gives every plain LoRA layer of an adapted model, and every MLP around one, the fused function; returns how many.
 
     Layers with dropout, quantised base weights or LoRA variants keep PEFT's own forward.
     """
     n_fused = 0
     for module in model.modules():
-        if type(module) is LoraLinear and _is_plain(module):
-            module.forward = partial(_forward, module)  # type: ignore[method-assign]
+        if _is_plain(module):
+            module.forward = partial(_forward, module)  # type: ignore[arg-type]
+            n_fused += 1
+        elif type(module).__name__ in _SILU_MLPS and _is_plain(cast(nn.Module, module.down_proj)):
+            module.forward = partial(_gated_forward, module)
             n_fused += 1
     return n_fused
 
 
-def _is_plain(layer: LoraLinear) -> bool:
+def _is_plain(layer: nn.Module) -> bool:
+    if type(layer) is not LoraLinear:
+        return False
     if len(layer.active_adapters) != 1 or layer.merged or layer.disable_adapters:
         return False
     name = layer.active_adapters[0]

@@ -24,7 +24,9 @@ class _LabelLoss(torch.autograd.Function):
         grad = torch.empty_like(logits)
         for rows in (slice(start, start + n_rows) for start in range(0, len(logits), n_rows)):
             target, weight = targets[rows, None], weights[rows, None]
-            log_p = logits[rows].float().log_softmax(-1)
+            scores = logits[rows].to(torch.float32, copy=True)
+            # torch's log_softmax adds large vocabularies up less exactly: biased by 1e-6 a label at 49,152
+            log_p = scores.sub_(scores.logsumexp(-1, keepdim=True))
             loss -= (log_p.gather(1, target) * weight).sum()
             p = log_p.exp_().mul_(weight)
             grad[rows] = p.scatter_add_(1, target, -weight)

@@ -1,0 +1,82 @@
+"""Fused norms and gated projections give what transformers' own modules give."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from making import make_backbone, method_config, shaken
+from torch import Tensor, nn
+
+from bsft import config as cfg
+
+CHANGED = {"llama": ("LlamaRMSNorm", "LlamaMLP"), "qwen2": ("Qwen2RMSNorm", "Qwen2MLP")}
+
+
+def modules_of(architecture: str, name: str, **options: object) -> list[nn.Module]:
+    backbone = shaken(make_backbone(architecture, method_config("general_sft", **options)))
+    return [m for m in backbone.module.modules() if type(m).__name__ == name]
+
+
+def output_and_gradients(module: nn.Module, x: Tensor, *, own: bool) -> list[Tensor]:
+    x = x.clone().requires_grad_()
+    out = type(module).forward(module, x) if own else module(x)
+    trained = [p for p in module.parameters() if p.requires_grad]
+    return [out, *torch.autograd.grad(out.float().square().sum(), [x, *trained])]
+
+
+def width(module: nn.Module) -> int:
+    return next(p for p in module.parameters()).shape[-1]
+
+
+@pytest.mark.parametrize("which", [0, 1])
+@pytest.mark.parametrize("architecture", list(CHANGED))
+def test_in_fp32_output_and_gradients_are_transformers(architecture: str, which: int) -> None:
+    modules = modules_of(architecture, CHANGED[architecture][which])
+    assert len(modules) >= 2
+    for module in modules:
+        assert "forward" in vars(module), "it is fused"
+        x = 3 * torch.randn(2, 5, width(module))
+        for found, expected in zip(
+            output_and_gradients(module, x, own=False), output_and_gradients(module, x, own=True), strict=True
+        ):
+            torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_in_bf16_they_are_as_near_as_bf16_can_be(which: int) -> None:
+    module = modules_of("llama", CHANGED["llama"][which])[0]
+    x = torch.randn(64, width(module))
+    exact = output_and_gradients(module, x, own=True)
+    for name, parameter in module.named_parameters():
+        if "lora" not in name:
+            parameter.data = parameter.data.to(torch.bfloat16)
+    rounded = output_and_gradients(module, x.to(torch.bfloat16), own=False)
+    assert rounded[0].dtype == rounded[1].dtype == torch.bfloat16
+    for found, expected in zip(rounded, exact, strict=True):
+        assert (found.float() - expected).norm() < 0.03 * expected.norm()
+
+
+def test_a_norm_whose_weight_is_trained_keeps_its_own_forward() -> None:
+    norm = modules_of("llama", "LlamaRMSNorm")[0]
+    norm.weight.requires_grad_(True)
+    x = torch.randn(3, width(norm))
+    assert len(output_and_gradients(norm, x, own=False)) == 3
+
+
+def test_an_mlp_without_an_adapter_on_its_last_layer_keeps_its_own_forward() -> None:
+    [module, *_] = modules_of("llama", "LlamaMLP", lora=cfg.LoraConfig(targets=["q_proj"]))
+    assert "forward" not in vars(module)
+
+
+def test_what_an_mlp_keeps_is_gate_and_up_only() -> None:
+    module = modules_of("llama", "LlamaMLP")[0]
+    kept: dict[int, int] = {}
+
+    def keep(tensor: Tensor) -> Tensor:
+        kept[tensor.data_ptr()] = tensor.numel()
+        return tensor
+
+    n_rows, n_wide = 400, module.gate_proj.out_features  # type: ignore[union-attr]
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        module(torch.randn(n_rows, width(module), requires_grad=True))
+    assert sum(size == n_rows * n_wide for size in kept.values()) == 2
