@@ -31,6 +31,7 @@ from bsft.data.render import Example
 TOLERANCE = 1e-5
 BEST, DEFAULTS = "best", "defaults"
 _DEFAULT_BATCH = 8
+_RIVAL_EXAMPLES = {"thirteen": 8, "paper": 5, "open": 16}
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def _config(arguments: argparse.Namespace, dtype: str, *overrides: str) -> cfg.C
 def _workload(arguments: argparse.Namespace, config: cfg.Config) -> Workload:
     shape = arguments.shape
     examples = open_examples(config) if shape == "open" else train_examples(TRAIN_SHAPES[shape])
-    n_rival = arguments.rival_examples or {"thirteen": 8, "paper": 5}.get(shape, len(examples))
+    n_rival = arguments.rival_examples or _RIVAL_EXAMPLES[shape]
     return Workload(shape, examples, n_rival, {"paper": 2}.get(shape, 4))
 
 
