@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,15 @@ def _curve_without_validation(directory: RunDirectory) -> list[tuple[str, str, s
     return [(row["step"], row["loss"], row["lr"]) for row in curve_of(directory) if row["loss"]]
 
 
+@pytest.fixture
+def not_ignoring_interrupts() -> Iterator[None]:
+    """A shell starts background jobs with SIGINT ignored, and Python leaves it at that."""
+    inherited = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, inherited)
+
+
+@pytest.mark.usefixtures("not_ignoring_interrupts")
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 @pytest.mark.parametrize("step", [1, 10])
 def test_a_signal_leaves_a_queued_job_that_resumes(

@@ -93,7 +93,8 @@ def _adapter(layer: LoraLinear) -> tuple[Tensor, Tensor | None, Tensor, Tensor, 
     """Weight, bias, A, B and scaling of a plain layer."""
     name = layer.active_adapters[0]
     base = cast(nn.Linear, layer.get_base_layer())
-    return base.weight, base.bias, layer.lora_A[name].weight, layer.lora_B[name].weight, layer.scaling[name]
+    a, b = (cast(nn.Linear, maps[name]).weight for maps in (layer.lora_A, layer.lora_B))
+    return base.weight, base.bias, a, b, layer.scaling[name]
 
 
 def _forward(layer: LoraLinear, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
