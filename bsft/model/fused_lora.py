@@ -30,14 +30,14 @@ def _project(flat: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Te
     return F.linear(flat, weight, bias).addmm_(low, b.t()), low
 
 
-def _input_gradient(grad: Tensor, weight: Tensor, a: Tensor, b: Tensor) -> Tensor:
-    return (grad @ weight).addmm_(grad @ b, a)
+def _input_gradient(grad: Tensor, grad_low: Tensor, weight: Tensor, a: Tensor) -> Tensor:
+    return (grad @ weight).addmm_(grad_low, a)
 
 
 def _adapter_gradients(
-    grad: Tensor, flat: Tensor, low: Tensor, b: Tensor, scaling: float, dtype: torch.dtype
+    grad: Tensor, grad_low: Tensor, flat: Tensor, low: Tensor, scaling: float, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
-    grad_a = ((grad @ b).t() @ flat).to(dtype)
+    grad_a = (grad_low.t() @ flat).to(dtype)
     grad_b = (grad.t() @ low).to(dtype).mul_(scaling)
     return grad_a, grad_b
 
@@ -58,8 +58,9 @@ class _FusedLora(torch.autograd.Function):
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         flat, weight, a, b, low = ctx.saved_tensors
         grad = grad_out.reshape(-1, grad_out.shape[-1])
-        grad_x = _input_gradient(grad, weight, a, b).view(ctx.shape) if ctx.needs_input_grad[0] else None
-        grad_a, grad_b = _adapter_gradients(grad, flat, low, b, ctx.scaling, ctx.adapter_dtype)
+        grad_low = grad @ b
+        grad_x = _input_gradient(grad, grad_low, weight, a).view(ctx.shape) if ctx.needs_input_grad[0] else None
+        grad_a, grad_b = _adapter_gradients(grad, grad_low, flat, low, ctx.scaling, ctx.adapter_dtype)
         return grad_x, None, None, grad_a, grad_b, None
 
 
@@ -81,9 +82,10 @@ class _GatedLora(torch.autograd.Function):
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         gate, up, weight, a, b, low = ctx.saved_tensors
         grad = grad_out.reshape(-1, grad_out.shape[-1])
+        grad_low = grad @ b
         activated = F.silu(gate)
-        grad_a, grad_b = _adapter_gradients(grad, activated * up, low, b, ctx.scaling, ctx.adapter_dtype)
-        grad_flat = _input_gradient(grad, weight, a, b)
+        grad_a, grad_b = _adapter_gradients(grad, grad_low, activated * up, low, ctx.scaling, ctx.adapter_dtype)
+        grad_flat = _input_gradient(grad, grad_low, weight, a)
         grad_up = activated.mul_(grad_flat)
         grad_gate = torch.ops.aten.silu_backward(grad_flat.mul_(up), gate)
         return grad_gate.view(ctx.shape), grad_up.view(ctx.shape), None, None, grad_a, grad_b, None
