@@ -46,15 +46,20 @@ class FewShotConfig(MethodConfig):
 
 @dataclass
 class LoraConfig(Section):
+    """Adapters of `targets` in the layers from `first_layer` on. The layers below stay as they are and need no backward
+    pass, so that a step costs less."""
+
     rank: int = 16
     alpha: float = 32.0
     dropout: float = 0.0
     targets: list[str] = field(default_factory=lambda: ["all-linear"])
+    first_layer: int = 0
 
     def __post_init__(self) -> None:
         at_least("method.lora.rank", self.rank, 1)
         positive("method.lora.alpha", self.alpha)
         below_one("method.lora.dropout", self.dropout)
+        at_least("method.lora.first_layer", self.first_layer, 0)
         if not self.targets:
             raise ConfigError("method.lora.targets=[]: name at least one layer, or all-linear")
 

@@ -23,6 +23,7 @@ from bsft.bench.store import BadInput
 from bsft.methods import Method
 from bsft.model import attention
 from bsft.model.behavior import BehaviorVocabulary, initial_rows
+from bsft.model.frozen_layers import FrozenLayers
 from bsft.model.fused_lora import fuse
 from bsft.model.fused_norm import fuse_norms
 from bsft.model.tiny import tiny_model
@@ -56,6 +57,13 @@ class Backbone:
             return None
         return TokenRows(self.causal, self.vocabulary.ids)
 
+    @cached_property
+    def _frozen_layers(self) -> FrozenLayers | None:
+        if self.vocabulary is None or self.causal.is_gradient_checkpointing:
+            return None
+        frozen = FrozenLayers(self.causal, self.vocabulary.ids)
+        return frozen if frozen.n_frozen else None
+
     @property
     def _head(self) -> nn.Linear:
         return cast(nn.Linear, self.causal.get_output_embeddings())  # type: ignore[no-untyped-call]
@@ -78,6 +86,8 @@ class Backbone:
         """Last hidden states `(B, T, H)`; the output layer is not computed."""
         rows = self._token_rows
         tokens = {"input_ids": input_ids} if rows is None else {"inputs_embeds": rows.embed(input_ids)}
+        if torch.is_grad_enabled() and self._frozen_layers is not None and "tree" in kwargs:
+            return self._frozen_layers.hidden_states(tokens["inputs_embeds"], kwargs["position_ids"], kwargs["tree"])
         outputs = self.causal.base_model(**tokens, **kwargs)
         return cast(Tensor, outputs.last_hidden_state)
 
@@ -236,12 +246,21 @@ def _adapt(causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVoca
         if not causal.config.get_text_config().tie_word_embeddings:
             # on untied models the output rows would otherwise keep their first values
             rows = {"embed_tokens": rows, "lm_head": rows}
+    first = sft.lora.first_layer
+    n_layers = len(cast(nn.ModuleList, causal.base_model.layers))
+    if first >= n_layers:
+        raise BadInput(f"method.lora.first_layer={first}: the model has {n_layers} layers, 0 to {n_layers - 1}")
+    if first and targets == "all-linear":
+        # PEFT chooses layers only among targets that are named
+        names = (name for name, module in causal.base_model.named_modules() if isinstance(module, nn.Linear))
+        targets = sorted({name.rpartition(".")[2] for name in names})
     peft_config = LoraConfig(
         task_type="CAUSAL_LM",
         r=sft.lora.rank,
         lora_alpha=sft.lora.alpha,  # type: ignore[arg-type]  # PEFT only divides it by the rank
         lora_dropout=sft.lora.dropout,
         target_modules=targets,
+        layers_to_transform=list(range(first, n_layers)) if first else None,
         trainable_token_indices=rows,
     )
     adapted = cast(PeftModel, get_peft_model(causal, peft_config, autocast_adapter_dtype=True))

@@ -12,20 +12,31 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-_CPU_LOGITS_AT_ONCE = 1 << 19
-"""2 MiB in float32."""
+_LOGITS_AT_ONCE = 1 << 19
+"""On CPU, 2 MiB in float32."""
+
+
+def _slices(logits: Tensor) -> list[slice]:
+    n_rows = max(1, _LOGITS_AT_ONCE // logits.shape[1]) if logits.device.type == "cpu" else max(1, len(logits))
+    return [slice(start, start + n_rows) for start in range(0, len(logits), n_rows)]
+
+
+def log_normalizers(logits: Tensor) -> Tensor:
+    """What is subtracted from a row's logits to make them log-probabilities: `(L, V)` -> `(L,)`, float32.
+
+    torch's log_softmax adds large vocabularies up less exactly: biased by 1e-6 a row at 49,152 on CPU.
+    """
+    return torch.cat([logits[rows].float().logsumexp(-1) for rows in _slices(logits)])
 
 
 class _LabelLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        n_rows = max(1, _CPU_LOGITS_AT_ONCE // logits.shape[1]) if logits.device.type == "cpu" else len(logits)
         loss = torch.zeros((), dtype=torch.float32, device=logits.device)
         grad = torch.empty_like(logits)
-        for rows in (slice(start, start + n_rows) for start in range(0, len(logits), n_rows)):
+        for rows in _slices(logits):
             target, weight = targets[rows, None], weights[rows, None]
             scores = logits[rows].to(torch.float32, copy=True)
-            # torch's log_softmax adds large vocabularies up less exactly: biased by 1e-6 a label at 49,152
             log_p = scores.sub_(scores.logsumexp(-1, keepdim=True))
             loss -= (log_p.gather(1, target) * weight).sum()
             p = log_p.exp_().mul_(weight)

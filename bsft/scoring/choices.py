@@ -21,6 +21,7 @@ from bsft.data.prefix_tree import Ints, build_tree, common_length
 from bsft.data.render import Candidates
 from bsft.model.attention import NAME, TreeLayout
 from bsft.model.backbone import Backbone
+from bsft.model.label_loss import log_normalizers
 
 Context = Behavior | None
 """What stands before a reply: a behaviour token, or nothing."""
@@ -236,9 +237,11 @@ class OptionScorer:
         rows = max(1, _LOGITS_AT_ONCE // self._backbone.vocabulary_size)
         bounds = torch.searchsorted(inverse[order], torch.arange(0, len(unique) + rows, rows, device=table.device))
         for n, start in enumerate(range(0, len(unique), rows)):
-            log_probs = self._backbone.logits(table[unique[start : start + rows]]).float().log_softmax(-1)
+            logits = self._backbone.logits(table[unique[start : start + rows]])
             own = order[bounds[n] : bounds[n + 1]]
-            picked[own.cpu()] = log_probs[inverse[own] - start, target[own]].double().cpu()
+            row = inverse[own] - start
+            log_probs = logits[row, target[own]].float() - log_normalizers(logits)[row]
+            picked[own.cpu()] = log_probs.double().cpu()
         return [part.sum().item() for part in torch.split(picked, list(sizes))]
 
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -214,6 +215,33 @@ def test_loss_and_every_gradient_equal_those_of_separate_sequences(architecture:
     expected = separate_loss(backbone, examples, 0.5)
     reference = gradients(backbone, expected)
     loss = module_of(backbone, attention.NAME).loss_sum(batch)
+    assert abs(loss.item() - expected.item()) <= 1e-5 * expected.item()
+    for name, gradient in gradients(backbone, loss).items():
+        assert reference[name].norm() > 0, f"{name} is not exercised"
+        assert relative_error(gradient, reference[name]) <= 1e-5, name
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("method", ["general_sft", "behavior_sft"])
+def test_adapters_from_a_layer_on_are_exact_too(architecture: str, method: str) -> None:
+    """Layer 0 has none, and takes no part in the backward pass of the prompts."""
+    config = method_config(method, lora=cfg.LoraConfig(first_layer=1))
+    backbone = shaken(make_backbone(architecture, config))
+    assert not any(".layers.0." in name for name in backbone.trainable())
+    examples = examples_of(backbone, [0, 1], config)
+    expected = separate_loss(backbone, examples, 0.5)
+    reference = gradients(backbone, expected)
+    batch = tree_batch(examples, behavior_weight=0.5)
+    read: dict[bool, int] = {True: 0, False: 0}
+
+    def count(_: Any, __: Any, states: Tensor) -> None:
+        read[states.requires_grad] += states.shape[1]
+
+    backbone.causal.base_model.layers[0].register_forward_hook(count)
+    loss = module_of(backbone, attention.NAME).loss_sum(batch)
+    assert sum(read.values()) == batch.input_ids.numel()
+    n_reply = sum(len(e.ids) - len(e.prompt_ids) for e in examples)
+    assert read[True] <= (0 if method == "general_sft" else n_reply)
     assert abs(loss.item() - expected.item()) <= 1e-5 * expected.item()
     for name, gradient in gradients(backbone, loss).items():
         assert reference[name].norm() > 0, f"{name} is not exercised"

@@ -1,0 +1,121 @@
+"""Training when the lower layers carry no adapter (`method.lora.first_layer`): no backward pass where nothing that is
+trained can be reached.
+
+Below the first adapted layer only the behaviour tokens' rows are trained, and a token that stands before the behaviour
+token does not depend on them. So the lower layers read the prompts without autograd, and then, with it, only behaviour
+tokens and replies, as branches that grow from the prompts' keys and values. The adapted layers see the whole tree.
+Loss and gradients are those of the ordinary pass.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache, PreTrainedModel
+
+from bsft.data.prefix_tree import Ints, PrefixTree, build_tree
+from bsft.model.attention import TreeLayout
+
+
+@dataclass(frozen=True)
+class CutTree:
+    """A tree cut before the first marked token of each path.
+
+    Attributes:
+        fixed, below: the tree above the cuts, and what grows from it.
+        fixed_at, below_at: where each of their tokens stands in the whole tree.
+    """
+
+    fixed: TreeLayout
+    below: TreeLayout
+    fixed_at: Tensor
+    below_at: Tensor
+
+
+def cut_tree(layout: TreeLayout, marked: tuple[int, ...]) -> CutTree:
+    """Cuts a tree before the first token of each path that is one of `marked`.
+
+    Raises:
+        ValueError: a path without such a token, or one that begins with it.
+    """
+    tree = layout.tree
+    is_marked = np.isin(tree.ids, marked)
+    if not all(is_marked[path].any() for path in tree.paths):
+        raise ValueError("a path of the tree has no marked token to cut it at")
+    cuts = [int(np.argmax(is_marked[path])) for path in tree.paths]
+    heads = [path[:cut] for path, cut in zip(tree.paths, cuts, strict=True)]
+    tails = [path[cut:] for path, cut in zip(tree.paths, cuts, strict=True)]
+    fixed = build_tree([tree.ids[head].tolist() for head in heads])
+    below = build_tree([tree.ids[tail].tolist() for tail in tails], fixed.paths)
+    return CutTree(TreeLayout(fixed), TreeLayout(below, fixed.depths), _places(fixed, heads), _places(below, tails))
+
+
+def _places(part: PrefixTree, in_whole: list[Ints]) -> Tensor:
+    places = np.empty(part.n_tokens, np.int64)
+    for own, whole in zip(part.paths, in_whole, strict=True):
+        places[own] = whole
+    return torch.from_numpy(places)
+
+
+def first_trained_layer(causal: PreTrainedModel) -> int:
+    """Number of the first decoder layer that holds a trainable parameter (the number of layers if none does)."""
+    layers = cast(nn.ModuleList, causal.base_model.layers)
+    trained = [i for i, layer in enumerate(layers) if any(p.requires_grad for p in layer.parameters())]
+    return trained[0] if trained else len(layers)
+
+
+class FrozenLayers:
+    """The layers of a model below the first trained one, kept out of the backward pass."""
+
+    def __init__(self, causal: PreTrainedModel, marked: tuple[int, ...]) -> None:
+        """
+        Args:
+            marked: ids of the tokens whose input rows are trained.
+        """
+        self._decoder = causal.base_model
+        self.n_frozen = first_trained_layer(causal)
+        self._marked = marked
+
+    def hidden_states(self, embeds: Tensor, position_ids: Tensor, layout: TreeLayout) -> Tensor:
+        """Last hidden states of a tree batch, `(1, N, H)`.
+
+        Args:
+            embeds: `(1, N, H)`, with the gradient of the marked tokens' rows.
+            position_ids: `(1, N)`.
+        """
+        cut = cut_tree(layout, self._marked)
+        fixed_at, below_at = cut.fixed_at.to(embeds.device), cut.below_at.to(embeds.device)
+        lower = _part(self._decoder, slice(0, self.n_frozen))
+        upper = _part(self._decoder, slice(self.n_frozen, None))
+        cache = DynamicCache()
+        with torch.no_grad():
+            fixed = _run(lower, embeds[:, fixed_at], position_ids[:, fixed_at], cut.fixed, past_key_values=cache)
+        below = _run(lower, embeds[:, below_at], position_ids[:, below_at], cut.below, past_key_values=cache)
+        order = torch.argsort(torch.cat([fixed_at, below_at]))
+        return _run(upper, torch.cat([fixed, below], dim=1)[:, order], position_ids, layout)
+
+
+def _run(part: nn.Module, embeds: Tensor, position_ids: Tensor, layout: TreeLayout, **options: Any) -> Tensor:
+    options["use_cache"] = "past_key_values" in options
+    outputs = part(inputs_embeds=embeds, position_ids=position_ids, tree=layout, **options)
+    return cast(Tensor, outputs.last_hidden_state)
+
+
+def _part(decoder: nn.Module, which: slice) -> nn.Module:
+    """Some of a decoder's layers as a decoder of their own, on the same weights; the final norm goes with the last."""
+    part = copy.copy(decoder)
+    part._modules = dict(decoder._modules)
+    part.layers = cast(nn.ModuleList, decoder.layers)[which]
+    if which.stop is not None:
+        part.norm = nn.Identity()
+    config: Any = copy.copy(decoder.config)
+    config.num_hidden_layers = len(part.layers)
+    if (layer_types := getattr(config, "layer_types", None)) is not None:
+        config.layer_types = layer_types[which]
+    part.config = config
+    return part
