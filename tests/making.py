@@ -11,11 +11,13 @@ import torch
 from small import case_items
 
 from bsft import config as cfg
-from bsft.bench.records import Item
+from bsft.bench.records import BEHAVIORS, Item
 from bsft.data.render import Example, Renderer
 from bsft.methods import Method, method_of
 from bsft.model.backbone import Backbone, load_backbone
+from bsft.scoring.choices import Context
 
+ALL_CONTEXTS: tuple[Context, ...] = (None, *BEHAVIORS)
 SHORT_PROMPT = "Reply."
 METHODS: dict[str, type[cfg.MethodConfig]] = {
     "baseline": cfg.BaselineConfig,

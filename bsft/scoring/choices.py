@@ -25,6 +25,8 @@ from bsft.model.label_loss import log_normalizers
 
 Context = Behavior | None
 """What stands before a reply: a behaviour token, or nothing."""
+Contexts = Callable[[Candidates, Behavior | None], Sequence[Context]]
+"""From an item and its predicted behaviour (None without tokens) to the contexts that its options are scored under."""
 _LOGITS_AT_ONCE = 1 << 24
 
 
@@ -50,6 +52,11 @@ def most_likely(probs: dict[Behavior, float]) -> Behavior:
     return max(BEHAVIORS, key=lambda behavior: probs[behavior])
 
 
+def predicted_context(candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
+    """The predicted behaviour only; nothing without tokens."""
+    return [predicted]
+
+
 class OptionScorer:
     """Scores candidates with one backbone. Call under `torch.inference_mode()` with the module in eval mode."""
 
@@ -71,13 +78,13 @@ class OptionScorer:
     def score(
         self,
         candidates: Sequence[Candidates],
-        contexts: Sequence[Context] | None = None,
+        contexts: Contexts = predicted_context,
         on_progress: Callable[[int], None] = lambda n: None,
     ) -> Iterator[Scored]:
         """Scores items in order, a group at a time.
 
         Args:
-            contexts: contexts to score under; None means the predicted behaviour only (no token without a vocabulary).
+            contexts: which contexts to score each item under.
             on_progress: called with the number of items just scored.
         """
         one = self._score_trees if self._batching == "tree" else self._score_flat
@@ -107,7 +114,7 @@ class OptionScorer:
 
     # --- trees ---
 
-    def _score_trees(self, group: list[Candidates], contexts: Sequence[Context] | None) -> list[Scored]:
+    def _score_trees(self, group: list[Candidates], contexts: Contexts) -> list[Scored]:
         device = next(self._backbone.causal.parameters()).device
         skip = len(self._prefix)
         if any(common_length(np.asarray(c.prompt_ids[:-1]), self._prefix) < skip for c in group):
@@ -118,7 +125,7 @@ class OptionScorer:
         hidden = self._read(tree.ids, TreeLayout(tree, np.arange(skip)), cache, device)
         ends = hidden[torch.tensor([int(path[-1]) for path in tree.paths], device=device)]
         probs = self._behavior_probs(ends)
-        wanted = [self._contexts(i, probs, contexts) for i in range(len(group))]
+        wanted = [contexts(c, None if p is None else most_likely(p)) for c, p in zip(group, probs, strict=True)]
 
         sequences: list[tuple[int, ...]] = []
         ancestors: list[Ints] = []
@@ -174,12 +181,12 @@ class OptionScorer:
 
     # --- flat reference ---
 
-    def _score_flat(self, group: list[Candidates], contexts: Sequence[Context] | None) -> list[Scored]:
+    def _score_flat(self, group: list[Candidates], contexts: Contexts) -> list[Scored]:
         device = next(self._backbone.causal.parameters()).device
         owners: list[tuple[int, Context, int]] = []
         hidden = [self._read_flat(c.prompt_ids, device) for c in group]
         probs = self._behavior_probs(torch.stack([h[-1] for h in hidden]))
-        wanted = [self._contexts(i, probs, contexts) for i in range(len(group))]
+        wanted = [contexts(c, None if p is None else most_likely(p)) for c, p in zip(group, probs, strict=True)]
         tables: list[Tensor] = []
         positions: list[int] = []
         targets: list[int] = []
@@ -217,14 +224,6 @@ class OptionScorer:
         logits = self._backbone.logits(ends)[:, list(vocabulary.ids)].float()
         return [dict(zip(BEHAVIORS, row, strict=True)) for row in logits.softmax(-1).tolist()]
 
-    def _contexts(
-        self, i: int, probs: list[dict[Behavior, float] | None], contexts: Sequence[Context] | None
-    ) -> list[Context]:
-        own = probs[i]
-        if contexts is not None:
-            return list(contexts)
-        return [None] if own is None else [most_likely(own)]
-
     def _sum_log_probs(
         self, table: Tensor, positions: Sequence[int], targets: Sequence[int], sizes: Sequence[int]
     ) -> list[float]:
@@ -248,7 +247,7 @@ class OptionScorer:
     def _collect(
         group: list[Candidates],
         probs: list[dict[Behavior, float] | None],
-        wanted: list[list[Context]],
+        wanted: list[Sequence[Context]],
         owners: list[tuple[int, Context, int]],
         sums: list[float],
     ) -> list[Scored]:

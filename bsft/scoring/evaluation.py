@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bsft.bench.records import BEHAVIORS, Behavior, Item, TaskSpec
+from bsft.data.render import Candidates
 from bsft.runs import write_atomically
 from bsft.scoring.choices import Context, Scored
 from bsft.scoring.metrics import Outcome, accuracy_of, auroc_of, evaluate
@@ -15,14 +16,13 @@ from bsft.scoring.policies import POLICIES, LabelCounts, outcomes_of
 
 ARMS = ("predicted", "forced_right", "forced_wrong", "none")
 """How the behaviour is chosen. `forced_right` uses the gold behaviour: an oracle bound, never a result."""
-ALL_CONTEXTS: tuple[Context, ...] = (None, *BEHAVIORS)
 
 
-def context_of(arm: str, scored: Scored) -> Context:
+def context_of(arm: str, item: Item, predicted: Behavior | None) -> Context:
     """The behaviour token that an arm puts before the reply."""
-    gold = scored.candidates.item.gold_behavior
+    gold = item.gold_behavior
     if arm == "predicted":
-        return scored.predicted_behavior
+        return predicted
     if arm == "forced_right":
         return gold
     if arm == "forced_wrong":
@@ -71,8 +71,17 @@ class Evaluation:
         self._train_labels = train_labels
         self._bootstrap_samples = bootstrap_samples
 
+    def contexts(self, candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
+        """What an item has to be scored under for all arms, the primary one included."""
+        if predicted is None:
+            return [None]
+        return list(dict.fromkeys(self._context(arm, candidates.item, predicted) for arm in (self._arm, *ARMS)))
+
     def primary_context(self, scored: Scored) -> Context:
-        return self._forced if self._arm == "forced" else context_of(self._arm, scored)
+        return self._context(self._arm, scored.candidates.item, scored.predicted_behavior)
+
+    def _context(self, arm: str, item: Item, predicted: Behavior | None) -> Context:
+        return self._forced if arm == "forced" else context_of(arm, item, predicted)
 
     def predictions(self, scored: Iterable[Scored], texts: Mapping[str, str]) -> list[dict[str, Any]]:
         """The lines of predictions.jsonl, of the primary arm."""
@@ -148,14 +157,13 @@ class Evaluation:
         probs = [s.behavior_probs or {} for s in scored]
         arms = {}
         for arm in ARMS:
-            if all(context_of(arm, s) in s.log_likelihoods for s in scored):
-                outcomes = [outcome_of(s, context_of(arm, s)) for s in scored]
-                result = evaluate(outcomes, self._tasks, bootstrap_samples=1)
-                arms[arm] = {
-                    "macro_f1": result["overall"]["macro_f1"],
-                    "proactive": (result["group"]["proactive"] or {}).get("macro_f1"),
-                    "over_intervention_rate": result["restraint"]["over_intervention_rate"],
-                }
+            outcomes = [outcome_of(s, context_of(arm, s.candidates.item, s.predicted_behavior)) for s in scored]
+            result = evaluate(outcomes, self._tasks, bootstrap_samples=1)
+            arms[arm] = {
+                "macro_f1": result["overall"]["macro_f1"],
+                "proactive": (result["group"]["proactive"] or {}).get("macro_f1"),
+                "over_intervention_rate": result["restraint"]["over_intervention_rate"],
+            }
         predicted = [BEHAVIORS.index(s.predicted_behavior or "reactive") for s in scored]
         return {
             "token_accuracy": accuracy_of(predicted, [BEHAVIORS.index(g) for g in gold], len(BEHAVIORS)),

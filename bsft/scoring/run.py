@@ -17,8 +17,8 @@ from bsft.data.selection import select_items
 from bsft.model.backbone import Backbone
 from bsft.progress import progress_bar
 from bsft.runs import METRICS, PREDICTIONS, RunDirectory, write_json
-from bsft.scoring.choices import OptionScorer, Scored
-from bsft.scoring.evaluation import ALL_CONTEXTS, Evaluation, outcome_of, write_predictions
+from bsft.scoring.choices import Contexts, OptionScorer, Scored
+from bsft.scoring.evaluation import Evaluation, outcome_of, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics
 from bsft.scoring.policies import label_counts
 
@@ -45,10 +45,6 @@ def score(
     """
     data, recipe = config.data, config.trainer.score
     behavior = config.method.behavior if isinstance(config.method, cfg.BehaviorSftConfig) else None
-    start = time.monotonic()
-    candidates = datamodule.candidates(data.eval_split, data.max_eval_items)
-    scored = _likelihoods(config, directory, backbone, datamodule, candidates)
-    score_s = time.monotonic() - start
     train: Iterable[Head] = ()
     if data.train_split in datamodule.benchmark.splits:
         train = select_items(datamodule.benchmark, data.train_split, data, data.max_train_items).heads()
@@ -59,6 +55,10 @@ def score(
         train_labels=label_counts(train),
         bootstrap_samples=recipe.bootstrap_samples,
     )
+    start = time.monotonic()
+    candidates = datamodule.candidates(data.eval_split, data.max_eval_items)
+    scored = _likelihoods(config, directory, backbone, datamodule, candidates, evaluation.contexts)
+    score_s = time.monotonic() - start
     replies = _replies(config, directory, backbone, datamodule, evaluation, scored)
     chosen = [outcome_of(s, evaluation.primary_context(s)).chosen for s in scored[: len(replies)]]
     metrics = {
@@ -91,6 +91,7 @@ def _likelihoods(
     backbone: Backbone,
     datamodule: BehaviorBenchDataModule,
     candidates: Sequence[Candidates],
+    contexts: Contexts,
 ) -> list[Scored]:
     scorer = OptionScorer(
         backbone,
@@ -98,7 +99,6 @@ def _likelihoods(
         batch_tokens=config.trainer.score.batch_tokens,
         shared_prefix=datamodule.renderer.shared_prefix(),
     )
-    contexts = ALL_CONTEXTS if backbone.vocabulary is not None else None
     with progress_bar(f"scoring {directory.path.name}", len(candidates)) as advance:
         return list(scorer.score(candidates, contexts, advance))
 

@@ -6,15 +6,14 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from making import items_of, make_backbone, make_renderer, method_config, shaken
+from making import ALL_CONTEXTS, items_of, make_backbone, make_renderer, method_config, shaken
 
-from bsft.bench.records import BEHAVIORS, Item
+from bsft.bench.records import BEHAVIORS, Behavior, Item
 from bsft.data.render import Candidates, Renderer
 from bsft.model import attention
 from bsft.model.backbone import Backbone
 from bsft.scoring import choices
-from bsft.scoring.choices import Context, OptionScorer, Scored, most_likely
-from bsft.scoring.evaluation import ALL_CONTEXTS
+from bsft.scoring.choices import Context, Contexts, OptionScorer, Scored, most_likely, predicted_context
 
 ITEMS = items_of(range(2))
 
@@ -23,11 +22,15 @@ def candidates_of(renderer: Renderer, items: Sequence[Item] = tuple(ITEMS)) -> l
     return [renderer.candidates(item, with_behavior=renderer.vocabulary is not None) for item in items]
 
 
+def every_context(candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
+    return ALL_CONTEXTS
+
+
 def score(
     backbone: Backbone,
     renderer: Renderer,
     batching: str = "tree",
-    contexts: Sequence[Context] | None = None,
+    contexts: Contexts = predicted_context,
     *,
     batch_tokens: int = 8192,
     prefix: Sequence[int] = (),
@@ -73,7 +76,7 @@ def by_hand(backbone: Backbone, candidates: Candidates, context: Context) -> lis
 )
 def test_sums_are_those_of_whole_sequences_under_every_context(architecture: str, batching: str) -> None:
     backbone = shaken(make_backbone(architecture))
-    found = score(backbone, make_renderer(backbone), batching, ALL_CONTEXTS)
+    found = score(backbone, make_renderer(backbone), batching, every_context)
     for scored in found:
         assert list(scored.log_likelihoods) == list(ALL_CONTEXTS)
         for context in ALL_CONTEXTS:
@@ -90,8 +93,8 @@ def test_groups_of_any_size_equal_the_flat_reference(
     monkeypatch.setattr(attention, "MAX_BLOCK_TOKENS", block_tokens)
     backbone = shaken(make_backbone())
     renderer = make_renderer(backbone)
-    expected = score(backbone, renderer, "flat", ALL_CONTEXTS)
-    assert_equal(score(backbone, renderer, "tree", ALL_CONTEXTS, batch_tokens=batch_tokens), expected)
+    expected = score(backbone, renderer, "flat", every_context)
+    assert_equal(score(backbone, renderer, "tree", every_context, batch_tokens=batch_tokens), expected)
 
 
 @pytest.mark.parametrize("architecture", ["llama", "gemma3"])
@@ -168,9 +171,9 @@ def test_an_option_of_one_token_has_nothing_to_read() -> None:
 def test_logits_in_slices_give_the_same_sums(monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = shaken(make_backbone())
     renderer = make_renderer(backbone)
-    expected = score(backbone, renderer, "tree", ALL_CONTEXTS)
+    expected = score(backbone, renderer, "tree", every_context)
     monkeypatch.setattr(choices, "_LOGITS_AT_ONCE", 1000)  # three positions of 262 logits
-    assert_equal(score(backbone, renderer, "tree", ALL_CONTEXTS), expected)
+    assert_equal(score(backbone, renderer, "tree", every_context), expected)
 
 
 def test_progress_counts_every_item() -> None:

@@ -7,14 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import items_of
+from making import ALL_CONTEXTS, items_of
 from small import TASKS
 
 from bsft.bench.records import BEHAVIORS, Behavior, Item
 from bsft.data.render import Candidates
 from bsft.scoring.choices import Context, Scored
 from bsft.scoring.evaluation import (
-    ALL_CONTEXTS,
     ARMS,
     Evaluation,
     context_of,
@@ -58,8 +57,16 @@ def evaluation(arm: str = "predicted", forced: Behavior | None = None) -> Evalua
 def test_the_context_of_each_arm() -> None:
     lab, _, perturbed, _ = ITEMS[:4]
     for item, right, wrong in ((lab, "reactive", "proactive"), (perturbed, "proactive", "reactive")):
-        one = scored(item, {}, sure("balanced"))
-        assert [context_of(arm, one) for arm in ARMS] == ["balanced", right, wrong, None]
+        assert [context_of(arm, item, "balanced") for arm in ARMS] == ["balanced", right, wrong, None]
+
+
+def test_an_item_is_scored_under_the_contexts_that_its_arms_need_and_no_other() -> None:
+    lab, _, perturbed, _ = (Candidates(item, (1,), (), ()) for item in ITEMS[:4])
+    assert evaluation().contexts(lab, "reactive") == ["reactive", "proactive", None]
+    assert evaluation().contexts(perturbed, "reactive") == ["reactive", "proactive", None]
+    assert evaluation("none").contexts(perturbed, "balanced") == [None, "balanced", "proactive", "reactive"]
+    assert evaluation("forced", "balanced").contexts(lab, "reactive")[0] == "balanced"
+    assert evaluation("none").contexts(lab, None) == [None]
 
 
 def test_the_most_likely_option_wins_and_the_first_of_equals() -> None:
