@@ -20,7 +20,7 @@ from bsft import config as cfg
 
 _BASE = TRAIN_SHAPES["thirteen"]
 _ITEMS = (1, 2, 5, 10, 20, 40)
-_CASE_TOKENS = (100, 200, 400, 800, 1600)
+_CASE_TOKENS = (100, 200, 400, 800)
 BATCHINGS = ("tree", "flat")
 _COLOURS = {"tree": "#0072b2", "flat": "#d55e00"}
 _AXES = {
@@ -30,7 +30,7 @@ _AXES = {
 
 
 def main() -> None:
-    parser = common.parser(__doc__, repetitions=3)
+    parser = common.parser(__doc__, repetitions=1)
     parser.add_argument("--items", type=int, nargs="*", default=list(_ITEMS), help="items per case")
     parser.add_argument("--case-tokens", type=int, nargs="*", default=list(_CASE_TOKENS), help="tokens of a case")
     parser.add_argument("--batchings", nargs="+", default=list(BATCHINGS), choices=BATCHINGS)

@@ -65,7 +65,7 @@ def fit(
         recipe,
         n_steps=n_steps,
         attention=NAME if datamodule.batching == "tree" else config.model.attention,
-        row_lr_factor=config.method.behavior.row_lr_factor if isinstance(config.method, cfg.BehaviorSftConfig) else 1.0,
+        row_lr=config.method.behavior.row_lr if isinstance(config.method, cfg.BehaviorSftConfig) else None,
         validate=_validator(config, backbone, datamodule),
     )
     checkpoints = directory.path / "checkpoints"

@@ -101,8 +101,11 @@ def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
     benchmark = obtain(config.data)
     method = method_of(config.method)
     log.info("job %s", directory.path.name)
-    backbone = load_backbone(config.model, method, precision=config.trainer.precision, seed=config.seed)
-    batching = config.trainer.batching
+    trainer = config.trainer
+    backbone = load_backbone(
+        config.model, method, precision=trainer.precision, first_layer=trainer.fit.first_layer, seed=config.seed
+    )
+    batching = trainer.batching
     if batching == "tree" and not backbone.supports_trees:
         log.warning("%s has no exchangeable attention; falling back to trainer.batching=flat", config.model.name)
         batching = "flat"

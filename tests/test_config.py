@@ -25,7 +25,7 @@ CONTRADICTIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: cfg.BehaviorConfig(init="zeros"), "method.behavior.init=zeros: allowed are description, mean, random"),
     (lambda: cfg.BehaviorConfig(mode="forced"), "method.behavior.mode=forced: allowed are .*; did you mean force?"),
     (lambda: cfg.BehaviorConfig(loss_weight=-1), "method.behavior.loss_weight=-1: must be at least 0"),
-    (lambda: cfg.BehaviorConfig(row_lr_factor=-1), "method.behavior.row_lr_factor=-1: must be at least 0"),
+    (lambda: cfg.BehaviorConfig(row_lr=-1), "method.behavior.row_lr=-1: must be at least 0"),
     (lambda: cfg.BehaviorConfig(mode="force"), "mode=force: also set method.behavior.token="),
     (lambda: cfg.BehaviorConfig(token="proactive"), "has no effect with method.behavior.mode=predict"),
     (lambda: cfg.BehaviorConfig(mode="force", token="loud"), "method.behavior.token=loud: allowed are reactive"),
@@ -53,6 +53,7 @@ CONTRADICTIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: cfg.OptimConfig(beta2=1), r"trainer.fit.optim.beta2=1: must be in \[0, 1\)"),
     (lambda: cfg.OptimConfig(warmup_fraction=2), r"trainer.fit.optim.warmup_fraction=2: must be in \[0, 1\]"),
     (lambda: cfg.FitConfig(max_epochs=0), "trainer.fit.max_epochs=0: must be at least 1"),
+    (lambda: cfg.FitConfig(first_layer=-1), "trainer.fit.first_layer=-1: must be at least 0"),
     (lambda: cfg.FitConfig(max_steps=0), "trainer.fit.max_steps=0: must be at least 1"),
     (lambda: cfg.FitConfig(patience=2), "trainer.fit.patience needs validation: also set trainer.fit.val_every_steps"),
     (lambda: cfg.ScoreConfig(batch_tokens=0), "trainer.score.batch_tokens=0: must be at least 1"),
@@ -73,6 +74,10 @@ CONTRADICTIONS: list[tuple[Callable[[], Any], str]] = [
     (
         lambda: make_config(method=cfg.SftConfig(name="general_sft", tuning="qlora")),
         "method.tuning=qlora needs CUDA; trainer.accelerator=cpu",
+    ),
+    (
+        lambda: make_config(method=cfg.SftConfig(name="general_sft", tuning="full"), fit={"first_layer": 1}),
+        "trainer.fit.first_layer=1 says where adapters begin, and method.tuning=full has none",
     ),
     (
         lambda: make_config(

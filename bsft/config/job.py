@@ -55,6 +55,11 @@ class Config(Section):
                 f"method.tuning=qlora needs CUDA; trainer.accelerator={self.trainer.accelerator}. "
                 "Use trainer=gpu, or method.tuning=lora"
             )
+        if method.tuning == "full" and self.trainer.fit.first_layer:
+            raise ConfigError(
+                f"trainer.fit.first_layer={self.trainer.fit.first_layer} says where adapters begin, and "
+                "method.tuning=full has none; use method.tuning=lora"
+            )
         if method.tuning == "full" and self.model.dtype != "float32":
             raise ConfigError(
                 f"method.tuning=full with model.dtype={self.model.dtype}: small updates would round to zero; "

@@ -46,20 +46,15 @@ class FewShotConfig(MethodConfig):
 
 @dataclass
 class LoraConfig(Section):
-    """Adapters of `targets` in the layers from `first_layer` on. The layers below stay as they are and need no backward
-    pass, so that a step costs less."""
-
     rank: int = 16
     alpha: float = 32.0
     dropout: float = 0.0
     targets: list[str] = field(default_factory=lambda: ["all-linear"])
-    first_layer: int = 0
 
     def __post_init__(self) -> None:
         at_least("method.lora.rank", self.rank, 1)
         positive("method.lora.alpha", self.alpha)
         below_one("method.lora.dropout", self.dropout)
-        at_least("method.lora.first_layer", self.first_layer, 0)
         if not self.targets:
             raise ConfigError("method.lora.targets=[]: name at least one layer, or all-linear")
 
@@ -80,13 +75,13 @@ class SftConfig(MethodConfig):
 class BehaviorConfig(Section):
     """Behaviour tokens: how they are initialised and trained, and which behaviour speaks at inference.
 
-    `row_lr_factor` multiplies the learning rate of the tokens' own rows, which otherwise hardly move in a short run.
+    `row_lr` is the learning rate of the tokens' own rows, with the schedule of `trainer.fit.optim.lr`.
     `mode`: predict (the most likely token), force (`token`), none (no token at all).
     """
 
     init: str = "description"
     loss_weight: float = 1.0
-    row_lr_factor: float = 10.0
+    row_lr: float = 0.02
     mode: str = "predict"
     token: str | None = None
 
@@ -94,7 +89,7 @@ class BehaviorConfig(Section):
         one_of("method.behavior.init", self.init, ("description", "mean", "random"))
         one_of("method.behavior.mode", self.mode, ("predict", "force", "none"))
         at_least("method.behavior.loss_weight", self.loss_weight, 0)
-        at_least("method.behavior.row_lr_factor", self.row_lr_factor, 0)
+        at_least("method.behavior.row_lr", self.row_lr, 0)
         if self.mode == "force" and self.token is None:
             raise ConfigError("method.behavior.mode=force: also set method.behavior.token=reactive|balanced|proactive")
         if self.mode != "force" and self.token is not None:

@@ -37,13 +37,15 @@ class OptimConfig(Section):
 @dataclass
 class FitConfig(Section):
     """The training recipe. A step holds `cases_per_step` whole cases' items (twins together), in micro-batches of at
-    most `micro_batch_tokens` tokens."""
+    most `micro_batch_tokens` tokens. Adapters go into the layers from `first_layer` on; those below stay as they are
+    and need no backward pass, so that a step costs less."""
 
     max_epochs: int = 1
     max_steps: int | None = None
     cases_per_step: int = 4
     items_per_case: int | None = None
     micro_batch_tokens: int = 4096
+    first_layer: int = 0
     optim: OptimConfig = field(default_factory=OptimConfig)
     val_every_steps: int | None = None
     patience: int | None = None
@@ -54,6 +56,7 @@ class FitConfig(Section):
             at_least(f"trainer.fit.{key}", getattr(self, key), 1)
         for key in ("max_steps", "items_per_case", "val_every_steps", "patience"):
             at_least(f"trainer.fit.{key}", getattr(self, key), 1)
+        at_least("trainer.fit.first_layer", self.first_layer, 0)
         if self.patience is not None and self.val_every_steps is None:
             raise ConfigError("trainer.fit.patience needs validation: also set trainer.fit.val_every_steps")
 

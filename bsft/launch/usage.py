@@ -33,7 +33,7 @@ useful values (--cfg job prints all, with your choices applied):
   method.lora.rank=16             also method.lora.alpha, method.tuning=lora|full|qlora
   method.behavior.mode=force      with method.behavior.token=reactive|balanced|proactive
   method.k=3                      exemplars of method=few_shot
-  trainer.fit.max_steps=100       also max_epochs, cases_per_step, optim.lr, val_every_steps, patience
+  trainer.fit.max_steps=100       also max_epochs, cases_per_step, first_layer, optim.lr, val_every_steps, patience
   trainer.precision=32-true       or bf16-mixed
   model.source=local              with model.path=DIR: a model of your own
 

@@ -148,11 +148,14 @@ def _read_weights(directory: Path, pattern: str) -> dict[str, Tensor]:
     return weights
 
 
-def load_backbone(model: cfg.ModelConfig, method: Method, *, precision: str = "32-true", seed: int = 0) -> Backbone:
+def load_backbone(
+    model: cfg.ModelConfig, method: Method, *, precision: str = "32-true", first_layer: int = 0, seed: int = 0
+) -> Backbone:
     """Loads a model and prepares it for a method.
 
     Args:
         precision: Lightning's name; with `bf16-mixed` a frozen base is held in bf16, adapters stay in fp32.
+        first_layer: the first layer that gets adapters.
         seed: seeds what is random at the start (adapters, random rows).
 
     Raises:
@@ -173,7 +176,7 @@ def load_backbone(model: cfg.ModelConfig, method: Method, *, precision: str = "3
     elif lora:
         # again, because new rows took random numbers: methods with and without them start from the same adapters
         torch.manual_seed(seed)
-        backbone.adapted = _adapt(causal, method.sft, vocabulary)
+        backbone.adapted = _adapt(causal, method.sft, vocabulary, first_layer)
     if method.sft is not None and method.sft.gradient_checkpointing:
         causal.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
     return backbone
@@ -232,7 +235,9 @@ def _add_behavior_tokens(
     return vocabulary
 
 
-def _adapt(causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVocabulary | None) -> PeftModel:
+def _adapt(
+    causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVocabulary | None, first_layer: int
+) -> PeftModel:
     if sft.tuning == "qlora":
         causal = prepare_model_for_kbit_training(  # type: ignore[no-untyped-call]
             causal, use_gradient_checkpointing=sft.gradient_checkpointing
@@ -246,11 +251,10 @@ def _adapt(causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVoca
         if not causal.config.get_text_config().tie_word_embeddings:
             # on untied models the output rows would otherwise keep their first values
             rows = {"embed_tokens": rows, "lm_head": rows}
-    first = sft.lora.first_layer
     n_layers = len(cast(nn.ModuleList, causal.base_model.layers))
-    if first >= n_layers:
-        raise BadInput(f"method.lora.first_layer={first}: the model has {n_layers} layers, 0 to {n_layers - 1}")
-    if first and targets == "all-linear":
+    if first_layer >= n_layers:
+        raise BadInput(f"trainer.fit.first_layer={first_layer}: the model has {n_layers} layers, 0 to {n_layers - 1}")
+    if first_layer and targets == "all-linear":
         # PEFT chooses layers only among targets that are named
         names = (name for name, module in causal.base_model.named_modules() if isinstance(module, nn.Linear))
         targets = sorted({name.rpartition(".")[2] for name in names})
@@ -260,7 +264,7 @@ def _adapt(causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVoca
         lora_alpha=sft.lora.alpha,  # type: ignore[arg-type]  # PEFT only divides it by the rank
         lora_dropout=sft.lora.dropout,
         target_modules=targets,
-        layers_to_transform=list(range(first, n_layers)) if first else None,
+        layers_to_transform=list(range(first_layer, n_layers)) if first_layer else None,
         trainable_token_indices=rows,
     )
     adapted = cast(PeftModel, get_peft_model(causal, peft_config, autocast_adapter_dtype=True))

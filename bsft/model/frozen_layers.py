@@ -1,4 +1,4 @@
-"""Training when the lower layers carry no adapter (`method.lora.first_layer`): no backward pass where nothing that is
+"""Training when the lower layers carry no adapter (`trainer.fit.first_layer`): no backward pass where nothing that is
 trained can be reached.
 
 Below the first adapted layer only the behaviour tokens' rows are trained, and a token that stands before the behaviour

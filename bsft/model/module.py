@@ -43,14 +43,14 @@ class BehaviorLM(LightningModule):
         *,
         n_steps: int,
         attention: str,
-        row_lr_factor: float = 1.0,
+        row_lr: float | None = None,
         validate: Validate | None = None,
     ) -> None:
         """
         Args:
             attention: name of the attention implementation to train with.
             n_steps: optimisation steps of the whole training, for the learning-rate schedule.
-            row_lr_factor: multiplies the learning rate of behaviour tokens' rows.
+            row_lr: learning rate of the behaviour tokens' rows; None: that of everything else.
             validate: scores validation candidates and returns metrics to log.
         """
         super().__init__()
@@ -61,7 +61,7 @@ class BehaviorLM(LightningModule):
         self._fit = fit
         self._n_steps = n_steps
         self._attention = attention
-        self._row_lr_factor = row_lr_factor
+        self._row_lr = row_lr
         self._validate = validate
 
     # --- loss ---
@@ -149,7 +149,7 @@ class BehaviorLM(LightningModule):
         others = [p for name, p in named if TOKEN_ROWS not in name]
         groups: list[dict[str, Any]] = [{"params": others}]
         if rows:
-            groups.append({"params": rows, "lr": o.lr * self._row_lr_factor})
+            groups.append({"params": rows, "lr": o.lr if self._row_lr is None else self._row_lr})
         optimizer = AdamW(
             groups,
             lr=o.lr,

@@ -225,8 +225,8 @@ def test_loss_and_every_gradient_equal_those_of_separate_sequences(architecture:
 @pytest.mark.parametrize("method", ["general_sft", "behavior_sft"])
 def test_adapters_from_a_layer_on_are_exact_too(architecture: str, method: str) -> None:
     """Layer 0 has none, and takes no part in the backward pass of the prompts."""
-    config = method_config(method, lora=cfg.LoraConfig(first_layer=1))
-    backbone = shaken(make_backbone(architecture, config))
+    config = method_config(method)
+    backbone = shaken(make_backbone(architecture, config, first_layer=1))
     assert not any(".layers.0." in name for name in backbone.trainable())
     examples = examples_of(backbone, [0, 1], config)
     expected = separate_loss(backbone, examples, 0.5)

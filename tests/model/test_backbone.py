@@ -56,6 +56,14 @@ def test_rank_and_targets_say_where_the_adapters_are() -> None:
     assert all(".q_proj." in name for name in backbone.trainable())
 
 
+def test_adapters_begin_at_a_layer_that_the_model_has() -> None:
+    backbone = make_backbone("llama", method_config("general_sft"), first_layer=1)
+    assert n_trainable(backbone) == 16 * LORA_PER_RANK / 2
+    assert all(".layers.1." in name for name in backbone.trainable())
+    with pytest.raises(BadInput, match=r"trainer.fit.first_layer=2: the model has 2 layers, 0 to 1"):
+        make_backbone("llama", method_config("general_sft"), first_layer=2)
+
+
 @pytest.mark.parametrize(("method", "new_rows"), [("general_sft", 0), ("behavior_sft", ROWS)])
 def test_full_tuning_trains_everything(method: str, new_rows: int) -> None:
     backbone = make_backbone("llama", method_config(method, tuning="full"))

@@ -277,12 +277,12 @@ def test_without_warm_up_the_first_step_has_the_full_rate() -> None:
 @pytest.mark.parametrize(("architecture", "n_rows"), [("llama", 1), ("llama_untied", 2)])
 def test_the_tokens_rows_have_a_rate_of_their_own(architecture: str, n_rows: int) -> None:
     backbone = make_backbone(architecture)
-    module = BehaviorLM(backbone, cfg.FitConfig(), n_steps=1, attention="sdpa", row_lr_factor=7.0)
+    module = BehaviorLM(backbone, cfg.FitConfig(), n_steps=1, attention="sdpa", row_lr=0.5)
     optimizer = module.configure_optimizers()["optimizer"]
     adapters, rows = optimizer.param_groups
     assert len(adapters["params"]) + len(rows["params"]) == len(backbone.trainable())
     assert len(rows["params"]) == n_rows
-    assert (adapters["initial_lr"], rows["initial_lr"]) == (1e-3, pytest.approx(7e-3))
+    assert (adapters["initial_lr"], rows["initial_lr"]) == (1e-3, 0.5)
 
 
 def test_without_rows_there_is_one_rate() -> None:
