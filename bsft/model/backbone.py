@@ -26,6 +26,7 @@ from bsft.model.behavior import BehaviorVocabulary, initial_rows
 from bsft.model.frozen_layers import FrozenLayers
 from bsft.model.fused_lora import fuse
 from bsft.model.fused_norm import fuse_norms
+from bsft.model.last_mlp import LastMlp
 from bsft.model.tiny import tiny_model
 from bsft.model.token_rows import TokenRows
 from bsft.model.tokenizer import hub_options, load_tokenizer, not_loaded, place_of
@@ -64,6 +65,10 @@ class Backbone:
         frozen = FrozenLayers(self.causal, self.vocabulary.ids)
         return frozen if frozen.n_frozen else None
 
+    @cached_property
+    def _last_mlp(self) -> LastMlp:
+        return LastMlp(self.causal)
+
     @property
     def _head(self) -> nn.Linear:
         return cast(nn.Linear, self.causal.get_output_embeddings())  # type: ignore[no-untyped-call]
@@ -82,8 +87,18 @@ class Backbone:
             attention.register()
         self.causal.set_attn_implementation(name)
 
-    def hidden_states(self, input_ids: Tensor, **kwargs: Any) -> Tensor:
-        """Last hidden states `(B, T, H)`; the output layer is not computed."""
+    def hidden_states(self, input_ids: Tensor, *, read_at: Tensor | None = None, **kwargs: Any) -> Tensor:
+        """Last hidden states `(B, T, H)`; the output layer is not computed.
+
+        Args:
+            read_at: `(n,)` indices into the flattened `B * T` tokens; only there the result may be read.
+        """
+        if read_at is None or self.causal.is_gradient_checkpointing:  # which would compute the rest again
+            return self._hidden_states(input_ids, **kwargs)
+        with self._last_mlp.only_at(read_at):
+            return self._hidden_states(input_ids, **kwargs)
+
+    def _hidden_states(self, input_ids: Tensor, **kwargs: Any) -> Tensor:
         rows = self._token_rows
         tokens = {"input_ids": input_ids} if rows is None else {"inputs_embeds": rows.embed(input_ids)}
         if torch.is_grad_enabled() and self._frozen_layers is not None and "tree" in kwargs:

@@ -16,10 +16,11 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import DynamicCache, PreTrainedModel
+from transformers import PreTrainedModel
 
 from bsft.data.prefix_tree import Ints, PrefixTree, build_tree
 from bsft.model.attention import TreeLayout
+from bsft.model.cache import TokenwiseCache
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class FrozenLayers:
         fixed_at, below_at = cut.fixed_at.to(embeds.device), cut.below_at.to(embeds.device)
         lower = _part(self._decoder, slice(0, self.n_frozen))
         upper = _part(self._decoder, slice(self.n_frozen, None))
-        cache = DynamicCache()
+        cache = TokenwiseCache()
         with torch.no_grad():
             fixed = _run(lower, embeds[:, fixed_at], position_ids[:, fixed_at], cut.fixed, past_key_values=cache)
         below = _run(lower, embeds[:, below_at], position_ids[:, below_at], cut.below, past_key_values=cache)

@@ -68,7 +68,7 @@ class BehaviorLM(LightningModule):
 
     def loss_sum(self, batch: Batch) -> Tensor:
         """The weighted sum of label losses of a micro-batch; only labelled positions reach the output layer."""
-        inputs: dict[str, Any] = {"position_ids": batch.position_ids, "use_cache": False}
+        inputs: dict[str, Any] = {"position_ids": batch.position_ids, "use_cache": False, "read_at": batch.positions}
         if batch.tree is not None:
             inputs["tree"] = batch.tree
         else:

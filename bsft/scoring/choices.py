@@ -13,7 +13,6 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from bsft.bench.records import BEHAVIORS, Behavior
@@ -21,6 +20,7 @@ from bsft.data.prefix_tree import Ints, build_tree, common_length
 from bsft.data.render import Candidates
 from bsft.model.attention import NAME, TreeLayout
 from bsft.model.backbone import Backbone
+from bsft.model.cache import TokenwiseCache
 from bsft.model.label_loss import log_normalizers
 
 Context = Behavior | None
@@ -73,7 +73,7 @@ class OptionScorer:
         self._batching = batching
         self._batch_tokens = batch_tokens
         self._prefix = np.asarray(shared_prefix, dtype=np.int64)
-        self._prefix_cache: DynamicCache | None = None
+        self._prefix_cache: TokenwiseCache | None = None
 
     def score(
         self,
@@ -122,8 +122,8 @@ class OptionScorer:
         cache = self._start(skip, device)
         tree = build_tree([c.prompt_ids[skip:] for c in group], [np.arange(skip)] * len(group))
         depths = np.concatenate([np.arange(skip), tree.depths])
-        hidden = self._read(tree.ids, TreeLayout(tree, np.arange(skip)), cache, device)
-        ends = hidden[torch.tensor([int(path[-1]) for path in tree.paths], device=device)]
+        at_ends = torch.tensor([int(path[-1]) for path in tree.paths], device=device)
+        ends = self._read(tree.ids, TreeLayout(tree, np.arange(skip)), cache, device, read_at=at_ends)[at_ends]
         probs = self._behavior_probs(ends)
         wanted = [contexts(c, None if p is None else most_likely(p)) for c, p in zip(group, probs, strict=True)]
 
@@ -155,27 +155,36 @@ class OptionScorer:
         sums = self._sum_log_probs(table, positions, targets, sizes)
         return self._collect(group, probs, wanted, owners, sums)
 
-    def _start(self, skip: int, device: torch.device) -> DynamicCache:
+    def _start(self, skip: int, device: torch.device) -> TokenwiseCache:
         """A fresh cache that already holds the shared prefix."""
         if skip == 0:
-            return DynamicCache()
+            return TokenwiseCache()
         if self._prefix_cache is None:
-            self._prefix_cache = DynamicCache()
+            self._prefix_cache = TokenwiseCache()
             chain = build_tree([self._prefix.tolist()])
             self._read(chain.ids, TreeLayout(chain), self._prefix_cache, device)
-        cache = DynamicCache()
+        cache = TokenwiseCache()
         for number, layer in enumerate(self._prefix_cache.layers):
             own = cast(DynamicLayer, layer)
             cache.update(cast(Tensor, own.keys), cast(Tensor, own.values), number)
         return cache
 
-    def _read(self, ids: Ints, layout: TreeLayout, cache: DynamicCache, device: torch.device) -> Tensor:
+    def _read(
+        self,
+        ids: Ints,
+        layout: TreeLayout,
+        cache: TokenwiseCache,
+        device: torch.device,
+        *,
+        read_at: Tensor | None = None,
+    ) -> Tensor:
         hidden = self._backbone.hidden_states(
             torch.from_numpy(ids)[None].to(device),
             position_ids=torch.from_numpy(layout.tree.depths)[None].to(device),
             past_key_values=cache,
             use_cache=True,
             tree=layout,
+            read_at=read_at,
         )
         return hidden[0]
 

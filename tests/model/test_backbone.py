@@ -257,3 +257,18 @@ def test_a_random_model_is_the_same_for_the_same_seed_and_leaves_the_generator_a
     assert torch.rand(1) == expected
     assert all(torch.equal(one[name], same[name]) for name in one)
     assert any(not torch.equal(one[name], other[name]) for name in one)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "qwen2", "gemma3"])
+def test_the_last_mlp_works_only_where_its_result_is_read(architecture: str) -> None:
+    backbone = make_backbone(architecture)
+    ids = torch.tensor([[1, 40, 41, 42, 43]])
+    expected = backbone.hidden_states(ids)
+    made: list[int] = []
+    gate = backbone.causal.base_model.layers[-1].mlp.gate_proj
+    gate.register_forward_hook(lambda _, inputs, __: made.append(inputs[0].shape[1]))
+    found = backbone.hidden_states(ids, read_at=torch.tensor([3, 1, 3]))
+    torch.testing.assert_close(found[:, [1, 3]], expected[:, [1, 3]])
+    assert (found - expected)[:, [0, 2, 4]].abs().amax(-1).min() > 1e-4
+    assert made == [2]
+    torch.testing.assert_close(backbone.hidden_states(ids), expected)

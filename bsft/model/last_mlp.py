@@ -1,0 +1,45 @@
+"""The last decoder layer's MLP only where its result is read.
+
+Nothing attends to what the last layer makes of a token: where no label or option follows, it is made for nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+
+class LastMlp:
+    """Wraps the last layer's MLP of a model; outside `only_at` it works as ever."""
+
+    def __init__(self, causal: PreTrainedModel) -> None:
+        layers = cast(nn.ModuleList, causal.base_model.layers)
+        mlp = cast(nn.Module, layers[-1].mlp)
+        self._whole = mlp.forward
+        self._positions: Tensor | None = None
+        mlp.forward = self._forward
+
+    @contextmanager
+    def only_at(self, positions: Tensor) -> Iterator[None]:
+        """Elsewhere the MLP adds nothing.
+
+        Args:
+            positions: `(n,)` indices into the flattened `B * T` tokens; may repeat.
+        """
+        self._positions = torch.unique(positions)
+        try:
+            yield
+        finally:
+            self._positions = None
+
+    def _forward(self, states: Tensor) -> Tensor:
+        if self._positions is None:
+            return cast(Tensor, self._whole(states))
+        rows = states.flatten(0, 1)
+        made: Tensor = self._whole(rows[self._positions][None])[0]
+        return torch.zeros_like(rows, dtype=made.dtype).index_copy(0, self._positions, made).view(states.shape)
