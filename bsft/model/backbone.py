@@ -23,7 +23,7 @@ from bsft.bench.store import BadInput
 from bsft.methods import Method
 from bsft.model import attention
 from bsft.model.behavior import BehaviorVocabulary, initial_rows
-from bsft.model.frozen_layers import FrozenLayers
+from bsft.model.frozen_layers import FrozenLayers, decoder_layers
 from bsft.model.fused_lora import fuse
 from bsft.model.fused_norm import fuse_norms
 from bsft.model.last_mlp import LastMlp
@@ -60,14 +60,17 @@ class Backbone:
 
     @cached_property
     def _frozen_layers(self) -> FrozenLayers | None:
-        if self.vocabulary is None or self.causal.is_gradient_checkpointing:
+        if self.vocabulary is None or self.causal.is_gradient_checkpointing or not decoder_layers(self.causal):
             return None
         frozen = FrozenLayers(self.causal, self.vocabulary.ids)
         return frozen if frozen.n_frozen else None
 
     @cached_property
-    def _last_mlp(self) -> LastMlp:
-        return LastMlp(self.causal)
+    def _last_mlp(self) -> LastMlp | None:
+        layers = decoder_layers(self.causal)
+        mlp = getattr(layers[-1], "mlp", None) if layers else None
+        # mixtures of experts return more than states
+        return LastMlp(mlp) if type(mlp).__name__.endswith("MLP") else None
 
     @property
     def _head(self) -> nn.Linear:
@@ -93,7 +96,8 @@ class Backbone:
         Args:
             read_at: `(n,)` indices into the flattened `B * T` tokens; only there the result may be read.
         """
-        if read_at is None or self.causal.is_gradient_checkpointing:  # which would compute the rest again
+        # gradient checkpointing would compute the rest again
+        if read_at is None or self.causal.is_gradient_checkpointing or self._last_mlp is None:
             return self._hidden_states(input_ids, **kwargs)
         with self._last_mlp.only_at(read_at):
             return self._hidden_states(input_ids, **kwargs)
@@ -266,9 +270,9 @@ def _adapt(
         if not causal.config.get_text_config().tie_word_embeddings:
             # on untied models the output rows would otherwise keep their first values
             rows = {"embed_tokens": rows, "lm_head": rows}
-    n_layers = len(cast(nn.ModuleList, causal.base_model.layers))
-    if first_layer >= n_layers:
-        raise BadInput(f"trainer.fit.first_layer={first_layer}: the model has {n_layers} layers, 0 to {n_layers - 1}")
+    n_layers = len(decoder_layers(causal))
+    if first_layer and first_layer >= n_layers:
+        raise BadInput(f"trainer.fit.first_layer={first_layer}: must be below the model's {n_layers} known layers")
     if first_layer and targets == "all-linear":
         # PEFT chooses layers only among targets that are named
         names = (name for name, module in causal.base_model.named_modules() if isinstance(module, nn.Linear))

@@ -63,9 +63,14 @@ def _places(part: PrefixTree, in_whole: list[Ints]) -> Tensor:
     return torch.from_numpy(places)
 
 
+def decoder_layers(causal: PreTrainedModel) -> nn.ModuleList:
+    """The decoder's layers; none where the architecture keeps them under another name than `layers`."""
+    return cast(nn.ModuleList, getattr(causal.base_model, "layers", None) or nn.ModuleList())
+
+
 def first_trained_layer(causal: PreTrainedModel) -> int:
     """Number of the first decoder layer that holds a trainable parameter (the number of layers if none does)."""
-    layers = cast(nn.ModuleList, causal.base_model.layers)
+    layers = decoder_layers(causal)
     trained = [i for i, layer in enumerate(layers) if any(p.requires_grad for p in layer.parameters())]
     return trained[0] if trained else len(layers)
 

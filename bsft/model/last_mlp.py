@@ -11,15 +11,12 @@ from typing import cast
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
 
 
 class LastMlp:
-    """Wraps the last layer's MLP of a model; outside `only_at` it works as ever."""
+    """Wraps the MLP of a model's last layer; outside `only_at` it works as ever."""
 
-    def __init__(self, causal: PreTrainedModel) -> None:
-        layers = cast(nn.ModuleList, causal.base_model.layers)
-        mlp = cast(nn.Module, layers[-1].mlp)
+    def __init__(self, mlp: nn.Module) -> None:
         self._whole = mlp.forward
         self._positions: Tensor | None = None
         mlp.forward = self._forward

@@ -10,11 +10,12 @@ import pytest
 import torch
 from making import make_backbone, method_config
 from safetensors.torch import load_file, save_file
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from bsft import config as cfg
 from bsft.bench.store import BadInput
 from bsft.methods import method_of
-from bsft.model.backbone import VOCABULARY, Backbone, load_backbone
+from bsft.model.backbone import VOCABULARY, Backbone, _adapt, load_backbone
 from bsft.model.tiny import tiny_model, tiny_tokenizer
 
 LORA_PER_RANK = 2 * (64 + 48 + 48 + 64 + 96 + 96 + 96)
@@ -60,7 +61,7 @@ def test_adapters_begin_at_a_layer_that_the_model_has() -> None:
     backbone = make_backbone("llama", method_config("general_sft"), first_layer=1)
     assert n_trainable(backbone) == 16 * LORA_PER_RANK / 2
     assert all(".layers.1." in name for name in backbone.trainable())
-    with pytest.raises(BadInput, match=r"trainer.fit.first_layer=2: the model has 2 layers, 0 to 1"):
+    with pytest.raises(BadInput, match="trainer.fit.first_layer=2: must be below the model's 2 known layers"):
         make_backbone("llama", method_config("general_sft"), first_layer=2)
 
 
@@ -272,3 +273,15 @@ def test_the_last_mlp_works_only_where_its_result_is_read(architecture: str) -> 
     assert (found - expected)[:, [0, 2, 4]].abs().amax(-1).min() > 1e-4
     assert made == [2]
     torch.testing.assert_close(backbone.hidden_states(ids), expected)
+
+
+def test_an_architecture_with_other_names_works_without_these_savings() -> None:
+    small = GPT2Config(n_layer=1, n_head=1, n_embd=8, vocab_size=50, n_positions=16)
+    backbone = Backbone(GPT2LMHeadModel(small).eval(), tiny_tokenizer(), None)
+    ids = torch.tensor([[1, 40, 41, 42]])
+    expected = backbone.hidden_states(ids)
+    torch.testing.assert_close(backbone.hidden_states(ids, read_at=torch.tensor([3]))[:, 3], expected[:, 3])
+    sft = cfg.SftConfig(name="general_sft")
+    assert _adapt(GPT2LMHeadModel(small), sft, None, 0).peft_config
+    with pytest.raises(BadInput, match="trainer.fit.first_layer=1: must be below the model's 0 known layers"):
+        _adapt(GPT2LMHeadModel(small), sft, None, 1)
