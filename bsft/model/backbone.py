@@ -70,7 +70,7 @@ class Backbone:
         layers = decoder_layers(self.causal)
         mlp = getattr(layers[-1], "mlp", None) if layers else None
         # mixtures of experts return more than states
-        return LastMlp(mlp) if type(mlp).__name__.endswith("MLP") else None
+        return LastMlp(mlp) if isinstance(mlp, nn.Module) and type(mlp).__name__.endswith("MLP") else None
 
     @property
     def _head(self) -> nn.Linear:

@@ -61,7 +61,7 @@ def test_adapters_begin_at_a_layer_that_the_model_has() -> None:
     backbone = make_backbone("llama", method_config("general_sft"), first_layer=1)
     assert n_trainable(backbone) == 16 * LORA_PER_RANK / 2
     assert all(".layers.1." in name for name in backbone.trainable())
-    with pytest.raises(BadInput, match="trainer.fit.first_layer=2: must be below the model's 2 known layers"):
+    with pytest.raises(BadInput, match=r"trainer.fit.first_layer=2: must be below the model's 2 known layers"):
         make_backbone("llama", method_config("general_sft"), first_layer=2)
 
 
@@ -283,5 +283,5 @@ def test_an_architecture_with_other_names_works_without_these_savings() -> None:
     torch.testing.assert_close(backbone.hidden_states(ids, read_at=torch.tensor([3]))[:, 3], expected[:, 3])
     sft = cfg.SftConfig(name="general_sft")
     assert _adapt(GPT2LMHeadModel(small), sft, None, 0).peft_config
-    with pytest.raises(BadInput, match="trainer.fit.first_layer=1: must be below the model's 0 known layers"):
+    with pytest.raises(BadInput, match=r"trainer.fit.first_layer=1: must be below the model's 0 known layers"):
         _adapt(GPT2LMHeadModel(small), sft, None, 1)
