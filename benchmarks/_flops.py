@@ -1,4 +1,4 @@
-"""How much arithmetic a training step needs, and how much the machine can do.
+"""How much arithmetic a training step needs.
 
 Necessary floating-point operations of one step, with frozen base weights and LoRA on every linear layer, over the
 `N` distinct tokens of the prefix tree (a token that several examples share is counted once):
@@ -10,12 +10,10 @@ Necessary floating-point operations of one step, with frozen base weights and Lo
 
 with P the weights of the layers' linear maps, A those of the adapters, H heads of size D in each of the layers,
 V the vocabulary and E the width. Norms, activations, rotary embeddings, softmax and the optimiser are not counted.
-The share of peak is these operations, by the step's seconds, by the fastest matrix product measured in the same run.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 
 import torch
@@ -24,29 +22,6 @@ from transformers import AutoConfig, AutoModelForCausalLM
 
 from bsft.data.batches import tree_batch
 from bsft.data.render import Example
-
-_SIZES = (1024, 2048, 4096)
-_SECONDS_PER_SIZE = 2.0
-
-
-def gemm_peak(device: str, dtype: torch.dtype) -> float:
-    """The fastest square matrix product found, in FLOP/s: best of several sizes, each repeated for two seconds."""
-    best = 0.0
-    for size in _SIZES:
-        a, b = (torch.randn(size, size, device=device).to(dtype) for _ in range(2))
-        torch.mm(a, b)
-        deadline = time.perf_counter() + _SECONDS_PER_SIZE
-        while time.perf_counter() < deadline:
-            start = _now(device)
-            torch.mm(a, b)
-            best = max(best, 2.0 * size**3 / (_now(device) - start))
-    return best
-
-
-def _now(device: str) -> float:
-    if device == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter()
 
 
 def necessary_flops(weights: str, examples: Sequence[Example], lora_rank: int) -> float:

@@ -20,7 +20,8 @@ from safetensors.torch import load_file
 
 from benchmarks import _common as common
 from benchmarks._bsft_side import FitTask, run_fit
-from benchmarks._flops import gemm_peak, necessary_flops
+from benchmarks._flops import necessary_flops
+from benchmarks._gemm_side import GemmTask, peak_flops, run_gemm
 from benchmarks._shapes import OPEN_CASES, TRAIN_SHAPES, open_examples, token_counts, train_examples
 from benchmarks._sides import Report, Run, Side, alternate
 from benchmarks._trl_settings import TrlSettings, rounds
@@ -31,6 +32,7 @@ from bsft.data.render import Example
 TOLERANCE = 1e-5
 BEST, DEFAULTS = "best", "defaults"
 _DEFAULT_BATCH = 8
+_GEMM = "GEMM"
 _RIVAL_EXAMPLES = {"thirteen": 8, "paper": 5, "open": 16}
 
 
@@ -62,7 +64,9 @@ def main() -> None:
     parser.add_argument("--shape", default="thirteen", choices=(*TRAIN_SHAPES, "open"))
     parser.add_argument("--trl", help="TRL's settings as JSON instead of a search, e.g. what an earlier run printed")
     parser.add_argument("--rival-examples", type=int, help="examples that one of TRL's timed steps holds")
-    parser.add_argument("--rivals", nargs="+", choices=(BEST, DEFAULTS), help="whom to time; defaults on thirteen only")
+    parser.add_argument(
+        "--rivals", nargs="*", choices=(BEST, DEFAULTS), help="whom to time besides us; by default both on thirteen"
+    )
     parser.add_argument("--override", nargs="*", default=[], help="overrides of our job's config")
     parser.add_argument(
         "--check-tokens", type=int, default=6500, help="compare gradients on so many tokens of examples"
@@ -82,7 +86,6 @@ def main() -> None:
         "model": arguments.model,
         "dtype": arguments.dtype,
         "environment": common.environment(arguments.device),
-        "peak_flops": gemm_peak(arguments.device, common.DTYPES[arguments.dtype]),
         "equality": equality,
     }
     best, figures["search"] = search(arguments, config, workload)
@@ -200,11 +203,13 @@ def search(
 
 
 def measure(arguments: argparse.Namespace, config: cfg.Config, workload: Workload, best: TrlSettings) -> dict[str, Any]:
-    """Times our side and TRL's in turn."""
+    """Times our side, TRL's and matrix products in turn."""
     tasks: dict[str, tuple[Run, object, list[Example]]] = {
         "bsft": (run_fit, FitTask(config, workload.examples), workload.examples)
     }
-    rivals = arguments.rivals or ([BEST, DEFAULTS] if workload.shape == "thirteen" else [BEST])
+    rivals = arguments.rivals
+    if rivals is None:
+        rivals = [BEST, DEFAULTS] if workload.shape == "thirteen" else [BEST]
     if BEST in rivals:
         rival = workload.examples[: workload.n_rival]
         tasks["TRL, best settings"] = (run_trl, _trl_task(arguments, config, rival, best), rival)
@@ -218,6 +223,9 @@ def measure(arguments: argparse.Namespace, config: cfg.Config, workload: Workloa
             side = stack.enter_context(Side(name, run, arguments.device))
             side.start(task)
             sides.append(side)
+        gemm = stack.enter_context(Side(_GEMM, run_gemm, arguments.device))
+        gemm.start(GemmTask(arguments.device, common.DTYPES[arguments.dtype]))
+        sides.insert(1, gemm)
         reports = alternate(sides, arguments.repetitions, common.progress)
     summed, distinct = token_counts(workload.examples)
     assert isinstance(config.method, cfg.SftConfig)
@@ -227,8 +235,10 @@ def measure(arguments: argparse.Namespace, config: cfg.Config, workload: Workloa
         "n_examples": len(workload.examples),
         "tokens": {"summed": summed, "distinct": distinct},
         "necessary_flops": flops,
+        "peak_flops": peak_flops(reports[_GEMM]),
         "sides": [
-            _side(name, taken, tasks[name][2], summed / len(workload.examples)) for name, taken in reports.items()
+            _side(name, reports[name], examples, summed / len(workload.examples))
+            for name, (_, _, examples) in tasks.items()
         ],
     }
 

@@ -6,6 +6,7 @@ length) are padded to a common shape and become one batched product (docs/perfor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,9 @@ MAX_PADDING = 1.2
 """Padded query-key pairs of a batch over its blocks' own."""
 MAX_BATCH_SCORES = 2**20
 """Query-key pairs of all heads that are computed at once: their scores and probabilities should stay in the cache."""
+
+_LANES = 32
+"""Rows of scores have a multiple of these: a softmax over 479 bf16 numbers takes 1.4 times as long as one over 480."""
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
@@ -37,8 +41,9 @@ class BlockBatch:
         outputs: the same rows where results go; padding goes to the rows of a token `N` that nobody reads.
         padding: positions in `queries` that are padding.
         keys: `(B * Hkv * K,)` rows of the keys and values; padding repeats the first key's.
-        bias: `(B * Hkv, groups * L, K)`, or `(B, 1, groups * L, K)` for the fused kernel: 0 where a key is seen, -inf
-            elsewhere and for padded keys.
+        first_biased: the keys before it are seen by every query.
+        bias: for the other keys, `(B * Hkv, groups * L, K - first_biased)`: 0 where a key is seen, -inf elsewhere and
+            for padded keys. The fused kernel wants all keys: `(B, 1, groups * L, K)`.
     """
 
     shape: tuple[int, int, int, int]
@@ -46,6 +51,7 @@ class BlockBatch:
     outputs: Tensor
     padding: Tensor
     keys: Tensor
+    first_biased: int
     bias: Tensor
 
 
@@ -82,7 +88,10 @@ def batch_blocks(tree: PrefixTree, past_depths: Ints, blocks: Sequence[Block], h
 
 def _batch(tree: PrefixTree, past_depths: Ints, blocks: list[Block], heads: Heads) -> BlockBatch:
     n, n_past = tree.n_tokens, len(past_depths)
-    shape = len(blocks), max(b.n_tokens for b in blocks), max(b.n_keys for b in blocks)
+    n_keys = max(b.n_keys for b in blocks)
+    if not heads.fused:
+        n_keys = -(-n_keys // _LANES) * _LANES
+    shape = len(blocks), max(b.n_tokens for b in blocks), n_keys
     tokens = np.full(shape[:2], n)
     keys = np.zeros((shape[0], shape[2]), np.int64)
     seen = np.zeros(shape, dtype=bool)
@@ -98,7 +107,9 @@ def _batch(tree: PrefixTree, past_depths: Ints, blocks: list[Block], heads: Head
     queries = outputs.ravel().copy()
     queries[padding] = 0
     key_rows = keys[:, None] * heads.n_kv + np.arange(heads.n_kv)[:, None]
-    bias = torch.zeros(seen.shape, dtype=heads.dtype).masked_fill_(torch.from_numpy(~seen), float("-inf"))
+    first_biased = 0 if heads.fused else int(np.argmin(np.append(seen.all(axis=(0, 1)), False)))
+    unseen = torch.from_numpy(~seen[:, :, first_biased:])
+    bias = torch.zeros(unseen.shape, dtype=heads.dtype).masked_fill_(unseen, float("-inf"))
     bias = bias.repeat(1, groups, 1)[:, None]
     return BlockBatch(
         (shape[0], heads.n_kv, groups * shape[1], shape[2]),
@@ -106,6 +117,7 @@ def _batch(tree: PrefixTree, past_depths: Ints, blocks: list[Block], heads: Head
         torch.from_numpy(outputs.ravel()),
         torch.from_numpy(padding),
         torch.from_numpy(key_rows.ravel()),
+        first_biased,
         bias if heads.fused else bias.expand(-1, heads.n_kv, -1, -1).flatten(0, 1),
     )
 
@@ -134,13 +146,14 @@ class BlockwiseTreeAttention(torch.autograd.Function):
         q_rows, k_rows, v_rows = _rows(query), _rows(key), _rows(value)
         out = q_rows.new_empty((n + 1) * n_heads, q_rows.shape[1])
         saved: list[Tensor] = []
+        scratch = _Scratch(batches, query)
         for batch in batches:
             q, k, v = _take(q_rows, k_rows, v_rows, batch)
             if heads.fused:
                 o, lse = _flash(q, k, v, 0.0, False, attn_mask=batch.bias, scale=scaling)
                 saved += [o, lse]
             else:
-                o = torch.bmm(_probabilities(q, k, batch.bias, scaling), v.flatten(0, 1))
+                o = torch.bmm(_probabilities(q, k, batch, scaling, scratch.of(batch)), v.flatten(0, 1))
             out.index_copy_(0, batch.outputs, o.reshape(-1, out.shape[1]))
         ctx.save_for_backward(query, key, value, *saved)
         ctx.batches, ctx.heads, ctx.scaling = batches, heads, scaling
@@ -154,6 +167,7 @@ class BlockwiseTreeAttention(torch.autograd.Function):
         grad_rows = grad_out.reshape(-1, head_dim)
         grad_q = q_rows.new_empty((n + 1) * n_heads, head_dim)
         grad_k, grad_v = torch.zeros_like(k_rows), torch.zeros_like(v_rows)
+        scratch = _Scratch(ctx.batches, query), _Scratch(ctx.batches, query)
         for i, batch in enumerate(ctx.batches):
             q, k, v = _take(q_rows, k_rows, v_rows, batch)
             grad = grad_rows.index_select(0, batch.queries)
@@ -164,7 +178,8 @@ class BlockwiseTreeAttention(torch.autograd.Function):
                 o, lse = saved[2 * i], saved[2 * i + 1]
                 gradients = _flash_backward(grad, q, k, v, o, lse, 0.0, False, attn_mask=batch.bias, scale=ctx.scaling)
             else:
-                gradients = _product_backward(grad, q, k, v, batch.bias, ctx.scaling)
+                p = _probabilities(q, k, batch, ctx.scaling, scratch[0].of(batch))
+                gradients = _product_backward(grad, q, k, v, p, ctx.scaling, scratch[1].of(batch))
             dq, dk, dv = (gradient.reshape(-1, head_dim) for gradient in gradients)
             grad_q.index_copy_(0, batch.outputs, dq)
             grad_k.index_add_(0, batch.keys, dk)
@@ -191,21 +206,37 @@ def _take(q_rows: Tensor, k_rows: Tensor, v_rows: Tensor, batch: BlockBatch) -> 
     return q, k, v
 
 
-def _probabilities(q: Tensor, k: Tensor, bias: Tensor, scaling: float) -> Tensor:
-    """`(B * Hkv, groups * L, K)`"""
-    scores = torch.baddbmm(bias, q.flatten(0, 1), k.flatten(0, 1).transpose(1, 2), alpha=scaling)
-    return scores.softmax(-1)
+class _Scratch:
+    """Memory for the scores of one batch after the other: what is written again and again stays in the cache."""
+
+    def __init__(self, batches: list[BlockBatch], like: Tensor) -> None:
+        self._memory = like.new_empty(max(math.prod(batch.shape) for batch in batches))
+
+    def of(self, batch: BlockBatch) -> Tensor:
+        """`(B * Hkv, groups * L, K)`"""
+        n_blocks, n_kv, n_rows, n_keys = batch.shape
+        return self._memory[: math.prod(batch.shape)].view(n_blocks * n_kv, n_rows, n_keys)
+
+
+def _probabilities(q: Tensor, k: Tensor, batch: BlockBatch, scaling: float, out: Tensor) -> Tensor:
+    """`(B * Hkv, groups * L, K)`, in `out`."""
+    out.baddbmm_(q.flatten(0, 1), k.flatten(0, 1).transpose(1, 2), beta=0, alpha=scaling)
+    out[:, :, batch.first_biased :].add_(batch.bias)
+    return torch.softmax(out, -1, out=out)
 
 
 def _product_backward(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, bias: Tensor, scaling: float
+    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, p: Tensor, scaling: float, out: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of queries, keys and values; the scaling is applied on the small factors."""
-    p = _probabilities(q, k, bias, scaling)
+    """Gradients of queries, keys and values from the probabilities; the scaling is applied on the small factors.
+
+    Args:
+        out: memory like the probabilities'.
+    """
     grad, q, k, v = (states.flatten(0, 1) for states in (grad, q, k, v))
     dv = torch.bmm(p.transpose(1, 2), grad)
-    dp = torch.bmm(grad, v.transpose(1, 2))
-    ds = torch._softmax_backward_data(dp, p, -1, p.dtype)
+    dp = torch.bmm(grad, v.transpose(1, 2), out=out)
+    ds = torch.ops.aten._softmax_backward_data.out(dp, p, -1, p.dtype, grad_input=dp)
     dq = torch.bmm(ds, k).mul_(scaling)
     dk = torch.bmm(ds.transpose(1, 2), q).mul_(scaling)
     return dq, dk, dv
