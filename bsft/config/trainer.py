@@ -21,7 +21,7 @@ class OptimConfig(Section):
     warmup_fraction: float = 0.05
     final_lr_fraction: float = 0.1
     max_grad_norm: float = 1.0
-    fused: bool = False
+    fused: bool = True
 
     def __post_init__(self) -> None:
         for key in ("lr", "eps"):

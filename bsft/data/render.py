@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 UNPROMPTED = "Nobody has asked you anything. Give your next message."
 _PROBE = "bsft-probe"
+_TURNS_REMEMBERED = 1 << 16
+"""Lengths of turns are kept for the items that share them, but not those of a whole dataset."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,8 @@ class Renderer:
         return tuple(sorted(dropped))
 
     def _lengths(self, item: Item) -> list[int]:
+        if len(self._turn_lengths) > _TURNS_REMEMBERED:
+            self._turn_lengths.clear()
         for turn in item.turns:
             line = _line(turn)
             if line not in self._turn_lengths:

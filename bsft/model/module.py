@@ -17,6 +17,7 @@ from lightning import LightningModule
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.checkpoint import checkpoint
@@ -107,7 +108,8 @@ class BehaviorLM(LightningModule):
                 f"(now {self._fit.optim.lr})"
             )
         if self._fit.optim.max_grad_norm > 0:
-            self.clip_gradients(optimizer, self._fit.optim.max_grad_norm, "norm")
+            # not Lightning's: under bf16-mixed it refuses a fused optimiser, for the sake of a scaler that is not there
+            clip_grad_norm_(self.backbone.trainable().values(), self._fit.optim.max_grad_norm)
         optimizer.step()
         scheduler = cast(LambdaLR, self.lr_schedulers())
         scheduler.step()

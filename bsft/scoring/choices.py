@@ -44,12 +44,11 @@ class Scored:
 
     @property
     def predicted_behavior(self) -> Behavior | None:
-        probs = self.behavior_probs
-        return None if probs is None else most_likely(probs)
+        return most_likely(self.behavior_probs)
 
 
-def most_likely(probs: dict[Behavior, float]) -> Behavior:
-    return max(BEHAVIORS, key=lambda behavior: probs[behavior])
+def most_likely(probs: dict[Behavior, float] | None) -> Behavior | None:
+    return None if probs is None else max(BEHAVIORS, key=lambda behavior: probs[behavior])
 
 
 def predicted_context(candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
@@ -125,7 +124,7 @@ class OptionScorer:
         at_ends = torch.tensor([int(path[-1]) for path in tree.paths], device=device)
         ends = self._read(tree.ids, TreeLayout(tree, np.arange(skip)), cache, device, read_at=at_ends)[at_ends]
         probs = self._behavior_probs(ends)
-        wanted = [contexts(c, None if p is None else most_likely(p)) for c, p in zip(group, probs, strict=True)]
+        wanted = [contexts(c, most_likely(p)) for c, p in zip(group, probs, strict=True)]
 
         sequences: list[tuple[int, ...]] = []
         ancestors: list[Ints] = []
@@ -195,7 +194,7 @@ class OptionScorer:
         owners: list[tuple[int, Context, int]] = []
         hidden = [self._read_flat(c.prompt_ids, device) for c in group]
         probs = self._behavior_probs(torch.stack([h[-1] for h in hidden]))
-        wanted = [contexts(c, None if p is None else most_likely(p)) for c, p in zip(group, probs, strict=True)]
+        wanted = [contexts(c, most_likely(p)) for c, p in zip(group, probs, strict=True)]
         tables: list[Tensor] = []
         positions: list[int] = []
         targets: list[int] = []
