@@ -14,7 +14,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
-from lightning.pytorch.strategies import FSDPStrategy, Strategy
+from lightning.pytorch.strategies import Strategy
 from safetensors import SafetensorError
 
 from bsft import config as cfg
@@ -25,6 +25,7 @@ from bsft.loggers import CurveWriter, RunLogger
 from bsft.model.attention import NAME
 from bsft.model.backbone import Backbone
 from bsft.model.module import BehaviorLM
+from bsft.model.sharding import ShardedStrategy
 from bsft.progress import progress_bar
 from bsft.randomness import get_states, set_states
 from bsft.runs import RunDirectory, write_atomically
@@ -45,6 +46,8 @@ def fit(
     logger: RunLogger,
 ) -> float:
     """Fits the backbone's trainable parameters and writes `adapter/`; resumes from the last checkpoint.
+
+    With `trainer.strategy=fsdp` the backbone is of no use after it: its layers are spread over the processes.
 
     Returns:
         Seconds it took (of the last attempt, where it was interrupted).
@@ -75,7 +78,7 @@ def fit(
     fit_s = time.monotonic() - start
     if trainer.is_global_zero:
         try:
-            backbone.save_adapter(adapter)
+            backbone.save_adapter(adapter, module.whole_state)
         except (OSError, SafetensorError) as error:
             raise BadInput(f"{adapter}: could not be written: {error}; the same command goes on from here") from error
         write_atomically(adapter / COMPLETE, str(fit_s))
@@ -137,8 +140,7 @@ def _readable(checkpoint: Path) -> bool:
 
 def _strategy(name: str) -> str | Strategy:
     if name == "fsdp":
-        # adapters are trained beside frozen weights, which needs the original parameters
-        return FSDPStrategy(use_orig_params=True, state_dict_type="full")
+        return ShardedStrategy()
     return "ddp_find_unused_parameters_false" if name == "ddp" else name
 
 

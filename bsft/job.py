@@ -28,6 +28,7 @@ from bsft.fitting import fit
 from bsft.loggers import open_logger
 from bsft.methods import Method, method_of
 from bsft.model.backbone import Backbone, load_backbone
+from bsft.model.sharding import is_sharded
 from bsft.runs import ENV, LOG, RunDirectory, identity, write_json
 from bsft.scoring.run import score
 
@@ -101,11 +102,8 @@ def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
     benchmark = obtain(config.data)
     method = method_of(config.method)
     log.info("job %s", directory.path.name)
-    trainer = config.trainer
-    backbone = load_backbone(
-        config.model, method, precision=trainer.precision, first_layer=trainer.fit.first_layer, seed=config.seed
-    )
-    batching = trainer.batching
+    backbone = _backbone(config, method)
+    batching = config.trainer.batching
     if batching == "tree" and not backbone.supports_trees:
         log.warning("%s has no exchangeable attention; falling back to trainer.batching=flat", config.model.name)
         batching = "flat"
@@ -115,10 +113,20 @@ def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
         fit_s = fit(config, directory, backbone, datamodule, logger) if method.needs_fit else 0.0
         if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
             return None
+        if is_sharded(backbone.module):
+            backbone = _backbone(config, method)
+            backbone.load_adapter(directory.path / "adapter")
         backbone.module.to(_device(config)).eval()
         metrics = score(config, directory, backbone, datamodule, fit_s=fit_s)
         logger.summarise(metrics)
     return metrics
+
+
+def _backbone(config: cfg.Config, method: Method) -> Backbone:
+    trainer = config.trainer
+    return load_backbone(
+        config.model, method, precision=trainer.precision, first_layer=trainer.fit.first_layer, seed=config.seed
+    )
 
 
 def _renderer(config: cfg.Config, method: Method, backbone: Backbone, benchmark: Benchmark) -> Renderer:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import csv
+import os
+import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from bsft import launch
-from bsft.runs import PREDICTIONS, RunDirectory
+from bsft.runs import PREDICTIONS, STATUS, RunDirectory
 from bsft.train import task
 
 
@@ -50,6 +54,29 @@ def run_here(small: Path, root: Path, *overrides: str) -> int:
         return launch.main(task, arguments_of(small, root, *overrides))
     finally:
         sys.argv = argv
+
+
+def kill_at(step: int, small: Path, root: Path, *overrides: str) -> RunDirectory:
+    """Starts a job in processes of its own and kills them once its status says that it has come to `step`."""
+    process = subprocess.Popen(
+        [str(Path(sys.executable).with_name("bsft-train")), *arguments_of(small, root, *overrides)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        deadline = time.monotonic() + 240
+        while time.monotonic() < deadline:
+            assert process.poll() is None, "it ended before it was killed"
+            for file in root.glob(f"runs/*/{STATUS}"):
+                if (RunDirectory(file.parent).status().step or 0) >= step:
+                    return RunDirectory(file.parent)
+            time.sleep(0.005)
+        raise AssertionError("it never came to the step")
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def without_cost(directory: RunDirectory) -> dict[str, Any]:

@@ -5,21 +5,18 @@ from __future__ import annotations
 import errno
 import os
 import signal
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from jobs import Train, arguments_of, assert_same_result, curve_of, run_here
+from jobs import Train, assert_same_result, curve_of, kill_at, run_here
 from lightning import Trainer
 
 from bsft.bench.store import BadInput
 from bsft.model.module import BehaviorLM
-from bsft.runs import STATUS, RunDirectory, run_directories
+from bsft.runs import RunDirectory, run_directories
 
 LONG = (
     *("method=behavior_sft", "method.lora.dropout=0.2", "trainer.fit.max_epochs=8", "trainer.fit.val_every_steps=9"),
@@ -36,32 +33,10 @@ def uninterrupted(small: Path, tmp_path_factory: pytest.TempPathFactory) -> RunD
     return directory
 
 
-def kill_at(small: Path, root: Path, step: int) -> RunDirectory:
-    """Starts the long job in a process of its own and kills it once its status says that it has come to `step`."""
-    script = "from bsft.train import main; main()"
-    process = subprocess.Popen(
-        [sys.executable, "-c", script, *arguments_of(small, root, *LONG)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + 240
-        while time.monotonic() < deadline:
-            assert process.poll() is None, "it ended before it was killed"
-            for file in root.glob(f"runs/*/{STATUS}"):
-                if (RunDirectory(file.parent).status().step or 0) >= step:
-                    return RunDirectory(file.parent)
-            time.sleep(0.005)
-        raise AssertionError("it never came to the step")
-    finally:
-        process.kill()
-        process.wait()
-
-
 def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(
     small: Path, root: Path, train: Train, uninterrupted: RunDirectory
 ) -> None:
-    killed = kill_at(small, root, step=11)
+    killed = kill_at(11, small, root, *LONG)
     assert killed.status().state == "running"
     assert (killed.path / "checkpoints" / "last.ckpt").exists() and not (killed.path / "adapter").exists()
     resumed = train(*LONG)

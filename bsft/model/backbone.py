@@ -120,14 +120,18 @@ class Backbone:
     def trainable(self) -> dict[str, nn.Parameter]:
         return {name: p for name, p in self.module.named_parameters() if p.requires_grad}
 
-    def save_adapter(self, directory: Path) -> None:
-        """PEFT's format (or the whole model without adapters), the tokenizer and the behaviour vocabulary."""
+    def save_adapter(self, directory: Path, state: dict[str, Tensor] | None = None) -> None:
+        """PEFT's format (or the whole model without adapters), the tokenizer and the behaviour vocabulary.
+
+        Args:
+            state: the module's state, where the module itself holds only shards of it.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         if self.adapted is not None:
             # "auto" would write both full embedding matrices after a resize
-            self.adapted.save_pretrained(str(directory), save_embedding_layers=False)
+            self.adapted.save_pretrained(str(directory), save_embedding_layers=False, state_dict=state)
         else:
-            self.causal.save_pretrained(directory)
+            self.causal.save_pretrained(directory, state_dict=state)
         self.tokenizer.save_pretrained(directory)
         if self.vocabulary is not None:
             (directory / VOCABULARY).write_text(json.dumps(self.vocabulary.as_dict(), indent=2), encoding="utf-8")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -17,7 +17,7 @@ from lightning import LightningModule
 from lightning.pytorch.strategies import DDPStrategy
 from lightning.pytorch.utilities.types import OptimizerLRSchedulerConfig
 from torch import Tensor
-from torch.nn.utils import clip_grad_norm_
+from torch.distributed.tensor import DTensor
 from torch.optim import AdamW
 from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.checkpoint import checkpoint
@@ -28,6 +28,7 @@ from bsft.data.batches import Batch, Step
 from bsft.data.render import Candidates
 from bsft.model.backbone import Backbone
 from bsft.model.label_loss import label_loss
+from bsft.model.sharding import ShardedStrategy, by_sharding, clip_gradients, gathered, is_sharded, whole_state
 from bsft.model.token_rows import TOKEN_ROWS
 
 _LOGITS_AT_ONCE = 1 << 25
@@ -64,6 +65,8 @@ class BehaviorLM(LightningModule):
         self._attention = attention
         self._row_lr = row_lr
         self._validate = validate
+        self.whole_state: dict[str, Tensor] | None = None
+        """After sharded training, the network's state: by then the layers themselves hold only shards."""
 
     # --- loss ---
 
@@ -96,8 +99,8 @@ class BehaviorLM(LightningModule):
         optimizer.zero_grad()
         total = torch.zeros((), device=self.device)
         with self._without_gradient_sync():
-            for batch in step.batches:
-                loss = self.loss_sum(batch.to(self.device)) / step.n_answer_tokens
+            for batch, weight in self._as_many_on_all_ranks(step.batches):
+                loss = self.loss_sum(batch.to(self.device)) * (weight / step.n_answer_tokens)
                 self.manual_backward(loss)
                 total += loss.detach()
         if isinstance(self.trainer.strategy, DDPStrategy):
@@ -108,13 +111,23 @@ class BehaviorLM(LightningModule):
                 f"(now {self._fit.optim.lr})"
             )
         if self._fit.optim.max_grad_norm > 0:
-            # not Lightning's: under bf16-mixed it refuses a fused optimiser, for the sake of a scaler that is not there
-            clip_grad_norm_(self.backbone.trainable().values(), self._fit.optim.max_grad_norm)
+            clip_gradients(self.backbone.trainable().values(), self._fit.optim.max_grad_norm)
         optimizer.step()
         scheduler = cast(LambdaLR, self.lr_schedulers())
         scheduler.step()
         self.log("train/loss", total, prog_bar=True)
         self.log("train/lr", scheduler.get_last_lr()[0])
+
+    def _as_many_on_all_ranks(self, batches: Sequence[Batch]) -> list[tuple[Batch, float]]:
+        """Batches with their weights. Processes that share layers have to read equally often, so that some read their
+        last batch again, with weight 0."""
+        n_batches = len(batches)
+        if isinstance(self.trainer.strategy, ShardedStrategy):
+            most = torch.tensor(n_batches, device=self.device)
+            torch.distributed.all_reduce(most, torch.distributed.ReduceOp.MAX)
+            n_batches = int(most)
+        again = [(batches[-1], 0.0)] * (n_batches - len(batches))
+        return [*((batch, 1.0) for batch in batches), *again]
 
     def _without_gradient_sync(self) -> contextlib.AbstractContextManager[None]:
         """A step has several backward passes; with DDP the gradients are summed once, after the last."""
@@ -124,6 +137,8 @@ class BehaviorLM(LightningModule):
 
     def _sum_over_ranks(self, loss: Tensor) -> Tensor:
         for parameter in self.backbone.trainable().values():
+            if isinstance(parameter, DTensor):
+                continue  # summed in the backward pass
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
             torch.distributed.all_reduce(parameter.grad)
@@ -149,7 +164,7 @@ class BehaviorLM(LightningModule):
         named = self.backbone.trainable().items()
         rows = [p for name, p in named if TOKEN_ROWS in name]
         others = [p for name, p in named if TOKEN_ROWS not in name]
-        groups: list[dict[str, Any]] = [{"params": others}]
+        groups: list[dict[str, Any]] = [{"params": own} for own in by_sharding(others)]
         if rows:
             groups.append({"params": rows, "lr": o.lr if self._row_lr is None else self._row_lr})
         optimizer = AdamW(
@@ -172,7 +187,7 @@ class BehaviorLM(LightningModule):
 
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:  # type: ignore[override]
         """Trainables only: the frozen base is not part of a checkpoint."""
-        return {f"network.{name}": p.detach() for name, p in self.backbone.trainable().items()}
+        return {f"network.{name}": gathered(p.detach()) for name, p in self.backbone.trainable().items()}
 
     def load_state_dict(self, state_dict: Any, strict: bool = True, assign: bool = False) -> Any:
         expected = {f"network.{name}" for name in self.backbone.trainable()}
@@ -184,3 +199,7 @@ class BehaviorLM(LightningModule):
         # from_pretrained leaves modules in eval mode, which switches LoRA dropout and checkpointing off
         self.network.train()
         self.backbone.use_attention(self._attention)
+
+    def on_fit_end(self) -> None:
+        if is_sharded(self.network):
+            self.whole_state = whole_state(self.network)

@@ -48,7 +48,10 @@ class Scored:
 
 
 def most_likely(probs: dict[Behavior, float] | None) -> Behavior | None:
-    return None if probs is None else max(BEHAVIORS, key=lambda behavior: probs[behavior])
+    """The first of equals; None without tokens."""
+    if probs is None:
+        return None
+    return max(BEHAVIORS, key=lambda behavior: probs[behavior])
 
 
 def predicted_context(candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
