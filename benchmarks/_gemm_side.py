@@ -12,8 +12,9 @@ from torch import Tensor
 from benchmarks._common import median
 from benchmarks._sides import Gate, Report
 
-_SIZES = (1024, 2048, 4096)
+_SIZES = {"cpu": (1024, 2048, 4096), "cuda": (4096, 8192, 16384)}
 _SECONDS_PER_SIZE = 1.0
+_LAUNCHED_AT_ONCE = {"cpu": 1, "cuda": 10}
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class GemmTask:
 
 def run_gemm(gate: Gate, task: GemmTask) -> None:
     """Reports, turn by turn, the FLOP/s of square products of each size over a second."""
-    squares = [torch.randn(size, size, device=task.device).to(task.dtype) for size in _SIZES]
+    squares = [torch.randn(size, size, device=task.device).to(task.dtype) for size in _SIZES[task.device]]
     speeds: list[float] = []
     while True:
         gate.pause(speeds)
@@ -34,8 +35,9 @@ def run_gemm(gate: Gate, task: GemmTask) -> None:
 def _sustained(square: Tensor, device: str) -> float:
     n_products, start = 0, _now(device)
     while (seconds := _now(device) - start) < _SECONDS_PER_SIZE:
-        torch.mm(square, square)
-        n_products += 1
+        for _ in range(_LAUNCHED_AT_ONCE[device]):
+            torch.mm(square, square)
+        n_products += _LAUNCHED_AT_ONCE[device]
     return 2.0 * len(square) ** 3 * n_products / seconds
 
 

@@ -2,7 +2,8 @@
 
 Both sides take real optimisation steps on the same examples, with the same frozen weights and the same adapters, in
 turn, each in a process of its own. First, the loss and the gradients of all adapters are compared in float32; then
-TRL's settings are searched (coordinate by coordinate: `_trl_settings.py`); then both are timed.
+TRL's settings are searched (coordinate by coordinate: `_trl_settings.py`); then both are timed, in turn with the matrix
+products that the share of peak refers to.
 """
 
 from __future__ import annotations
@@ -32,8 +33,8 @@ from bsft.data.render import Example
 TOLERANCE = 1e-5
 BEST, DEFAULTS = "best", "defaults"
 _DEFAULT_BATCH = 8
-_GEMM = "GEMM"
-_RIVAL_EXAMPLES = {"thirteen": 8, "paper": 5, "open": 16}
+_BEST_SIDE, _GEMM = "TRL, best settings", "GEMM"
+_RIVAL_EXAMPLES = {"thirteen": 8, "paper": 2, "open": 16}
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,10 @@ def main() -> None:
     parser.add_argument("--trl", help="TRL's settings as JSON instead of a search, e.g. what an earlier run printed")
     parser.add_argument("--rival-examples", type=int, help="examples that one of TRL's timed steps holds")
     parser.add_argument(
-        "--rivals", nargs="*", choices=(BEST, DEFAULTS), help="whom to time besides us; by default both on thirteen"
+        "--rivals",
+        nargs="*",
+        choices=(BEST, DEFAULTS),
+        help="whom to time besides us (default: best; on thirteen both)",
     )
     parser.add_argument("--override", nargs="*", default=[], help="overrides of our job's config")
     parser.add_argument(
@@ -176,6 +180,8 @@ def search(
     """TRL's fastest settings, coordinate by coordinate; one step of each after an untimed first one."""
     if arguments.trl is not None:
         return TrlSettings(**json.loads(arguments.trl)), []
+    if arguments.rivals is not None and BEST not in arguments.rivals:
+        return TrlSettings(), []
     examples = workload.examples[: workload.n_search]
     tried: list[dict[str, Any]] = []
     with Side("TRL", run_trl, arguments.device) as side:
@@ -212,7 +218,7 @@ def measure(arguments: argparse.Namespace, config: cfg.Config, workload: Workloa
         rivals = [BEST, DEFAULTS] if workload.shape == "thirteen" else [BEST]
     if BEST in rivals:
         rival = workload.examples[: workload.n_rival]
-        tasks["TRL, best settings"] = (run_trl, _trl_task(arguments, config, rival, best), rival)
+        tasks[_BEST_SIDE] = (run_trl, _trl_task(arguments, config, rival, best), rival)
     if DEFAULTS in rivals:
         # as many copies as the default batch size, so that every step is full
         copies = workload.examples * _DEFAULT_BATCH
@@ -283,8 +289,9 @@ def report(figures: dict[str, Any]) -> None:
             for side in figures["sides"]
         ],
     )
+    if any(rival["side"] == _BEST_SIDE for rival in rivals):
+        common.console.print(f"TRL's best settings: {TrlSettings(**figures['trl_settings'])}")
     common.console.print(
-        f"TRL's best settings: {TrlSettings(**figures['trl_settings'])}\n"
         f"summed / distinct tokens: {tokens['summed'] / tokens['distinct']:.2f}\n"
         f"necessary: {figures['necessary_flops'] / 1e12:.2f} TFLOP a step; GEMM peak {figures['peak_flops'] / 1e9:.0f} "
         f"GFLOP/s; share of peak {figures['peak_share']:.1%}"

@@ -78,7 +78,7 @@ def fit(
     fit_s = time.monotonic() - start
     if trainer.is_global_zero:
         try:
-            backbone.save_adapter(adapter, module.whole_state)
+            backbone.save_adapter(adapter, module.trained_state)
         except (OSError, SafetensorError) as error:
             raise BadInput(f"{adapter}: could not be written: {error}; the same command goes on from here") from error
         write_atomically(adapter / COMPLETE, str(fit_s))

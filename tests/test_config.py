@@ -92,10 +92,6 @@ CONTRADICTIONS: list[tuple[Callable[[], Any], str]] = [
         ),
         "trainer.strategy=fsdp cannot shard method.tuning=qlora",
     ),
-    (
-        lambda: make_config(method=cfg.SftConfig(name="general_sft"), strategy="fsdp", devices=4, num_nodes=2),
-        "trainer.strategy=fsdp needs a case a step for each of the 8 processes; trainer.fit.cases_per_step=4",
-    ),
 ]
 
 

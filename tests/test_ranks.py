@@ -48,8 +48,11 @@ def test_every_job_of_a_sweep_starts_ranks_of_its_own(small: Path, root: Path, t
 def test_sharded_layers_learn_what_whole_ones_learn(
     small: Path, root: Path, tmp_path: Path, recipe: tuple[str, ...]
 ) -> None:
-    """Also after they were killed, and where ranks have unequally many micro-batches."""
-    steps = ("trainer.fit.max_epochs=4", "trainer.fit.checkpoint_every_steps=3", "trainer.fit.micro_batch_tokens=1500")
+    """Also after they were killed, and where ranks have unequally many micro-batches, or one has no case."""
+    steps = (
+        *("trainer.fit.max_epochs=6", "trainer.fit.cases_per_step=11", "trainer.fit.micro_batch_tokens=1500"),
+        *("trainer.fit.checkpoint_every_steps=3", "trainer.fit.val_every_steps=2"),
+    )
     sharded = ("trainer.strategy=fsdp", "trainer.devices=2")
     [alone] = train(tmp_path, small, root / "alone", *recipe, *steps)
     killed = kill_at(5, small, root / "shared", *recipe, *steps, *sharded)

@@ -67,9 +67,3 @@ class Config(Section):
             )
         if self.trainer.strategy == "fsdp" and method.tuning == "qlora":
             raise ConfigError("trainer.strategy=fsdp cannot shard method.tuning=qlora; use trainer.strategy=ddp")
-        n_processes = self.trainer.devices * self.trainer.num_nodes
-        if self.trainer.strategy == "fsdp" and n_processes > self.trainer.fit.cases_per_step:
-            raise ConfigError(
-                f"trainer.strategy=fsdp needs a case a step for each of the {n_processes} processes; "
-                f"trainer.fit.cases_per_step={self.trainer.fit.cases_per_step}"
-            )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import torch
 from torch.utils.data import Dataset, Sampler
 
 from bsft import config as cfg
@@ -109,16 +110,21 @@ class Steps(Dataset[Step]):
         examples = [self._example(i) for i in self._plan[number]]
         total = sum(len(e.answer_ids) for e in examples)
         own, recipe = self._share(examples), self._recipe
+        idle = not own
+        if idle:  # ranks that share layers have to read together
+            own = [e for e in examples if e.case_id == examples[0].case_id]
         if recipe.batching == "tree":
             batches = tree_batches(own, max_tokens=recipe.max_tokens, behavior_weight=recipe.behavior_weight)
         else:
             batches = flat_batches(
                 own, max_tokens=recipe.max_tokens, pad_id=recipe.pad_id, behavior_weight=recipe.behavior_weight
             )
+        if idle:
+            batches = (replace(batch, weights=torch.zeros_like(batch.weights)) for batch in batches)
         return Step(list(batches), total)
 
     def _share(self, examples: list[Example]) -> list[Example]:
-        """This rank's cases of the step."""
+        """This rank's cases of the step; none, where there are fewer cases than ranks."""
         if self._recipe.world_size == 1:
             return examples
         cases = list(dict.fromkeys(e.case_id for e in examples))

@@ -124,7 +124,7 @@ class Backbone:
         """PEFT's format (or the whole model without adapters), the tokenizer and the behaviour vocabulary.
 
         Args:
-            state: the module's state, where the module itself holds only shards of it.
+            state: what was trained, where the module itself holds only shards of it.
         """
         directory.mkdir(parents=True, exist_ok=True)
         if self.adapted is not None:

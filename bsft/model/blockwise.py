@@ -146,10 +146,10 @@ class BlockwiseTreeAttention(torch.autograd.Function):
         q_rows, k_rows, v_rows = _rows(query), _rows(key), _rows(value)
         out = q_rows.new_empty((n + 1) * n_heads, q_rows.shape[1])
         saved: list[Tensor] = []
-        scratch = _Scratch(batches, query)
+        scratch = None if heads.fused else _Scratch(batches, query)
         for batch in batches:
             q, k, v = _take(q_rows, k_rows, v_rows, batch)
-            if heads.fused:
+            if scratch is None:
                 o, lse = _flash(q, k, v, 0.0, False, attn_mask=batch.bias, scale=scaling)
                 saved += [o, lse]
             else:
@@ -167,14 +167,14 @@ class BlockwiseTreeAttention(torch.autograd.Function):
         grad_rows = grad_out.reshape(-1, head_dim)
         grad_q = q_rows.new_empty((n + 1) * n_heads, head_dim)
         grad_k, grad_v = torch.zeros_like(k_rows), torch.zeros_like(v_rows)
-        scratch = _Scratch(ctx.batches, query), _Scratch(ctx.batches, query)
+        scratch = None if ctx.heads.fused else (_Scratch(ctx.batches, query), _Scratch(ctx.batches, query))
         for i, batch in enumerate(ctx.batches):
             q, k, v = _take(q_rows, k_rows, v_rows, batch)
             grad = grad_rows.index_select(0, batch.queries)
             if len(batch.padding):
                 grad.index_fill_(0, batch.padding, 0)
             grad = grad.view_as(q)
-            if ctx.heads.fused:
+            if scratch is None:
                 o, lse = saved[2 * i], saved[2 * i + 1]
                 gradients = _flash_backward(grad, q, k, v, o, lse, 0.0, False, attn_mask=batch.bias, scale=ctx.scaling)
             else:

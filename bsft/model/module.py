@@ -28,7 +28,7 @@ from bsft.data.batches import Batch, Step
 from bsft.data.render import Candidates
 from bsft.model.backbone import Backbone
 from bsft.model.label_loss import label_loss
-from bsft.model.sharding import ShardedStrategy, by_sharding, clip_gradients, gathered, is_sharded, whole_state
+from bsft.model.sharding import ShardedStrategy, by_sharding, clip_gradients, gathered, is_sharded, trained_state
 from bsft.model.token_rows import TOKEN_ROWS
 
 _LOGITS_AT_ONCE = 1 << 25
@@ -65,8 +65,8 @@ class BehaviorLM(LightningModule):
         self._attention = attention
         self._row_lr = row_lr
         self._validate = validate
-        self.whole_state: dict[str, Tensor] | None = None
-        """After sharded training, the network's state: by then the layers themselves hold only shards."""
+        self.trained_state: dict[str, Tensor] | None = None
+        """After sharded training, what was trained: by then the layers themselves hold only shards."""
 
     # --- loss ---
 
@@ -121,13 +121,12 @@ class BehaviorLM(LightningModule):
     def _as_many_on_all_ranks(self, batches: Sequence[Batch]) -> list[tuple[Batch, float]]:
         """Batches with their weights. Processes that share layers have to read equally often, so that some read their
         last batch again, with weight 0."""
-        n_batches = len(batches)
+        weighted = [(batch, 1.0) for batch in batches]
         if isinstance(self.trainer.strategy, ShardedStrategy):
-            most = torch.tensor(n_batches, device=self.device)
+            most = torch.tensor(len(batches), device=self.device)
             torch.distributed.all_reduce(most, torch.distributed.ReduceOp.MAX)
-            n_batches = int(most)
-        again = [(batches[-1], 0.0)] * (n_batches - len(batches))
-        return [*((batch, 1.0) for batch in batches), *again]
+            weighted += [(batches[-1], 0.0)] * (int(most) - len(batches))
+        return weighted
 
     def _without_gradient_sync(self) -> contextlib.AbstractContextManager[None]:
         """A step has several backward passes; with DDP the gradients are summed once, after the last."""
@@ -202,4 +201,4 @@ class BehaviorLM(LightningModule):
 
     def on_fit_end(self) -> None:
         if is_sharded(self.network):
-            self.whole_state = whole_state(self.network)
+            self.trained_state = trained_state(self.network)

@@ -21,6 +21,7 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
+from bsft.bench.store import BadInput
 from bsft.model.frozen_layers import decoder_layers
 
 
@@ -62,26 +63,38 @@ class ShardedStrategy(DDPStrategy):
 
 
 def shard_layers(causal: PreTrainedModel, device_type: str, world_size: int) -> None:
-    """Shards every decoder layer; gradients are summed over the processes."""
+    """Shards every decoder layer; gradients are summed over the processes.
+
+    Raises:
+        BadInput: the architecture keeps its layers under another name.
+    """
+    layers = decoder_layers(causal)
+    if not layers:
+        raise BadInput(f"trainer.strategy=fsdp: {type(causal).__name__} has no known layers; use trainer.strategy=ddp")
     mesh = init_device_mesh(device_type, (world_size,))
-    for layer in decoder_layers(causal):
+    for layer in layers:
         sharded = fully_shard(layer, mesh=mesh, reshard_after_forward=True)
         sharded.set_gradient_divide_factor(1.0)
         sharded.set_force_sum_reduction_for_comms(True)  # gloo knows no other reduction
 
 
 def gathered(value: Any) -> Any:
-    """A sharded tensor as a whole one, on every process; anything else as it is. All processes have to call it."""
-    return value.full_tensor() if isinstance(value, DTensor) else value
+    """A sharded tensor as a whole one on CPU; anything else as it is. All processes have to call it."""
+    if not isinstance(value, DTensor):
+        return value
+    # Lightning moves shards to the CPU when fitting has ended, and NCCL gathers nothing there
+    there: Any = value.to(value.device_mesh.device_type)
+    return there.full_tensor().cpu()
 
 
 def is_sharded(module: nn.Module) -> bool:
     return any(isinstance(parameter, DTensor) for parameter in module.parameters())
 
 
-def whole_state(module: nn.Module) -> dict[str, Tensor]:
-    """The state of a sharded module in whole tensors on CPU. All processes have to call it."""
-    return {name: gathered(value).cpu() for name, value in module.state_dict().items()}
+def trained_state(module: nn.Module) -> dict[str, Tensor]:
+    """The trained part of a sharded module's state in whole tensors on CPU. All processes have to call it."""
+    state = module.state_dict(keep_vars=True)
+    return {name: gathered(value).detach().cpu() for name, value in state.items() if value.requires_grad}
 
 
 def _spread_like(value: Any, parameter: Tensor) -> Any:
@@ -104,7 +117,12 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
     Lightning's own clipping knows no FSDP2, and under bf16-mixed it refuses a fused optimiser.
     """
     groups = by_sharding(p for p in parameters if p.grad is not None)
-    norms = [gathered(get_total_norm([cast(Tensor, p.grad) for p in group])) for group in groups]
+    norms = [_norm(group) for group in groups]
     total = torch.stack(norms).norm() if norms else torch.zeros(())
     for group in groups:
         clip_grads_with_norm_(group, max_norm, total)
+
+
+def _norm(parameters: list[nn.Parameter]) -> Tensor:
+    norm: Any = get_total_norm([cast(Tensor, p.grad) for p in parameters])
+    return cast(Tensor, norm.full_tensor() if isinstance(norm, DTensor) else norm)

@@ -175,6 +175,17 @@ def test_ranks_share_a_steps_cases_and_its_denominator(benchmark: Benchmark) -> 
         assert sum(b.n_examples for b in first.batches) == sum(b.n_examples for b in second.batches)
 
 
+def test_a_rank_without_a_case_reads_another_ranks_and_learns_nothing(benchmark: Benchmark) -> None:
+    n_cases = 4
+    whole = list(datamodule(benchmark).train_dataloader())
+    for step, idle in zip(
+        whole, datamodule(benchmark, rank=n_cases, world_size=n_cases + 1).train_dataloader(), strict=True
+    ):
+        assert idle.batches and idle.n_answer_tokens == step.n_answer_tokens
+        assert set(_targets(idle)) <= set(_targets(step))
+        assert not any(_targets(idle).values())
+
+
 def test_micro_batches_keep_the_denominator_of_the_whole_step(benchmark: Benchmark) -> None:
     options: Any = {"fit": {"micro_batch_tokens": 200}}
     for whole, cut in zip(

@@ -9,8 +9,10 @@ import torch
 from torch import nn
 from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
+from transformers import GPT2Config, GPT2LMHeadModel
 
-from bsft.model.sharding import by_sharding, clip_gradients, gathered
+from bsft.bench.store import BadInput
+from bsft.model.sharding import by_sharding, clip_gradients, gathered, shard_layers
 
 
 @pytest.fixture
@@ -42,3 +44,9 @@ def test_small_gradients_and_none_are_left_alone() -> None:
     parameter.grad = torch.full((2,), 0.1)
     clip_gradients([parameter], max_norm=1.0)
     torch.testing.assert_close(parameter.grad, torch.full((2,), 0.1))
+
+
+def test_an_architecture_without_known_layers_is_refused() -> None:
+    small = GPT2Config(n_layer=1, n_head=1, n_embd=8, vocab_size=50, n_positions=16)
+    with pytest.raises(BadInput, match=r"trainer.strategy=fsdp: GPT2LMHeadModel has no known layers; use"):
+        shard_layers(GPT2LMHeadModel(small), "cpu", 1)
