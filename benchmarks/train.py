@@ -34,6 +34,7 @@ TOLERANCE = 1e-5
 BEST, DEFAULTS = "best", "defaults"
 _DEFAULT_BATCH = 8
 _BEST_SIDE, _GEMM = "TRL, best settings", "GEMM"
+_SEARCH_EXAMPLES = {"thirteen": 4, "paper": 1, "open": 4}
 _RIVAL_EXAMPLES = {"thirteen": 8, "paper": 2, "open": 16}
 
 
@@ -65,6 +66,7 @@ def main() -> None:
     parser.add_argument("--shape", default="thirteen", choices=(*TRAIN_SHAPES, "open"))
     parser.add_argument("--trl", help="TRL's settings as JSON instead of a search, e.g. what an earlier run printed")
     parser.add_argument("--rival-examples", type=int, help="examples that one of TRL's timed steps holds")
+    parser.add_argument("--search-examples", type=int, help="examples that a step of the search for its settings holds")
     parser.add_argument(
         "--rivals",
         nargs="*",
@@ -110,7 +112,7 @@ def _workload(arguments: argparse.Namespace, config: cfg.Config) -> Workload:
     shape = arguments.shape
     examples = open_examples(config) if shape == "open" else train_examples(TRAIN_SHAPES[shape])
     n_rival = arguments.rival_examples or _RIVAL_EXAMPLES[shape]
-    return Workload(shape, examples, n_rival, {"paper": 2}.get(shape, 4))
+    return Workload(shape, examples, n_rival, arguments.search_examples or _SEARCH_EXAMPLES[shape])
 
 
 def _trl_task(
