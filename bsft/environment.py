@@ -17,6 +17,8 @@ def describe() -> dict[str, Any]:
     """The contents of env.json."""
     import torch
 
+    from bsft.model.native.build import obstacle
+
     return {
         "commit": _git("rev-parse", "HEAD"),
         "diff": _git("diff", "HEAD", "--stat"),
@@ -26,6 +28,7 @@ def describe() -> dict[str, Any]:
         "cpu": _cpu_name(),
         "n_cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
+        "native_attention": obstacle() or "for bf16 on CPU",
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "command": sys.argv,
     }

@@ -82,12 +82,12 @@ def examples_of(backbone: Backbone, cases: Sequence[int], method: cfg.MethodConf
     return [renderer.example(item) for item in items_of(cases)]
 
 
-def shaken(backbone: Backbone, seed: int = 0) -> Backbone:
+def shaken(backbone: Backbone, seed: int = 0, noise_scale: float = 0.15) -> Backbone:
     """A backbone whose weights are far from their start, frozen ones too: attention that prefers some tokens, adapters
     that do something, and gradients everywhere."""
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in backbone.module.parameters():
             noise = torch.randn(parameter.shape, generator=generator)
-            parameter.add_(0.15 * noise.to(parameter.dtype))
+            parameter.add_(noise_scale * noise.to(parameter.dtype))
     return backbone

@@ -82,6 +82,10 @@ class Block:
     def n_keys(self) -> int:
         return sum(b - a for a, b in (*self.past, *self.keys))
 
+    def key_rows(self, n_past: int) -> list[Range]:
+        """The keys as ranges of states in which the tree's tokens follow `n_past` cached ones."""
+        return [*self.past, *((a + n_past, b + n_past) for a, b in self.keys)]
+
 
 def build_tree(sequences: Sequence[Sequence[int]], ancestors: Sequence[Ints] | None = None) -> PrefixTree:
     """Merges sequences into a tree.
@@ -196,3 +200,12 @@ def key_depths(tree: PrefixTree, block: Block, past_depths: Ints) -> Ints:
     """Depth of each key of a block (for sliding windows)."""
     own = np.concatenate([tree.depths[a:b] for a, b in block.keys])
     return np.concatenate([*(past_depths[a:b] for a, b in block.past), own])
+
+
+def visible_keys(tree: PrefixTree, block: Block, past_depths: Ints, window: int | None) -> NDArray[np.bool_]:
+    """The block's mask within a sliding window of `window` tokens, or without one."""
+    seen = block_mask(tree, block)
+    if window is not None:
+        depths = tree.depths[block.start : block.stop, None]
+        seen &= depths - key_depths(tree, block, past_depths) < window
+    return seen

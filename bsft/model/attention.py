@@ -1,8 +1,9 @@
 """Tree attention: every token of a prefix tree attends to its ancestors and itself.
 
 Registered with transformers under `bsft_tree`; a forward pass hands its `TreeLayout` to every layer as the keyword
-`tree`. On CPU the tree is computed block by block (`blockwise.py`), on CUDA by FlexAttention (`flex.py`). Elsewhere,
-and under attention dropout, one dense mask is used.
+`tree`. On CPU the tree is computed block by block, in bf16 by a library of ours where the processor can (`native/`),
+otherwise by torch's operators (`blockwise.py`); on CUDA by FlexAttention (`flex.py`). Elsewhere, and under attention
+dropout, one dense mask is used.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from bsft.data.prefix_tree import Ints, PrefixTree, blocks_of
 from bsft.model.blockwise import BlockBatch, BlockwiseTreeAttention, Heads, batch_blocks
 from bsft.model.flex import block_mask_of, flex_tree_attention
+from bsft.model.native.attention import NativeTree, NativeTreeAttention, can_compute
 
 NAME = "bsft_tree"
 MAX_BLOCK_TOKENS = 128
@@ -35,15 +37,23 @@ class TreeLayout:
     tree: PrefixTree
     past_depths: Ints = field(default_factory=lambda: np.empty(0, np.int64))
     _batches: dict[Heads, list[BlockBatch]] = field(default_factory=dict)
+    _native: dict[int | None, NativeTree] = field(default_factory=dict)
     _dense: dict[tuple[Any, ...], Tensor] = field(default_factory=dict)
     _flex: dict[tuple[Any, ...], BlockMask] = field(default_factory=dict)
 
     def batches(self, heads: Heads) -> list[BlockBatch]:
-        """The tree's blocks as CPU attention computes them."""
+        """The tree's blocks as torch's operators compute them on CPU."""
         if heads not in self._batches:
             blocks = blocks_of(self.tree, MAX_BLOCK_TOKENS)
             self._batches[heads] = batch_blocks(self.tree, self.past_depths, blocks, heads)
         return self._batches[heads]
+
+    def native(self, window: int | None) -> NativeTree:
+        """The tree's blocks as the C++ library computes them."""
+        if window not in self._native:
+            blocks = blocks_of(self.tree, MAX_BLOCK_TOKENS)
+            self._native[window] = NativeTree(self.tree, self.past_depths, blocks, window)
+        return self._native[window]
 
     def dense_mask(self, device: torch.device, window: int | None) -> Tensor:
         """`(1, 1, N, P + N)`, True where a key is seen."""
@@ -100,6 +110,9 @@ def tree_attention(
         raise ValueError(f"a tree batch has batch size 1, found {query.shape[0]}")
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     window = sliding_window if sliding_window is not None else getattr(module, "sliding_window", None)
+    if dropout == 0.0 and can_compute(query, key):
+        native: Tensor = NativeTreeAttention.apply(query, key, value, tree.native(window), scale)  # type: ignore[no-untyped-call]
+        return native, None
     if query.device.type == "cpu" and dropout == 0.0:
         heads = Heads(query.shape[1], key.shape[1], window, query.dtype)
         out: Tensor = BlockwiseTreeAttention.apply(query, key, value, tree.batches(heads), heads, scale)  # type: ignore[no-untyped-call]

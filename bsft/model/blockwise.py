@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bsft.data.prefix_tree import Block, Ints, PrefixTree, block_mask, key_depths
+from bsft.data.prefix_tree import Block, Ints, PrefixTree, visible_keys
 
 MAX_PADDING = 1.2
 """Padded query-key pairs of a batch over its blocks' own."""
@@ -97,9 +97,8 @@ def _batch(tree: PrefixTree, past_depths: Ints, blocks: list[Block], heads: Head
     seen = np.zeros(shape, dtype=bool)
     for i, block in enumerate(blocks):
         tokens[i, : block.n_tokens] = np.arange(block.start, block.stop)
-        ranges = [*block.past, *((a + n_past, b + n_past) for a, b in block.keys)]
-        keys[i, : block.n_keys] = np.concatenate([np.arange(a, b) for a, b in ranges])
-        seen[i, : block.n_tokens, : block.n_keys] = _seen(tree, past_depths, block, heads.window)
+        keys[i, : block.n_keys] = np.concatenate([np.arange(a, b) for a, b in block.key_rows(n_past)])
+        seen[i, : block.n_tokens, : block.n_keys] = visible_keys(tree, block, past_depths, heads.window)
         seen[i, block.n_tokens :] = True  # no row of the softmax is empty
     groups = heads.n_heads // heads.n_kv
     outputs = tokens[:, None] * heads.n_heads + np.arange(heads.n_heads)[:, None]
@@ -120,14 +119,6 @@ def _batch(tree: PrefixTree, past_depths: Ints, blocks: list[Block], heads: Head
         first_biased,
         bias if heads.fused else bias.expand(-1, heads.n_kv, -1, -1).flatten(0, 1),
     )
-
-
-def _seen(tree: PrefixTree, past_depths: Ints, block: Block, window: int | None) -> np.ndarray[Any, np.dtype[np.bool_]]:
-    seen = block_mask(tree, block)
-    if window is not None:
-        depths = tree.depths[block.start : block.stop, None]
-        seen &= depths - key_depths(tree, block, past_depths) < window
-    return seen
 
 
 class BlockwiseTreeAttention(torch.autograd.Function):

@@ -1,0 +1,1 @@
+"""Tree attention in C++ for CPUs that multiply bf16 numbers, compiled on first use."""

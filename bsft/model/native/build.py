@@ -1,0 +1,100 @@
+"""The C++ sources beside this file as a loaded library: compiled once for a machine, without torch's headers.
+
+Whatever is missing (another processor, no compiler), attention goes on with torch's operators.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import logging
+import os
+import platform
+import shutil
+import subprocess
+import time
+from functools import cache
+from pathlib import Path
+
+from filelock import FileLock
+
+from bsft.paths import cache_dir
+
+log = logging.getLogger(__name__)
+
+SWITCH = "BSFT_NATIVE"
+_SOURCES = sorted(Path(__file__).parent.glob("*.[ch]pp"))
+_CPU_FLAGS = ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16", "fma")
+_OPTIONS = ["-std=c++17", "-O3", "-fPIC", "-shared", "-fopenmp", *(f"-m{f.replace('_', '')}" for f in _CPU_FLAGS)]
+_COMPILERS = ("g++", "clang++", "c++")
+_COMPILE_TIMEOUT_S = 120
+
+
+def obstacle() -> str | None:
+    """Why the library cannot be had here, as far as can be told without compiling; None if nothing is in the way."""
+    if os.environ.get(SWITCH, "").lower() in {"0", "off", "false"}:
+        return f"{SWITCH} switches it off"
+    if platform.system() != "Linux" or platform.machine() != "x86_64":
+        return f"it is for x86-64 Linux, this is {platform.machine()} {platform.system()}"
+    missing = [flag for flag in _CPU_FLAGS if flag not in _cpu_flags()]
+    if missing:
+        return f"the processor lacks {', '.join(missing)}"
+    if _compiler() is None:
+        return f"no C++ compiler was found ($CXX, {', '.join(_COMPILERS)})"
+    return None
+
+
+@cache
+def library() -> ctypes.CDLL | None:
+    """The loaded library, or None. Safe under concurrent jobs; a library appears in the cache by one rename."""
+    reason = obstacle()
+    if reason is not None:
+        log.info("bf16 attention on CPU by torch's operators: %s", reason)
+        return None
+    try:
+        return ctypes.CDLL(str(_built()))
+    except (OSError, subprocess.SubprocessError) as error:
+        log.warning("bf16 attention on CPU by torch's operators, which is slower: %s", _message(error))
+        return None
+
+
+def _built() -> Path:
+    compiler = _compiler()
+    assert compiler is not None
+    key = hashlib.sha256(" ".join([compiler, *_OPTIONS]).encode())
+    for source in _SOURCES:
+        key.update(source.read_bytes())
+    target = cache_dir() / "native" / f"tree_attention-{key.hexdigest()[:16]}.so"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{target}.lock"):
+        if not target.exists():
+            begun = time.perf_counter()
+            partial = target.with_suffix(".part")
+            units = [str(source) for source in _SOURCES if source.suffix == ".cpp"]
+            command = [compiler, *_OPTIONS, *units, "-o", str(partial)]
+            subprocess.run(command, check=True, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S)
+            partial.replace(target)
+            log.info("compiled %s in %.1f s", target, time.perf_counter() - begun)
+    return target
+
+
+def _compiler() -> str | None:
+    named = os.environ.get("CXX")
+    found = (shutil.which(name) for name in ([named] if named else _COMPILERS))
+    return next((path for path in found if path), None)
+
+
+@cache
+def _cpu_flags() -> frozenset[str]:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return frozenset()
+    return frozenset(next((line.split(":", 1)[1] for line in lines if line.startswith("flags")), "").split())
+
+
+def _message(error: Exception) -> str:
+    if isinstance(error, subprocess.CalledProcessError):
+        said = [line for line in (error.stderr or "").splitlines() if "error" in line] or ["nothing was said"]
+        return f"{error.cmd[0]} failed: {said[0]}"
+    return str(error)
