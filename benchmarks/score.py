@@ -1,12 +1,14 @@
 """Scoring against lm-evaluation-harness: options a second, with and without few-shot exemplars.
 
 Both sides get the same token ids and return the log-likelihood of every option, in turn, each in a process of its own.
-First, the log-likelihoods are compared in float32; then the rival's batch size is searched; then both are timed.
+First, the log-likelihoods are compared in float32, and it is measured how far the timed dtype takes each side from
+there; then the rival's batch size is searched; then both are timed.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Any
 
 from benchmarks import _common as common
@@ -19,6 +21,7 @@ from bsft.data.prefix_tree import build_tree
 from bsft.data.render import Candidates
 
 TOLERANCE = 1e-4
+MAX_ROUNDING_RATIO = 2
 _SEARCHED_BATCH_SIZES = (1, 2, 4, 8)
 _SEARCH_TOKENS = 8000
 
@@ -70,26 +73,47 @@ def _within(candidates: list[Candidates], n_tokens: int) -> list[Candidates]:
     return candidates[: max(1, n_tokens // per_item)]
 
 
-def check(arguments: argparse.Namespace, prefix: tuple[int, ...], candidates: list[Candidates]) -> dict[str, float]:
-    """Compares log-likelihoods and the most likely option in float32, on the first items.
+def check(arguments: argparse.Namespace, prefix: tuple[int, ...], candidates: list[Candidates]) -> dict[str, Any]:
+    """Compares log-likelihoods and the most likely options on the first items: in float32 the sides with each other, in
+    the timed dtype each with itself in float32 (root of the mean squared difference).
 
     Raises:
-        SystemExit: they differ by more than `TOLERANCE`, or in an item's most likely option.
+        SystemExit: in float32 they differ by more than `TOLERANCE`, or in an item's most likely option; or rounding
+            takes ours `MAX_ROUNDING_RATIO` times as far as the rival's.
     """
     chosen = _within(candidates, arguments.check_tokens)
-    with Side("bsft", run_score, arguments.device) as side:
-        side.start(ScoreTask(_config(arguments, "float32"), chosen, prefix))
-        ours = side.step().values
-    with Side("lm-evaluation-harness", run_lm_eval, arguments.device) as side:
-        side.start(_rival(arguments, "float32", chosen, 1))
-        theirs = side.step().values
+    ours, theirs = _both_passes(arguments, prefix, chosen, "float32")
     largest = max(abs(a - b) for a, b in zip(ours, theirs, strict=True))
     differing = sum(a != b for a, b in zip(_best_options(chosen, ours), _best_options(chosen, theirs), strict=True))
-    figures = {"largest_difference": largest, "n_options": len(ours), "items_with_other_argmax": differing}
-    common.show(f"Equality in float32, {len(ours)} options", ["", "value"], list(figures.items()))
+    figures: dict[str, Any] = {
+        "n_options": len(ours),
+        "largest_difference": largest,
+        "items_with_other_argmax": differing,
+    }
+    rows = [(f"float32, {name}", value) for name, value in figures.items()]
+    if arguments.dtype != "float32":
+        our_rounded, their_rounded = _both_passes(arguments, prefix, chosen, arguments.dtype)
+        rounding = {"bsft": math.dist(our_rounded, ours), "lm-evaluation-harness": math.dist(their_rounded, theirs)}
+        figures["rounding_rms"] = {name: distance / len(ours) ** 0.5 for name, distance in rounding.items()}
+        rows += [(f"{arguments.dtype} against float32, {n}", rms) for n, rms in figures["rounding_rms"].items()]
+    common.show(f"Equality, {len(ours)} options", ["", "value"], rows)
     if largest > TOLERANCE or differing:
         raise SystemExit(f"the two sides do not compute the same: a difference above {TOLERANCE}, or another argmax")
+    if arguments.dtype != "float32" and rounding["bsft"] > MAX_ROUNDING_RATIO * rounding["lm-evaluation-harness"]:
+        raise SystemExit(f"in {arguments.dtype} our log-likelihoods are less exact than the rival's")
     return figures
+
+
+def _both_passes(
+    arguments: argparse.Namespace, prefix: tuple[int, ...], candidates: list[Candidates], dtype: str
+) -> tuple[list[float], list[float]]:
+    """Log-likelihoods of all options: ours and the rival's."""
+    with Side("bsft", run_score, arguments.device) as side:
+        side.start(ScoreTask(_config(arguments, dtype), candidates, prefix))
+        ours = side.step().values
+    with Side("lm-evaluation-harness", run_lm_eval, arguments.device) as side:
+        side.start(_rival(arguments, dtype, candidates, 1))
+        return ours, side.step().values
 
 
 def _best_options(candidates: list[Candidates], values: list[float]) -> list[int]:

@@ -1,9 +1,9 @@
 """Training against TRL's `SFTTrainer`: examples a second, peak memory, and the share of the machine's peak.
 
 Both sides take real optimisation steps on the same examples, with the same frozen weights and the same adapters, in
-turn, each in a process of its own. First, the loss and the gradients of all adapters are compared in float32; then
-TRL's settings are searched (coordinate by coordinate: `_trl_settings.py`); then both are timed, in turn with the matrix
-products that the share of peak refers to.
+turn, each in a process of its own. First, the loss and the gradients of all adapters are compared in float32, and it is
+measured how far the timed dtype takes each side from there; then TRL's settings are searched (coordinate by coordinate:
+`_trl_settings.py`); then both are timed, in turn with the matrix products that the share of peak refers to.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from bsft import config as cfg
 from bsft.data.render import Example
 
 TOLERANCE = 1e-5
+MAX_ROUNDING_RATIO = 1.5
 BEST, DEFAULTS = "best", "defaults"
 _DEFAULT_BATCH = 8
 _BEST_SIDE, _GEMM = "TRL, best settings", "GEMM"
@@ -125,38 +126,59 @@ def _trl_task(
 # --- equality ---
 
 
-def check(arguments: argparse.Namespace, workload: Workload) -> dict[str, float]:
-    """Compares loss and gradients of one float32 step on the first examples.
+def check(arguments: argparse.Namespace, workload: Workload) -> dict[str, Any]:
+    """Compares loss and gradients of one step on the first examples: in float32 the sides with each other, in the timed
+    dtype each with itself in float32.
 
     Raises:
-        SystemExit: they differ by more than `TOLERANCE`.
+        SystemExit: in float32 they differ by more than `TOLERANCE`, or rounding takes ours `MAX_ROUNDING_RATIO` times
+            as far as TRL's.
     """
     examples = workload.first_within(arguments.check_tokens)
-    config = _config(arguments, "float32", "trainer.fit.optim.max_grad_norm=0")
     exact = TrlSettings(weights_dtype="float32", bf16=False)
+    (our_loss, ours), (their_loss, theirs) = _both_steps(arguments, examples, "float32", exact)
+    errors: dict[str, Any] = gradient_errors(ours, theirs)
+    errors["loss_relative"] = abs(our_loss - their_loss) / abs(their_loss)
+    errors["n_examples"] = len(examples)
+    compared = ("loss_relative", "gradient_relative", "worst_gradient_relative")
+    rows = [(f"float32, {name}", errors[name]) for name in compared]
+    if arguments.dtype != "float32":
+        (_, our_rounded), (_, their_rounded) = _both_steps(arguments, examples, arguments.dtype, TrlSettings())
+        rounding = {
+            "bsft": gradient_errors(our_rounded, ours)["gradient_relative"],
+            "TRL": gradient_errors(their_rounded, theirs)["gradient_relative"],
+        }
+        errors["rounding_gradient_relative"] = rounding
+        rows += [(f"{arguments.dtype} against float32, {name}", error) for name, error in rounding.items()]
+    common.show(f"Equality, {len(examples)} examples", ["", "relative error"], rows)
+    if max(errors["loss_relative"], errors["gradient_relative"]) > TOLERANCE:
+        raise SystemExit(f"the two sides do not compute the same: errors above {TOLERANCE}")
+    if arguments.dtype != "float32" and rounding["bsft"] > MAX_ROUNDING_RATIO * rounding["TRL"]:
+        raise SystemExit(f"in {arguments.dtype} our gradients are less exact than TRL's")
+    return errors
+
+
+Gradients = dict[str, torch.Tensor]
+
+
+def _both_steps(
+    arguments: argparse.Namespace, examples: list[Example], dtype: str, settings: TrlSettings
+) -> tuple[tuple[float, Gradients], tuple[float, Gradients]]:
+    """Loss and unclipped gradients of one step: ours and TRL's."""
+    config = _config(arguments, dtype, "trainer.fit.optim.max_grad_norm=0")
     with tempfile.TemporaryDirectory() as directory:
         ours, theirs = Path(directory) / "bsft.safetensors", Path(directory) / "trl.safetensors"
-        task = replace(_trl_task(arguments, config, examples, exact), max_grad_norm=0.0, gradients=theirs)
+        task = replace(_trl_task(arguments, config, examples, settings), max_grad_norm=0.0, gradients=theirs)
         with Side("bsft", run_fit, arguments.device) as side:
             side.start(FitTask(config, examples, ours))
             our_loss = side.step().values[0]
         with Side("TRL", run_trl, arguments.device) as side:
             side.start(task)
             their_loss = side.step().values[0]
-        errors = gradient_errors(load_file(ours), load_file(theirs))
-    errors["loss_relative"] = abs(our_loss - their_loss) / abs(their_loss)
-    errors["n_examples"] = len(examples)
-    common.show(
-        f"Equality in float32, {len(examples)} examples",
-        ["", "relative error"],
-        [(name, errors[name]) for name in ("loss_relative", "gradient_relative", "worst_gradient_relative")],
-    )
-    if max(errors["loss_relative"], errors["gradient_relative"]) > TOLERANCE:
-        raise SystemExit(f"the two sides do not compute the same: errors above {TOLERANCE}")
-    return errors
+        return (our_loss, load_file(ours)), (their_loss, load_file(theirs))
 
 
-def gradient_errors(ours: dict[str, torch.Tensor], theirs: dict[str, torch.Tensor]) -> dict[str, float]:
+def gradient_errors(ours: Gradients, theirs: Gradients) -> dict[str, float]:
     """Relative errors of all gradients together, and of the worst single parameter.
 
     Raises:
