@@ -36,7 +36,7 @@ BEST, DEFAULTS = "best", "defaults"
 _DEFAULT_BATCH = 8
 _BEST_SIDE, _GEMM = "TRL, best settings", "GEMM"
 _SEARCH_EXAMPLES = {"thirteen": 4, "paper": 1, "open": 4}
-_RIVAL_EXAMPLES = {"thirteen": 8, "paper": 2, "open": 16}
+_RIVAL_EXAMPLES = {"thirteen": 8, "paper": 2, "open": 8}
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def main() -> None:
     )
     parser.add_argument("--override", nargs="*", default=[], help="overrides of our job's config")
     parser.add_argument(
-        "--check-tokens", type=int, default=6500, help="compare gradients on so many tokens of examples"
+        "--check-tokens", type=int, default=4500, help="compare gradients on so many tokens of examples"
     )
     parser.add_argument("--only-check", action="store_true", help="compare gradients and stop")
     parser.add_argument("--only-search", action="store_true", help="search TRL's settings and stop")

@@ -110,7 +110,7 @@ def tree_attention(
         raise ValueError(f"a tree batch has batch size 1, found {query.shape[0]}")
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     window = sliding_window if sliding_window is not None else getattr(module, "sliding_window", None)
-    if dropout == 0.0 and can_compute(query, key):
+    if dropout == 0.0 and can_compute(query, key, value):
         native: Tensor = NativeTreeAttention.apply(query, key, value, tree.native(window), scale)  # type: ignore[no-untyped-call]
         return native, None
     if query.device.type == "cpu" and dropout == 0.0:

@@ -224,11 +224,14 @@ def test_loss_and_every_gradient_equal_those_of_separate_sequences(architecture:
 
 @pytest.fixture(params=["native", "torch"])
 def bf16_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """`native` or `torch`, as asked for."""
     monkeypatch.setitem(tiny._SIZES, "head_dim", 16)  # the least that the native kernel takes
     if request.param == "torch":
         monkeypatch.setattr(attention, "can_compute", lambda *_: False)
     elif (reason := obstacle()) is not None:
         pytest.skip(reason)
+    else:
+        monkeypatch.delattr(attention, "BlockwiseTreeAttention")  # nothing else is there to be taken
     return str(request.param)
 
 

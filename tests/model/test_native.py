@@ -19,12 +19,12 @@ from bsft.model.attention import TreeLayout, tree_attention
 from bsft.model.native import build
 from bsft.model.native.attention import NativeTree, NativeTreeAttention, can_compute
 
-GENERATOR = np.random.default_rng(0)
 CASE = list(range(90))
 
 
 def random_sequences(n: int, longest: int) -> list[list[int]]:
-    return [GENERATOR.integers(0, 3, GENERATOR.integers(1, longest)).tolist() for _ in range(n)]
+    generator = np.random.default_rng(n)
+    return [generator.integers(0, 3, generator.integers(1, longest)).tolist() for _ in range(n)]
 
 
 LAYOUTS: dict[str, Callable[[], TreeLayout]] = {
@@ -142,9 +142,22 @@ def test_numbers_that_are_none_are_not_hidden() -> None:
 
 def test_what_it_does_not_compute() -> None:
     layout = LAYOUTS["many levels"]()
-    assert can_compute(*states_of(layout, 4, 2, 16)[:2])
-    assert not can_compute(*states_of(layout, 4, 2, 8)[:2])
-    assert not can_compute(*(state.float() for state in states_of(layout, 4, 2, 16)[:2]))
+    query, key, value = states_of(layout, 4, 2, 16)
+    assert can_compute(query, key, value)
+    assert not can_compute(*states_of(layout, 4, 2, 8))
+    assert not can_compute(query.float(), key.float(), value.float())
+    assert not can_compute(query, key, value.float())
+    assert not can_compute(query, key, torch.cat([value, value], dim=3))
+    assert not can_compute(query[:, :3], key, value)
+
+
+def test_states_of_another_tree_are_refused() -> None:
+    states = states_of(LAYOUTS["many levels"](), 4, 2, 16)
+    layout = LAYOUTS["case and items"]()
+    n, n_found = layout.tree.n_tokens, states[0].shape[2]
+    message = f"a tree of {n} tokens with {n} keys, found states of {n_found} tokens with {n_found} keys"
+    with pytest.raises(ValueError, match=message):
+        native(states, layout, None, weights_like(states))
 
 
 @pytest.fixture
@@ -178,8 +191,11 @@ def test_one_that_is_not_there_and_the_switch(
     uncached: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     uncached.setenv("CXX", str(tmp_path / "nowhere"))
-    assert build.obstacle() == "no C++ compiler was found ($CXX, g++, clang++, c++)"
+    assert build.obstacle() == f"CXX={tmp_path}/nowhere is no program"
     uncached.delenv("CXX")
+    with uncached.context() as patch:
+        patch.setenv("PATH", "")
+        assert build.obstacle() == "no C++ compiler was found (g++, clang++, c++)"
     uncached.setenv("BSFT_NATIVE", "off")
     with caplog.at_level(logging.INFO):
         assert build.library.__wrapped__() is None

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
-from bsft.data.prefix_tree import Block, Ints, PrefixTree, visible_keys
+from bsft.data.prefix_tree import Block, Ints, PrefixTree, Range, visible_keys
 from bsft.model.native.build import library
 
 _LANES = 16
-"""Keys that a word of the mask covers, and what head dimensions have to be a multiple of."""
+"""Numbers in a register: a word of the mask covers so many keys, and head dimensions have to be a multiple of them."""
 
 
 class _States(ctypes.Structure):
@@ -23,49 +25,89 @@ class _States(ctypes.Structure):
 
 class _Tree(ctypes.Structure):
     _fields_ = (
-        *((name, ctypes.c_int32) for name in ("n_tokens", "n_key_tokens", "n_heads", "n_kv", "head_dim", "n_blocks")),
+        *((name, ctypes.c_int32) for name in ("n_key_tokens", "n_heads", "n_kv", "head_dim", "n_blocks")),
         *((name, ctypes.c_void_p) for name in ("blocks", "ranges", "masks", "n_visible")),
     )
 
 
-def can_compute(query: Tensor, key: Tensor) -> bool:
-    """Whether the library takes these states: on CPU, in bf16, and it could be compiled."""
+@cache
+def _functions() -> ctypes.CDLL:
+    """The library, with what its functions take."""
+    native = library()
+    assert native is not None
+    before: tuple[Any, ...] = (ctypes.POINTER(_Tree), _States, _States, _States, ctypes.c_float)
+    native.bsft_attention.argtypes = [*before, _States, ctypes.c_void_p, ctypes.c_int]
+    native.bsft_attention_backward.argtypes = [*before, ctypes.c_void_p, *(_States,) * 4, ctypes.c_int]
+    for function in (native.bsft_attention, native.bsft_attention_backward):
+        function.restype = None
+    return native
+
+
+def can_compute(query: Tensor, key: Tensor, value: Tensor) -> bool:
+    """Whether the library takes these states: on CPU, in bf16, all heads of one size, and it could be compiled."""
     return (
-        query.device.type == "cpu"
-        and query.dtype == key.dtype == torch.bfloat16
-        and query.shape[-1] % _LANES == 0
+        all(states.device.type == "cpu" and states.dtype == torch.bfloat16 for states in (query, key, value))
+        and key.shape == value.shape
+        and query.shape[3] == key.shape[3]
+        and query.shape[3] % _LANES == 0
+        and query.shape[1] % key.shape[1] == 0
         and library() is not None
     )
 
 
 class NativeTree:
-    """A tree's blocks as the library reads them (`unit.hpp`): one for each sliding window, used by every layer."""
+    """A tree's blocks as the library reads them (`unit.hpp`): made for each sliding window, used by every layer."""
 
     def __init__(self, tree: PrefixTree, past_depths: Ints, blocks: Sequence[Block], window: int | None) -> None:
         rows: list[tuple[int, ...]] = []
-        ranges: list[tuple[int, int]] = []
+        ranges: list[Range] = []
         masks = [np.empty(0, np.uint16)]
         n_words = 0
         self._n_visible = np.empty(tree.n_tokens, np.int32)
         for block in blocks:
             seen = visible_keys(tree, block, past_depths, window)
+            n_behind = int(seen.any(axis=0).argmax())  # keys that the window has left
+            seen = seen[:, n_behind:]
+            n_keys = seen.shape[1]
             first_masked = int(np.argmin(np.append(seen.all(axis=0), False))) // _LANES * _LANES
-            masked = np.pad(seen[:, first_masked:], [(0, 0), (0, -block.n_keys % _LANES)])
+            masked = np.pad(seen[:, first_masked:], [(0, 0), (0, -n_keys % _LANES)])
             words = np.packbits(masked, axis=1, bitorder="little").view("<u2")
-            own = block.key_rows(len(past_depths))
-            rows.append((block.start, block.stop, len(ranges), len(own), block.n_keys, first_masked, n_words))
+            own = _without(block.key_rows(len(past_depths)), n_behind)
+            rows.append((block.start, block.stop, len(ranges), len(own), n_keys, first_masked, n_words))
             ranges += own
             masks.append(words.ravel())
             n_words += words.size
-            self._n_visible[block.start : block.stop] = block.n_keys - seen[:, ::-1].argmax(axis=1)
+            self._n_visible[block.start : block.stop] = n_keys - seen[:, ::-1].argmax(axis=1)
         self._blocks, self._ranges = np.array(rows, np.int32), np.array(ranges, np.int32)
         self._masks = np.concatenate(masks)
         self._n_tokens, self._n_key_tokens = tree.n_tokens, len(past_depths) + tree.n_tokens
 
-    def of(self, n_heads: int, n_kv: int, head_dim: int) -> _Tree:
-        """For a layer's heads; valid as long as this object lives."""
+    def of(self, query: Tensor, key: Tensor) -> _Tree:
+        """For a layer's states; valid as long as this object lives.
+
+        Raises:
+            ValueError: they are not those of this tree's tokens.
+        """
+        _, n_heads, n_tokens, head_dim = query.shape
+        _, n_kv, n_key_tokens, _ = key.shape
+        if (n_tokens, n_key_tokens) != (self._n_tokens, self._n_key_tokens):
+            raise ValueError(
+                f"a tree of {self._n_tokens} tokens with {self._n_key_tokens} keys, found states of {n_tokens} tokens "
+                f"with {n_key_tokens} keys"
+            )
         arrays = (array.ctypes.data for array in (self._blocks, self._ranges, self._masks, self._n_visible))
-        return _Tree(self._n_tokens, self._n_key_tokens, n_heads, n_kv, head_dim, len(self._blocks), *arrays)
+        return _Tree(n_key_tokens, n_heads, n_kv, head_dim, len(self._blocks), *arrays)
+
+
+def _without(ranges: Sequence[Range], n_first: int) -> list[Range]:
+    """Ranges without their first tokens."""
+    kept = []
+    for start, stop in ranges:
+        n_left_out = min(n_first, stop - start)
+        n_first -= n_left_out
+        if start + n_left_out < stop:
+            kept.append((start + n_left_out, stop))
+    return kept
 
 
 class NativeTreeAttention(torch.autograd.Function):
@@ -74,18 +116,17 @@ class NativeTreeAttention(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, tree: NativeTree, scaling: float) -> Tensor:
         """`(1, H, N, D)` and `(1, Hkv, P + N, D)` to `(1, N, H, D)`."""
-        native = library()
-        assert native is not None
+        native = _functions()
         query, key, value = (_with_dense_rows(states) for states in (query, key, value))
         _, n_heads, n, head_dim = query.shape
         out = query.new_empty(1, n, n_heads, head_dim)
-        log_sums = torch.empty(n, n_heads, dtype=torch.float32)
+        log_sums = query.new_empty(n, n_heads, dtype=torch.float32)
         native.bsft_attention(
-            ctypes.byref(tree.of(n_heads, key.shape[1], head_dim)),
+            ctypes.byref(tree.of(query, key)),
             *(_states(states) for states in (query, key, value)),
-            ctypes.c_float(scaling),
+            scaling,
             _states(out.transpose(1, 2)),
-            ctypes.c_void_p(log_sums.data_ptr()),
+            log_sums.data_ptr(),
             torch.get_num_threads(),
         )
         ctx.save_for_backward(query, key, value, log_sums)
@@ -93,17 +134,17 @@ class NativeTreeAttention(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        native = library()
-        assert native is not None
+        native = _functions()
         query, key, value, log_sums = ctx.saved_tensors
         grads = [_empty_like(states) for states in (query, key, value)]
         grad_out = _with_dense_rows(grad_out.transpose(1, 2))
         native.bsft_attention_backward(
-            ctypes.byref(ctx.tree.of(query.shape[1], key.shape[1], query.shape[3])),
+            ctypes.byref(ctx.tree.of(query, key)),
             *(_states(states) for states in (query, key, value)),
-            ctypes.c_float(ctx.scaling),
-            ctypes.c_void_p(log_sums.data_ptr()),
+            ctx.scaling,
+            log_sums.data_ptr(),
             *(_states(states) for states in (grad_out, *grads)),
             torch.get_num_threads(),
         )

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import platform
+import shlex
 import shutil
 import subprocess
 import time
@@ -25,7 +26,8 @@ log = logging.getLogger(__name__)
 SWITCH = "BSFT_NATIVE"
 _SOURCES = sorted(Path(__file__).parent.glob("*.[ch]pp"))
 _CPU_FLAGS = ("avx512f", "avx512bw", "avx512dq", "avx512vl", "avx512_bf16", "fma")
-_OPTIONS = ["-std=c++17", "-O3", "-fPIC", "-shared", "-fopenmp", *(f"-m{f.replace('_', '')}" for f in _CPU_FLAGS)]
+_OPTIONS = ["-std=c++17", "-O3", "-fPIC", "-shared", "-Wl,-z,defs", "-fopenmp"]
+_OPTIONS += [f"-m{flag.replace('_', '')}" for flag in _CPU_FLAGS]
 _COMPILERS = ("g++", "clang++", "c++")
 _COMPILE_TIMEOUT_S = 120
 
@@ -40,7 +42,8 @@ def obstacle() -> str | None:
     if missing:
         return f"the processor lacks {', '.join(missing)}"
     if _compiler() is None:
-        return f"no C++ compiler was found ($CXX, {', '.join(_COMPILERS)})"
+        named = os.environ.get("CXX")
+        return f"CXX={named} is no program" if named else f"no C++ compiler was found ({', '.join(_COMPILERS)})"
     return None
 
 
@@ -61,27 +64,32 @@ def library() -> ctypes.CDLL | None:
 def _built() -> Path:
     compiler = _compiler()
     assert compiler is not None
-    key = hashlib.sha256(" ".join([compiler, *_OPTIONS]).encode())
+    key = hashlib.sha256(" ".join([*compiler, *_OPTIONS, *platform.libc_ver()]).encode())
     for source in _SOURCES:
         key.update(source.read_bytes())
     target = cache_dir() / "native" / f"tree_attention-{key.hexdigest()[:16]}.so"
+    if target.exists():  # without a lock: the cache may be somebody else's
+        return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{target}.lock"):
         if not target.exists():
             begun = time.perf_counter()
             partial = target.with_suffix(".part")
             units = [str(source) for source in _SOURCES if source.suffix == ".cpp"]
-            command = [compiler, *_OPTIONS, *units, "-o", str(partial)]
+            command = [*compiler, *_OPTIONS, *units, "-o", str(partial)]
             subprocess.run(command, check=True, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S)
+            ctypes.CDLL(str(partial))  # what cannot be loaded does not stay in the cache
             partial.replace(target)
             log.info("compiled %s in %.1f s", target, time.perf_counter() - begun)
     return target
 
 
-def _compiler() -> str | None:
-    named = os.environ.get("CXX")
-    found = (shutil.which(name) for name in ([named] if named else _COMPILERS))
-    return next((path for path in found if path), None)
+def _compiler() -> list[str] | None:
+    """`$CXX`, which may have options, or the first compiler that is found."""
+    named = shlex.split(os.environ.get("CXX", ""))
+    if named:
+        return named if shutil.which(named[0]) else None
+    return next(([path] for path in map(shutil.which, _COMPILERS) if path), None)
 
 
 @cache

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <memory>
@@ -34,7 +35,10 @@ class Memory {
     if (n > size_) {
       size_ = n;
       data_.reset(static_cast<T*>(std::aligned_alloc(64, (n * sizeof(T) + 63) / 64 * 64)));
-      if (!data_) std::abort();
+      if (!data_) {
+        std::fprintf(stderr, "bsft: no memory for %zu bytes of attention\n", n * sizeof(T));
+        std::abort();
+      }
     }
     return data_.get();
   }

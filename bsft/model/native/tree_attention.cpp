@@ -14,6 +14,7 @@ namespace {
 
 constexpr float kLog2e = 1.44269504f;
 constexpr size_t kTileBytes = 192 << 10;  // of a backward tile's probabilities; their gradients take as much
+constexpr size_t kMaxSumBytes = size_t(1) << 30;
 
 // Turns a row's scores into weights that are not yet divided by their sum; returns 1 / sum and the log-sum in base 2.
 std::pair<float, float> softmax(const Unit& u, int r, int row, int n_keys, float scaling) {
@@ -62,7 +63,7 @@ void forward(Unit& u, const States& query, float scaling, const States& out, flo
 class Tile {
  public:
   int first, n_rows;
-  uint32_t *p_pairs, *ds_pairs;         // (rows / 2, padded)
+  uint32_t *p_pairs, *ds_pairs;         // (rows / 2, padded): a key's word holds two rows of queries
   uint32_t *query_pairs, *grad_pairs;   // packed
   const bf16 **queries, **grads;
   std::vector<int> first_rows;  // for each six keys, the first row that may see them
@@ -92,6 +93,7 @@ class Tile {
     n_reached_ = 0;
   }
 
+  // Of keys that no row before saw, the first row is this one. Rows behind it have zeros where they see less.
   void reach(int row, int n_keys) {
     for (; n_reached_ < int(first_rows.size()) && n_reached_ * kRows < n_keys; ++n_reached_)
       first_rows[n_reached_] = row;
@@ -197,26 +199,31 @@ void backward(Unit& u, Tile& tile, const States& query, float scaling, const flo
   }
 }
 
-// Units in order of key heads, cut into one share of consecutive ones for each thread, of about equal cost. A thread
-// sums the gradients of each of its key heads in a slot, and slots are added in their order: with equally many threads
-// the result is the same to the bit.
+// Units in order of key heads, cut into shares of consecutive ones, of about equal cost: one for each thread, or fewer
+// where their memory would be too large. In each share the gradients of a key head are summed in a slot, and slots are
+// added in their order: with equally many threads the result is the same to the bit.
 struct Shares {
+  int n;
   std::vector<int> first_unit, first_slot, kv_of_slot;
 
-  Shares(const Tree& t, int n_threads) : first_unit(n_threads + 1), first_slot(n_threads + 1) {
+  Shares(const Tree& t, int n_threads, size_t slot_size) {
+    const int64_t most = int64_t(kMaxSumBytes / (2 * sizeof(float) * slot_size)) - t.n_kv + 1;
+    n = int(std::clamp<int64_t>(most, 1, n_threads));
+    first_unit.resize(n + 1);
+    first_slot.resize(n);
     std::vector<double> cost(static_cast<size_t>(t.n_kv) * t.n_blocks + 1);  // of all units before
     for (size_t i = 0; i + 1 < cost.size(); ++i) {
       const Block& b = t.blocks[i % t.n_blocks];
       cost[i + 1] = cost[i] + double(b.stop - b.start) * b.n_keys;
     }
-    for (int thread = 0; thread <= n_threads; ++thread) {
-      const auto at = std::lower_bound(cost.begin(), cost.end(), cost.back() * thread / n_threads);
-      first_unit[thread] = int(std::min(at, cost.end() - 1) - cost.begin());
+    for (int share = 0; share <= n; ++share) {
+      const auto at = std::lower_bound(cost.begin(), cost.end(), cost.back() * share / n);
+      first_unit[share] = int(std::min(at, cost.end() - 1) - cost.begin());
     }
-    for (int thread = 0; thread < n_threads; ++thread) {
-      first_slot[thread] = int(kv_of_slot.size());
-      for (int i = first_unit[thread]; i < first_unit[thread + 1]; ++i)
-        if (i == first_unit[thread] || i % t.n_blocks == 0) kv_of_slot.push_back(i / t.n_blocks);
+    for (int share = 0; share < n; ++share) {
+      first_slot[share] = int(kv_of_slot.size());
+      for (int i = first_unit[share]; i < first_unit[share + 1]; ++i)
+        if (i == first_unit[share] || i % t.n_blocks == 0) kv_of_slot.push_back(i / t.n_blocks);
     }
   }
 };
@@ -261,14 +268,14 @@ void bsft_attention(const Tree* t, States query, States key, States value, float
 void bsft_attention_backward(const Tree* t, States query, States key, States value, float scaling,
                              const float* log_sums, States grad_out, States grad_query, States grad_key,
                              States grad_value, int n_threads) {
-  const Shares shares(*t, n_threads);
-  const size_t slot_size = static_cast<size_t>(t->n_key_tokens) * t->head_dim;
+  const size_t slot_size = static_cast<size_t>(t->n_key_tokens) * t->head_dim;  // numbers of a key head's gradient
+  const Shares shares(*t, n_threads, slot_size);
   float* sums = t_sums.get(2 * slot_size * shares.kv_of_slot.size());
 #pragma omp parallel for schedule(static, 1) num_threads(n_threads)
-  for (int thread = 0; thread < n_threads; ++thread) {
-    int slot = shares.first_slot[thread] - 1;
-    for (int i = shares.first_unit[thread]; i < shares.first_unit[thread + 1]; ++i) {
-      if (i == shares.first_unit[thread] || i % t->n_blocks == 0)
+  for (int share = 0; share < shares.n; ++share) {
+    int slot = shares.first_slot[share] - 1;
+    for (int i = shares.first_unit[share]; i < shares.first_unit[share + 1]; ++i) {
+      if (i == shares.first_unit[share] || i % t->n_blocks == 0)
         std::fill_n(sums + 2 * slot_size * ++slot, 2 * slot_size, 0.f);
       float* key_sums = sums + 2 * slot_size * slot;
       t_unit.enter(*t, i, key, value);

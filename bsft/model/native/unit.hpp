@@ -1,8 +1,8 @@
 // What attention works on: a tree in blocks, and units of work, each one block of tokens and one key head.
 //
 // The queries of all heads that share the key head are a unit's rows: row r is token r / groups, head r % groups. Six
-// rows meet all of their keys at once, so that scores stay in the cache, a softmax needs no second look, and keys that
-// none of the six sees are left out.
+// rows meet all of their keys at once, so that scores stay in the cache, a softmax needs no second look, and keys behind
+// the last that any of the six sees are left out.
 
 #pragma once
 
@@ -25,11 +25,11 @@ struct Block {
 };
 
 struct Tree {
-  int32_t n_tokens, n_key_tokens, n_heads, n_kv, head_dim, n_blocks;
+  int32_t n_key_tokens, n_heads, n_kv, head_dim, n_blocks;
   const Block* blocks;
   const int32_t* ranges;     // (n, 2): start, stop
   const uint16_t* masks;     // for each token of a block, a bit for each key from first_masked on
-  const int32_t* n_visible;  // (n_tokens,): one past the last key of its block that a token sees
+  const int32_t* n_visible;  // for each token, one past the last key of its block that a token sees
 };
 
 }  // extern "C"
@@ -54,7 +54,7 @@ class Unit {
   uint32_t *key_columns, *key_pairs, *value_columns, *value_pairs;  // packed
   float *scores, *grad_scores;                                      // (6, padded)
   bf16* weights;                                                    // (6, padded)
-  float* unread;                                                    // (dim,): where rows go that nobody reads
+  float* unread;                                                    // (dim,): where rows come from and go to that are none
 
   void enter(const Tree& t, int index, const States& key, const States& value) {
     tree = &t;
