@@ -108,6 +108,8 @@ def tree_attention(
     """
     if query.shape[0] != 1:
         raise ValueError(f"a tree batch has batch size 1, found {query.shape[0]}")
+    # float32 weights under autocast: projections are bf16, but rotary embeddings make queries and keys float32 again
+    query, key = query.to(value.dtype), key.to(value.dtype)
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     window = sliding_window if sliding_window is not None else getattr(module, "sliding_window", None)
     if dropout == 0.0 and can_compute(query, key, value):
