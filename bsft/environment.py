@@ -28,7 +28,7 @@ def describe() -> dict[str, Any]:
         "cpu": _cpu_name(),
         "n_cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
-        "native_attention_obstacle": obstacle(),
+        "native_obstacle": obstacle(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "command": sys.argv,
     }

@@ -20,6 +20,9 @@ import torch.nn.functional as F
 from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 
+from bsft.model.fused_norm import NormAgain, input_of
+from bsft.model.native import rows
+
 _SILU_MLPS = {"LlamaMLP", "Qwen2MLP"}
 """transformers' modules that compute `down_proj(silu(gate_proj(x)) * up_proj(x))`."""
 
@@ -42,26 +45,49 @@ def _adapter_gradients(
     return grad_a, grad_b
 
 
+def _gated(gate: Tensor, up: Tensor) -> Tensor:
+    return rows.gated(gate, up) if rows.can_compute(gate, up) else F.silu(gate).mul_(up)
+
+
+def _gated_backward(grad: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of gate and up; `grad` is written over."""
+    if rows.can_compute(grad, gate, up):
+        return rows.gated_backward(grad, gate, up)
+    grad_up = F.silu(gate).mul_(grad)
+    return torch.ops.aten.silu_backward(grad.mul_(up), gate), grad_up
+
+
 class _FusedLora(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor, scaling: float
+        ctx: Any,
+        x: Tensor,
+        normed: tuple[Tensor, NormAgain] | None,
+        weight: Tensor,
+        bias: Tensor | None,
+        a: Tensor,
+        b: Tensor,
+        scaling: float,
     ) -> Tensor:
         flat = x.reshape(-1, x.shape[-1])
         a_cast, b_cast = a.to(weight.dtype), (b * scaling).to(weight.dtype)
         out, low = _project(flat, weight, bias, a_cast, b_cast)
-        ctx.save_for_backward(flat, weight, a_cast, b_cast, low)
+        kept, ctx.again = (flat, None) if normed is None else normed
+        if ctx.again is not None:
+            ctx.again.read()
+        ctx.save_for_backward(kept, weight, a_cast, b_cast, low)
         ctx.scaling, ctx.shape, ctx.adapter_dtype = scaling, x.shape, a.dtype
         return out.view(*x.shape[:-1], -1)
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
-        flat, weight, a, b, low = ctx.saved_tensors
+        kept, weight, a, b, low = ctx.saved_tensors
+        flat = kept if ctx.again is None else ctx.again(kept).reshape(-1, kept.shape[-1])
         grad = grad_out.reshape(-1, grad_out.shape[-1])
         grad_low = grad @ b
         grad_x = _input_gradient(grad, grad_low, weight, a).view(ctx.shape) if ctx.needs_input_grad[0] else None
         grad_a, grad_b = _adapter_gradients(grad, grad_low, flat, low, ctx.scaling, ctx.adapter_dtype)
-        return grad_x, None, None, grad_a, grad_b, None
+        return grad_x, None, None, None, grad_a, grad_b, None
 
 
 class _GatedLora(torch.autograd.Function):
@@ -73,7 +99,7 @@ class _GatedLora(torch.autograd.Function):
     ) -> Tensor:
         gate_rows, up_rows = (x.reshape(-1, x.shape[-1]) for x in (gate, up))
         a_cast, b_cast = a.to(weight.dtype), (b * scaling).to(weight.dtype)
-        out, low = _project(F.silu(gate_rows).mul_(up_rows), weight, bias, a_cast, b_cast)
+        out, low = _project(_gated(gate_rows, up_rows), weight, bias, a_cast, b_cast)
         ctx.save_for_backward(gate_rows, up_rows, weight, a_cast, b_cast, low)
         ctx.scaling, ctx.shape, ctx.adapter_dtype = scaling, gate.shape, a.dtype
         return out.view(*gate.shape[:-1], -1)
@@ -83,11 +109,8 @@ class _GatedLora(torch.autograd.Function):
         gate, up, weight, a, b, low = ctx.saved_tensors
         grad = grad_out.reshape(-1, grad_out.shape[-1])
         grad_low = grad @ b
-        activated = F.silu(gate)
-        grad_a, grad_b = _adapter_gradients(grad, grad_low, activated * up, low, ctx.scaling, ctx.adapter_dtype)
-        grad_flat = _input_gradient(grad, grad_low, weight, a)
-        grad_up = activated.mul_(grad_flat)
-        grad_gate = torch.ops.aten.silu_backward(grad_flat.mul_(up), gate)
+        grad_a, grad_b = _adapter_gradients(grad, grad_low, _gated(gate, up), low, ctx.scaling, ctx.adapter_dtype)
+        grad_gate, grad_up = _gated_backward(_input_gradient(grad, grad_low, weight, a), gate, up)
         return grad_gate.view(ctx.shape), grad_up.view(ctx.shape), None, None, grad_a, grad_b, None
 
 
@@ -101,8 +124,9 @@ def _adapter(layer: LoraLinear) -> tuple[Tensor, Tensor | None, Tensor, Tensor, 
 
 def _forward(layer: LoraLinear, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
     weight, *rest = _adapter(layer)
+    read = x.to(weight.dtype)
     with torch.autocast(x.device.type, enabled=False):
-        fused = _FusedLora.apply(x.to(weight.dtype), weight, *rest)  # type: ignore[no-untyped-call]
+        fused = _FusedLora.apply(read, input_of(read), weight, *rest)  # type: ignore[no-untyped-call]
     return cast(Tensor, fused)
 
 

@@ -10,33 +10,83 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.weak import WeakTensorKeyDictionary
+
+from bsft.model.native import rows
 
 _RMS_NORMS = {"LlamaRMSNorm", "Qwen2RMSNorm"}
 """transformers' modules that compute `weight * (x / rms(x))`, the quotient in float32."""
 
 
+def _rms_norm(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """The normed rows, and one over each row's root mean square in float32."""
+    if rows.can_compute(x, weight):
+        return rows.rms_norm(x, weight, eps)
+    wide = x.to(torch.float32, copy=True)
+    scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
+    return weight * wide.mul_(scale).to(x.dtype), scale
+
+
 class _RmsNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float) -> Tensor:
-        wide = x.to(torch.float32, copy=True)
-        scale = torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)
+        out, scale = _rms_norm(x, weight, eps)
         ctx.save_for_backward(x, weight, scale)
-        return weight * wide.mul_(scale).to(x.dtype)
+        return out
 
     @staticmethod
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, scale = ctx.saved_tensors
+        if rows.can_compute(grad_out, x, weight):
+            return rows.rms_norm_backward(grad_out, x, weight, scale), None, None
         normed = x.float() * scale
         grad = (grad_out * weight).float()
         along = (grad * normed).mean(-1, keepdim=True)
         return torch.sub(grad, normed.mul_(along)).mul_(scale).to(x.dtype), None, None
 
 
+class NormAgain:
+    """Makes a norm's output again, for the backward passes of the layers that read it.
+
+    They keep the norm's input in its place, which is kept anyway; what the first of them makes serves the others.
+    """
+
+    def __init__(self, weight: Tensor, eps: float) -> None:
+        self._weight, self._eps = weight, eps
+        self._made: Tensor | None = None
+        self._n_readers = self._n_left = 0
+
+    def read(self) -> None:
+        """One more layer will ask for the output."""
+        self._n_readers += 1
+        self._n_left = self._n_readers
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """The output for the norm's input."""
+        made = _rms_norm(x, self._weight, self._eps)[0] if self._made is None else self._made
+        self._n_left -= 1
+        self._made = made if self._n_left > 0 else None
+        if self._n_left == 0:  # the graph may be kept for another pass
+            self._n_left = self._n_readers
+        return made
+
+
+_inputs: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+
+def input_of(x: Tensor) -> tuple[Tensor, NormAgain] | None:
+    """If `x` is what a fused norm returned: the norm's input, and how to make `x` from it."""
+    return cast("tuple[Tensor, NormAgain] | None", _inputs.get(x))  # type: ignore[no-untyped-call]
+
+
 def _forward(norm: nn.Module, x: Tensor) -> Tensor:
     weight = cast(Tensor, norm.weight)
     if weight.requires_grad:
         return cast(Tensor, type(norm).forward(norm, x))
-    return cast(Tensor, _RmsNorm.apply(x, weight, norm.variance_epsilon))  # type: ignore[no-untyped-call]
+    out = cast(Tensor, _RmsNorm.apply(x, weight, norm.variance_epsilon))  # type: ignore[no-untyped-call]
+    if torch.is_grad_enabled():
+        _inputs[out] = x.detach(), NormAgain(weight, cast(float, norm.variance_epsilon))
+    return out
 
 
 def fuse_norms(model: nn.Module) -> int:

@@ -24,6 +24,7 @@ from bsft.model.attention import TreeLayout, tree_attention
 from bsft.model.backbone import Backbone
 from bsft.model.flex import bucket_tokens, flex_tree_attention
 from bsft.model.module import BehaviorLM
+from bsft.model.native import rows
 from bsft.model.native.build import obstacle
 
 ARCHITECTURES = ["llama", "llama_untied", "qwen2", "gemma3"]
@@ -227,7 +228,8 @@ def bf16_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """`native` or `torch`, as asked for."""
     monkeypatch.setitem(tiny._SIZES, "head_dim", 16)  # the least that the native kernel takes
     if request.param == "torch":
-        monkeypatch.setattr(attention, "can_compute", lambda *_: False)
+        for module in (attention, rows):
+            monkeypatch.setattr(module, "can_compute", lambda *_: False)
     elif (reason := obstacle()) is not None:
         pytest.skip(reason)
     else:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from making import make_backbone, method_config, shaken
 from torch import Tensor, nn
 
 from bsft import config as cfg
+from bsft.model import fused_norm
 
 CHANGED = {"llama": ("LlamaRMSNorm", "LlamaMLP"), "qwen2": ("Qwen2RMSNorm", "Qwen2MLP")}
 
@@ -80,3 +83,58 @@ def test_what_an_mlp_keeps_is_gate_and_up_only() -> None:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
         module(torch.randn(n_rows, width(module), requires_grad=True))
     assert sum(size == n_rows * n_wide for size in kept.values()) == 2
+
+
+@pytest.fixture
+def norm_and_readers() -> tuple[nn.Module, list[nn.Module]]:
+    backbone = shaken(make_backbone("llama", method_config("general_sft")))
+    layer = next(m for m in backbone.module.modules() if type(m).__name__ == "LlamaDecoderLayer")
+    return layer.input_layernorm, [getattr(layer.self_attn, f"{name}_proj") for name in "qkv"]  # type: ignore
+
+
+def test_layers_that_read_a_norm_keep_its_input_and_make_its_output_once(
+    norm_and_readers: tuple[nn.Module, list[nn.Module]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    norm, readers = norm_and_readers
+    n_rows = 401  # no other tensor has as many numbers
+    x = torch.randn(1, n_rows, width(norm), requires_grad=True)
+    kept: set[int] = set()
+
+    def keep(tensor: Tensor) -> Tensor:
+        if tensor.numel() == x.numel():
+            kept.add(tensor.data_ptr())
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        normed = norm(x)
+        loss = torch.cat([reader(normed) for reader in readers], -1).square().sum()
+    assert kept == {x.data_ptr()}
+    n_made = 0
+    make = fused_norm._rms_norm
+
+    def counted(*arguments: Any) -> tuple[Tensor, Tensor]:
+        nonlocal n_made
+        n_made += 1
+        return make(*arguments)
+
+    monkeypatch.setattr(fused_norm, "_rms_norm", counted)
+    trained = [x, *(p for reader in readers for p in reader.parameters() if p.requires_grad)]
+    first, again = (torch.autograd.grad(loss, trained, retain_graph=True) for _ in range(2))
+    assert n_made == 2, "once for each pass over the kept graph"
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    copy = normed.detach().clone().requires_grad_()
+    other = torch.cat([reader(copy) for reader in readers], -1).square().sum()
+    for found, expected in zip(first[1:], torch.autograd.grad(other, trained[1:]), strict=True):
+        torch.testing.assert_close(found, expected)
+
+
+def test_what_only_looks_like_a_norms_output_is_kept_itself(
+    norm_and_readers: tuple[nn.Module, list[nn.Module]],
+) -> None:
+    norm, _ = norm_and_readers
+    normed = norm(torch.randn(2, 3, width(norm)))
+    assert fused_norm.input_of(normed) is not None
+    assert fused_norm.input_of(normed[:1]) is None
+    assert fused_norm.input_of(normed.clone()) is None
+    with torch.no_grad():
+        assert fused_norm.input_of(norm(torch.randn(2, 3, width(norm)))) is None

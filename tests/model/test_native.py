@@ -184,7 +184,7 @@ def test_a_compiler_that_fails_is_reported_and_attention_goes_on(
     uncached.setenv("CXX", str(compiler))
     with caplog.at_level(logging.WARNING):
         assert build.library.__wrapped__() is None
-    assert "torch's operators, which is slower" in caplog.text and message in caplog.text
+    assert "torch's operators alone, which is slower" in caplog.text and message in caplog.text
 
 
 def test_one_that_is_not_there_and_the_switch(

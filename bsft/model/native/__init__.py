@@ -1,1 +1,1 @@
-"""Tree attention in C++ for CPUs that multiply bf16 numbers, compiled on first use."""
+"""Tree attention, norms and gated activations in C++ for CPUs that multiply bf16 numbers, compiled on first use."""

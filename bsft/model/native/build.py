@@ -1,6 +1,6 @@
 """The C++ sources beside this file as a loaded library: compiled once for a machine, without torch's headers.
 
-Whatever is missing (another processor, no compiler), attention goes on with torch's operators.
+Whatever is missing (another processor, no compiler), torch's operators do the same work.
 """
 
 from __future__ import annotations
@@ -52,12 +52,12 @@ def library() -> ctypes.CDLL | None:
     """The loaded library, or None. Safe under concurrent jobs; a library appears in the cache by one rename."""
     reason = obstacle()
     if reason is not None:
-        log.info("bf16 attention on CPU by torch's operators: %s", reason)
+        log.info("bf16 on CPU by torch's operators alone: %s", reason)
         return None
     try:
         return ctypes.CDLL(str(_built()))
     except (OSError, subprocess.SubprocessError) as error:
-        log.warning("bf16 attention on CPU by torch's operators, which is slower: %s", _message(error))
+        log.warning("bf16 on CPU by torch's operators alone, which is slower: %s", _message(error))
         return None
 
 
@@ -67,7 +67,7 @@ def _built() -> Path:
     key = hashlib.sha256(" ".join([*compiler, *_OPTIONS, *platform.libc_ver()]).encode())
     for source in _SOURCES:
         key.update(source.read_bytes())
-    target = cache_dir() / "native" / f"tree_attention-{key.hexdigest()[:16]}.so"
+    target = cache_dir() / "native" / f"bsft-{key.hexdigest()[:16]}.so"
     if target.exists():  # without a lock: the cache may be somebody else's
         return target
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,73 @@
+"""RMS norms and gated activations by the C++ library: the arithmetic of torch's operators in fewer passes."""
+
+from __future__ import annotations
+
+import ctypes
+from functools import cache
+
+import torch
+from torch import Tensor
+
+from bsft.model.native.build import library
+
+_LANES = 16
+"""Numbers in a register; rows have a multiple of them."""
+
+
+@cache
+def _functions() -> ctypes.CDLL:
+    """The library, with what its functions take."""
+    native = library()
+    assert native is not None
+    pointer, size, width = ctypes.c_void_p, ctypes.c_int64, ctypes.c_int
+    native.bsft_rms_norm.argtypes = [pointer, pointer, ctypes.c_float, size, width, pointer, pointer, width]
+    native.bsft_rms_norm_backward.argtypes = [*(pointer,) * 4, size, width, pointer, width]
+    native.bsft_gated.argtypes = [pointer, pointer, size, pointer, width]
+    native.bsft_gated_backward.argtypes = [*(pointer,) * 3, size, pointer, pointer, width]
+    for name in ("bsft_rms_norm", "bsft_rms_norm_backward", "bsft_gated", "bsft_gated_backward"):
+        getattr(native, name).restype = None
+    return native
+
+
+def can_compute(*rows: Tensor) -> bool:
+    """Whether the library takes these: on CPU, in bf16, row behind row, and it could be compiled."""
+    return (
+        all(x.device.type == "cpu" and x.dtype == torch.bfloat16 and x.is_contiguous() for x in rows)
+        and rows[0].shape[-1] % _LANES == 0
+        and library() is not None
+    )
+
+
+def rms_norm(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
+    """`(..., D)` and `(D,)` to the normed rows and `(..., 1)`, one over each row's root mean square in float32."""
+    out, scale = torch.empty_like(x), x.new_empty((*x.shape[:-1], 1), dtype=torch.float32)
+    arguments = x.data_ptr(), weight.data_ptr(), eps, scale.numel(), x.shape[-1], out.data_ptr(), scale.data_ptr()
+    _functions().bsft_rms_norm(*arguments, torch.get_num_threads())
+    return out, scale
+
+
+def rms_norm_backward(grad: Tensor, x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
+    """The gradient of `x`."""
+    grad_x = torch.empty_like(x)
+    pointers = (rows.data_ptr() for rows in (grad, x, weight, scale))
+    _functions().bsft_rms_norm_backward(
+        *pointers, scale.numel(), x.shape[-1], grad_x.data_ptr(), torch.get_num_threads()
+    )
+    return grad_x
+
+
+def gated(gate: Tensor, up: Tensor) -> Tensor:
+    """`silu(gate) * up`"""
+    out = torch.empty_like(gate)
+    _functions().bsft_gated(gate.data_ptr(), up.data_ptr(), gate.numel(), out.data_ptr(), torch.get_num_threads())
+    return out
+
+
+def gated_backward(grad: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
+    """The gradients of `gate`, which is written over `grad`, and of `up`."""
+    grad_up = torch.empty_like(up)
+    pointers = (rows.data_ptr() for rows in (grad, gate, up))
+    _functions().bsft_gated_backward(
+        *pointers, gate.numel(), grad.data_ptr(), grad_up.data_ptr(), torch.get_num_threads()
+    )
+    return grad, grad_up

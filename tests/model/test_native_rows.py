@@ -1,0 +1,105 @@
+"""The compiled norms and gated activations against torch's own, in float32 and in bf16."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from bsft.model.native import build, rows
+
+EPS = 1e-5
+
+
+@pytest.fixture(autouse=True)
+def available() -> None:
+    if (reason := build.obstacle()) is not None:
+        pytest.skip(reason)
+
+
+@pytest.fixture(params=[(1, 16), (7, 80), (2, 3, 576), (403, 1536)])
+def some(request: pytest.FixtureRequest) -> Callable[[int], Tensor]:
+    """Random numbers, from a seed."""
+
+    def make(seed: int) -> Tensor:
+        return torch.randn(request.param, generator=torch.Generator().manual_seed(seed)).mul(3).bfloat16()
+
+    return make
+
+
+def relative_error(found: Tensor, expected: Tensor) -> float:
+    return float((found.float() - expected).norm() / expected.norm())
+
+
+def normed(x: Tensor, weight: Tensor) -> Tensor:
+    """As transformers does it; in float32 nothing is rounded."""
+    wide = x.float()
+    return weight * (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + EPS)).to(x.dtype)
+
+
+def test_norms(some: Callable[[int], Tensor]) -> None:
+    x, grad = some(0), some(1)
+    weight = some(2).flatten()[: x.shape[-1]]
+    out, scale = rows.rms_norm(x, weight, EPS)
+    expected = normed(x, weight)
+    assert scale.shape == (*x.shape[:-1], 1) and scale.dtype == torch.float32
+    torch.testing.assert_close(scale, torch.rsqrt(x.float().square().mean(-1, keepdim=True) + EPS))
+    assert (out != expected).float().mean() < 1e-3, "the same roundings, but for sums in another order"
+    exact = x.float().requires_grad_()
+    [gradient] = torch.autograd.grad(normed(exact, weight.float()), exact, grad.float())
+    assert relative_error(rows.rms_norm_backward(grad, x, weight, scale), gradient) < 3e-3
+
+
+def test_gated_activations(some: Callable[[int], Tensor]) -> None:
+    gate, up, grad = some(0), some(1), some(2)
+    assert (rows.gated(gate, up) != F.silu(gate) * up).float().mean() < 1e-3
+    exact = [states.float().requires_grad_() for states in (gate, up)]
+    expected = torch.autograd.grad(F.silu(exact[0]) * exact[1], exact, grad.float())
+    memory = grad.clone()
+    found = rows.gated_backward(memory, gate, up)
+    assert found[0].data_ptr() == memory.data_ptr()
+    for gradient, wanted in zip(found, expected, strict=True):
+        assert relative_error(gradient, wanted) < 3e-3
+
+
+def test_large_numbers_and_those_that_are_none() -> None:
+    gate = torch.tensor([-1e30, -200.0, -88.0, -0.0, 88.0, 200.0, 1e30, torch.nan]).repeat(2).bfloat16()
+    ones = torch.ones_like(gate)
+    torch.testing.assert_close(rows.gated(gate, ones), F.silu(gate), equal_nan=True)
+    exact = gate.float().requires_grad_()
+    [expected] = torch.autograd.grad(F.silu(exact), exact, ones.float())
+    found, _ = rows.gated_backward(ones.clone(), gate, ones)
+    torch.testing.assert_close(found.float(), expected, rtol=1e-2, atol=1e-30, equal_nan=True)
+    x = torch.ones(3, 16).bfloat16()
+    x[1, 5] = torch.nan
+    x[2] = 0
+    out, _ = rows.rms_norm(x, ones, EPS)
+    assert out[1].isnan().all() and not out[2].any() and torch.equal(out[0], ones)
+
+
+def test_any_number_of_threads_gives_the_same(some: Callable[[int], Tensor], monkeypatch: pytest.MonkeyPatch) -> None:
+    x, up = some(0), some(1)
+    weight = up.flatten()[: x.shape[-1]]
+
+    def everything() -> list[Tensor]:
+        out, scale = rows.rms_norm(x, weight, EPS)
+        backward = rows.gated_backward(up.clone(), x, out)
+        return [out, scale, rows.rms_norm_backward(up, x, weight, scale), rows.gated(x, up), *backward]
+
+    expected = everything()
+    for n_threads in (1, 3, 40):
+        monkeypatch.setattr(torch, "get_num_threads", lambda n=n_threads: n)
+        assert all(torch.equal(a, b) for a, b in zip(everything(), expected, strict=True))
+
+
+def test_what_they_do_not_compute(monkeypatch: pytest.MonkeyPatch) -> None:
+    x = torch.zeros(4, 32).bfloat16()
+    assert rows.can_compute(x, x)
+    assert not rows.can_compute(x, x.float())
+    assert not rows.can_compute(x.t().contiguous().t(), x)
+    assert not rows.can_compute(torch.zeros(4, 24).bfloat16())
+    monkeypatch.setattr(rows, "library", lambda: None)
+    assert not rows.can_compute(x, x)
