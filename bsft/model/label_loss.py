@@ -1,8 +1,8 @@
-"""Weighted cross-entropy whose gradient is made together with the loss.
+"""Weighted cross-entropy that keeps nothing but the logits, in their own dtype.
 
 Autograd would go over the logits of all labels in float32 five times (cast, log-softmax, its backward, the targets'
-zeros, cast back) and keep two copies. Here a few rows at a time, small enough for the cache, give their loss and their
-gradient, and only the gradient is kept, in the logits' dtype.
+zeros, cast back) and keep two copies. Here only each row's normaliser is made with the loss, and the gradient in the
+backward pass, a few rows at a time, small enough for the cache.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+
+from bsft.model.native import rows
 
 _LOGITS_AT_ONCE = 1 << 19
 """On CPU, 2 MiB in float32."""
@@ -26,28 +28,30 @@ def log_normalizers(logits: Tensor) -> Tensor:
 
     torch's log_softmax adds large vocabularies up less exactly: biased by 1e-6 a row at 49,152 on CPU.
     """
-    return torch.cat([logits[rows].float().logsumexp(-1) for rows in _slices(logits)])
+    if rows.can_read(logits):
+        return rows.log_normalizers(logits)
+    return torch.cat([logits[some].float().logsumexp(-1) for some in _slices(logits)])
 
 
 class _LabelLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        loss = torch.zeros((), dtype=torch.float32, device=logits.device)
-        grad = torch.empty_like(logits)
-        for rows in _slices(logits):
-            target, weight = targets[rows, None], weights[rows, None]
-            scores = logits[rows].to(torch.float32, copy=True)
-            log_p = scores.sub_(scores.logsumexp(-1, keepdim=True))
-            loss -= (log_p.gather(1, target) * weight).sum()
-            p = log_p.exp_().mul_(weight)
-            grad[rows] = p.scatter_add_(1, target, -weight)
-        ctx.save_for_backward(grad)
-        return loss
+        normalizers = log_normalizers(logits)
+        ctx.save_for_backward(logits, targets, weights, normalizers)
+        return ((normalizers - logits.gather(1, targets[:, None])[:, 0].float()) * weights).sum()
 
     @staticmethod
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
-        (grad,) = ctx.saved_tensors
-        return grad * grad_loss.to(grad.dtype), None, None
+        logits, targets, weights, normalizers = ctx.saved_tensors
+        scales = weights * grad_loss
+        if rows.can_read(logits):
+            return rows.label_gradient(logits, targets, normalizers, scales), None, None
+        grad = torch.empty_like(logits)
+        for some in _slices(logits):
+            scale = scales[some, None]
+            log_p = logits[some].to(torch.float32, copy=True).sub_(normalizers[some, None])
+            grad[some] = log_p.exp_().mul_(scale).scatter_add_(1, targets[some, None], -scale)
+        return grad, None, None
 
 
 def label_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:

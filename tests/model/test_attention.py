@@ -228,8 +228,8 @@ def bf16_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """`native` or `torch`, as asked for."""
     monkeypatch.setitem(tiny._SIZES, "head_dim", 16)  # the least that the native kernel takes
     if request.param == "torch":
-        for module in (attention, rows):
-            monkeypatch.setattr(module, "can_compute", lambda *_: False)
+        for module, name in ((attention, "can_compute"), (rows, "can_compute"), (rows, "can_read")):
+            monkeypatch.setattr(module, name, lambda *_: False)
     elif (reason := obstacle()) is not None:
         pytest.skip(reason)
     else:

@@ -8,6 +8,16 @@ import torch.nn.functional as F
 
 from bsft.model import label_loss as module
 from bsft.model.label_loss import label_loss
+from bsft.model.native import rows
+from bsft.model.native.build import obstacle
+
+
+@pytest.fixture(params=["native", "torch"], autouse=True)
+def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    if request.param == "torch":
+        monkeypatch.setattr(rows, "can_read", lambda *_: False)
+    elif (reason := obstacle()) is not None:
+        pytest.skip(reason)
 
 
 @pytest.mark.parametrize("at_once", [1, 300, 1 << 20])
@@ -34,3 +44,9 @@ def test_an_impossible_target_costs_its_margin_and_not_infinity() -> None:
     loss = label_loss(logits, torch.tensor([0]), torch.ones(1))
     assert loss.item() == pytest.approx(500.0)
     assert torch.autograd.grad(loss, logits)[0].tolist() == [[-1.0, 1.0]]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_a_target_outside_of_the_vocabulary_is_refused(dtype: torch.dtype) -> None:
+    with pytest.raises(RuntimeError, match="out of bounds"):
+        label_loss(torch.zeros(2, 9, dtype=dtype), torch.tensor([0, 9]), torch.ones(2))

@@ -1,4 +1,4 @@
-"""The compiled norms and gated activations against torch's own, in float32 and in bf16."""
+"""The compiled norms, gated activations and label losses against torch's own, in float32 and in bf16."""
 
 from __future__ import annotations
 
@@ -65,6 +65,22 @@ def test_gated_activations(some: Callable[[int], Tensor]) -> None:
         assert relative_error(gradient, wanted) < 3e-3
 
 
+@pytest.mark.parametrize("vocabulary", [1, 15, 17, 1024, 49_155])
+def test_normalizers_and_label_gradients_of_any_vocabulary(vocabulary: int) -> None:
+    generator = torch.Generator().manual_seed(vocabulary)
+    logits = torch.randn(31, vocabulary, generator=generator).mul(4).bfloat16()
+    targets, scales = torch.randint(vocabulary, (31,), generator=generator), torch.rand(31, generator=generator)
+    exact = logits.double().requires_grad_()
+    losses = F.cross_entropy(exact, targets, reduction="none")
+    normalizers = rows.log_normalizers(logits)
+    found = normalizers.double() - exact.logsumexp(-1)
+    assert found.abs().max() < 2e-6 and found.mean().abs() < 3e-7, "small terms of long sums are not lost"
+    [expected] = torch.autograd.grad((losses * scales).sum(), exact)
+    gradient = rows.label_gradient(logits, targets, normalizers, scales)
+    assert gradient.dtype == torch.bfloat16
+    assert (gradient - expected).norm() <= 3e-3 * expected.norm() + 1e-6
+
+
 def test_large_numbers_and_those_that_are_none() -> None:
     gate = torch.tensor([-1e30, -200.0, -88.0, -0.0, 88.0, 200.0, 1e30, torch.nan]).repeat(2).bfloat16()
     ones = torch.ones_like(gate)
@@ -87,7 +103,12 @@ def test_any_number_of_threads_gives_the_same(some: Callable[[int], Tensor], mon
     def everything() -> list[Tensor]:
         out, scale = rows.rms_norm(x, weight, EPS)
         backward = rows.gated_backward(up.clone(), x, out)
-        return [out, scale, rows.rms_norm_backward(up, x, weight, scale), rows.gated(x, up), *backward]
+        logits = x.flatten(0, -2)
+        normalizers = rows.log_normalizers(logits)
+        first = torch.zeros(len(logits), dtype=torch.int64)
+        gradient = rows.label_gradient(logits, first, normalizers, normalizers)
+        norm_gradient = rows.rms_norm_backward(up, x, weight, scale)
+        return [out, scale, norm_gradient, rows.gated(x, up), *backward, normalizers, gradient]
 
     expected = everything()
     for n_threads in (1, 3, 40):
@@ -100,6 +121,7 @@ def test_what_they_do_not_compute(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rows.can_compute(x, x)
     assert not rows.can_compute(x, x.float())
     assert not rows.can_compute(x.t().contiguous().t(), x)
-    assert not rows.can_compute(torch.zeros(4, 24).bfloat16())
+    odd = torch.zeros(4, 24).bfloat16()
+    assert rows.can_read(odd) and not rows.can_compute(odd)
     monkeypatch.setattr(rows, "library", lambda: None)
     assert not rows.can_compute(x, x)

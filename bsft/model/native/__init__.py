@@ -1,1 +1,1 @@
-"""Tree attention, norms and gated activations in C++ for CPUs that multiply bf16 numbers, compiled on first use."""
+"""C++ for CPUs that multiply bf16 numbers, compiled on first use: tree attention, norms, activations, label loss."""

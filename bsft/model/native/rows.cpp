@@ -1,4 +1,4 @@
-// RMS norms and gated activations in bf16, forward and backward; `rows.py` calls it.
+// RMS norms, gated activations and the label loss in bf16, forward and backward; `rows.py` calls it.
 //
 // Each reads its operands once or twice and writes its results once. Results are rounded where torch's operators round
 // them in a forward pass; in a backward pass only at the end.
@@ -11,18 +11,36 @@ using namespace bsft;
 
 namespace {
 
-inline __m512 load(const bf16* from) {
-  const __m256i x = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(from));
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16));
+constexpr float kLog2e = 1.44269504f;
+constexpr int64_t kSummed = 1024;  // numbers that are added before they meet the sum, so that small ones are not lost
+
+inline __m512 widen(__m256i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16)); }
+
+inline __m512 load(const bf16* from) { return widen(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(from))); }
+
+inline __m512 rounded(__m512 x) { return widen(to_bf16(x)); }
+
+inline float widen(bf16 x) {
+  const uint32_t bits = static_cast<uint32_t>(x) << 16;
+  float wide;
+  std::memcpy(&wide, &bits, sizeof wide);
+  return wide;
 }
 
-inline __m512 rounded(__m512 x) {
-  return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(to_bf16(x)), 16));
+// The lanes of 16 numbers from i on that are below n.
+inline __mmask16 below(int64_t n, int64_t i) {
+  return n - i >= kLanes ? 0xffff : static_cast<__mmask16>((1u << (n - i)) - 1);
+}
+
+inline __m512 load(const bf16* from, __mmask16 lanes) { return widen(_mm256_maskz_loadu_epi16(lanes, from)); }
+
+inline void store_one(bf16* to, float x) {
+  _mm256_mask_storeu_epi16(to, 1, to_bf16(_mm512_set1_ps(x)));
 }
 
 inline __m512 sigmoid(__m512 x) {
   const __m512 one = _mm512_set1_ps(1.f);
-  return _mm512_div_ps(one, _mm512_add_ps(one, exp2_of(_mm512_mul_ps(x, _mm512_set1_ps(-1.44269504f)))));
+  return _mm512_div_ps(one, _mm512_add_ps(one, exp2_of(_mm512_mul_ps(x, _mm512_set1_ps(-kLog2e)))));
 }
 
 }  // namespace
@@ -82,6 +100,50 @@ void bsft_gated_backward(const bf16* grad, const bf16* gate, const bf16* up, int
     const __m512 slope = _mm512_mul_ps(s, _mm512_fmadd_ps(x, _mm512_sub_ps(one, s), one));
     store(grad_up + i, to_bf16(_mm512_mul_ps(g, _mm512_mul_ps(x, s))));
     store(grad_gate + i, to_bf16(_mm512_mul_ps(_mm512_mul_ps(g, load(up + i)), slope)));
+  }
+}
+
+// The logarithm of each row's sum of exponentials; n is any number.
+void bsft_log_normalizers(const bf16* logits, int64_t n_rows, int64_t n, float* out, int n_threads) {
+#pragma omp parallel for schedule(static) num_threads(n_threads)
+  for (int64_t row = 0; row < n_rows; ++row) {
+    const bf16* x = logits + row * n;
+    __m512 largest = _mm512_set1_ps(-INFINITY), sum = _mm512_setzero_ps();
+    for (int64_t i = 0; i < n; i += kLanes) {
+      const __mmask16 lanes = below(n, i);
+      largest = _mm512_mask_max_ps(largest, lanes, largest, load(x + i, lanes));
+    }
+    const float top = _mm512_reduce_max_ps(largest);
+    const __m512 factor = _mm512_set1_ps(kLog2e), shift = _mm512_set1_ps(top);
+    for (int64_t first = 0; first < n; first += kSummed) {
+      __m512 part = _mm512_setzero_ps();
+      for (int64_t i = first; i < std::min(n, first + kSummed); i += kLanes) {
+        const __mmask16 lanes = below(n, i);
+        const __m512 p = exp2_of(_mm512_mul_ps(_mm512_sub_ps(load(x + i, lanes), shift), factor));
+        part = _mm512_mask_add_ps(part, lanes, part, p);
+      }
+      sum = _mm512_add_ps(sum, part);
+    }
+    out[row] = top + std::log(_mm512_reduce_add_ps(sum));
+  }
+}
+
+// The gradient of the sum over rows of scale * -log softmax(logits)[target].
+void bsft_label_gradient(const bf16* logits, const int64_t* targets, const float* normalizers, const float* scales,
+                         int64_t n_rows, int64_t n, bf16* grad, int n_threads) {
+#pragma omp parallel for schedule(static) num_threads(n_threads)
+  for (int64_t row = 0; row < n_rows; ++row) {
+    const bf16* x = logits + row * n;
+    bf16* out = grad + row * n;
+    const __m512 factor = _mm512_set1_ps(kLog2e), shift = _mm512_set1_ps(normalizers[row] * kLog2e);
+    const __m512 scale = _mm512_set1_ps(scales[row]);
+    for (int64_t i = 0; i < n; i += kLanes) {
+      const __mmask16 lanes = below(n, i);
+      const __m512 p = exp2_of(_mm512_fmsub_ps(load(x + i, lanes), factor, shift));
+      _mm256_mask_storeu_epi16(out + i, lanes, to_bf16(_mm512_mul_ps(p, scale)));
+    }
+    const float p = std::exp(widen(x[targets[row]]) - normalizers[row]);
+    store_one(out + targets[row], (p - 1.f) * scales[row]);
   }
 }
 

@@ -1,4 +1,4 @@
-"""RMS norms and gated activations by the C++ library: the arithmetic of torch's operators in fewer passes."""
+"""Norms, gated activations and the label loss by the C++ library: in fewer passes what torch's operators compute."""
 
 from __future__ import annotations
 
@@ -24,16 +24,22 @@ def _functions() -> ctypes.CDLL:
     native.bsft_rms_norm_backward.argtypes = [*(pointer,) * 4, size, width, pointer, width]
     native.bsft_gated.argtypes = [pointer, pointer, size, pointer, width]
     native.bsft_gated_backward.argtypes = [*(pointer,) * 3, size, pointer, pointer, width]
-    for name in ("bsft_rms_norm", "bsft_rms_norm_backward", "bsft_gated", "bsft_gated_backward"):
-        getattr(native, name).restype = None
+    native.bsft_log_normalizers.argtypes = [pointer, size, size, pointer, width]
+    native.bsft_label_gradient.argtypes = [*(pointer,) * 4, size, size, pointer, width]
+    for name in ("rms_norm", "rms_norm_backward", "gated", "gated_backward", "log_normalizers", "label_gradient"):
+        getattr(native, f"bsft_{name}").restype = None
     return native
 
 
 def can_compute(*rows: Tensor) -> bool:
-    """Whether the library takes these: on CPU, in bf16, row behind row, and it could be compiled."""
+    """Whether norms and gated activations can be had for these: rows of whole registers, else as for logits."""
+    return rows[0].shape[-1] % _LANES == 0 and can_read(*rows)
+
+
+def can_read(*rows: Tensor) -> bool:
+    """Whether the library takes such rows: on CPU, in bf16, one behind the other, and it could be compiled."""
     return (
         all(x.device.type == "cpu" and x.dtype == torch.bfloat16 and x.is_contiguous() for x in rows)
-        and rows[0].shape[-1] % _LANES == 0
         and library() is not None
     )
 
@@ -71,3 +77,24 @@ def gated_backward(grad: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tens
         *pointers, gate.numel(), grad.data_ptr(), grad_up.data_ptr(), torch.get_num_threads()
     )
     return grad, grad_up
+
+
+def log_normalizers(logits: Tensor) -> Tensor:
+    """`(L, V)` to `(L,)`, float32: the logarithm of each row's sum of exponentials."""
+    out = logits.new_empty(len(logits), dtype=torch.float32)
+    _functions().bsft_log_normalizers(logits.data_ptr(), *logits.shape, out.data_ptr(), torch.get_num_threads())
+    return out
+
+
+def label_gradient(logits: Tensor, targets: Tensor, normalizers: Tensor, scales: Tensor) -> Tensor:
+    """`(L, V)`, the gradient of `sum_i scales_i * -log softmax(logits_i)[targets_i]`.
+
+    Args:
+        targets: `(L,)` token ids, int64, which are not checked here.
+        normalizers, scales: `(L,)` float32.
+    """
+    grad = torch.empty_like(logits)
+    read = [x.contiguous() for x in (logits, targets, normalizers, scales)]
+    pointers = (x.data_ptr() for x in read)
+    _functions().bsft_label_gradient(*pointers, *logits.shape, grad.data_ptr(), torch.get_num_threads())
+    return grad
