@@ -65,9 +65,10 @@ class NormAgain:
         """The output for the norm's input."""
         made = _rms_norm(x, self._weight, self._eps)[0] if self._made is None else self._made
         self._n_left -= 1
-        self._made = made if self._n_left > 0 else None
-        if self._n_left == 0:  # the graph may be kept for another pass
-            self._n_left = self._n_readers
+        if self._n_left > 0:
+            self._made = made
+        else:  # the graph may be kept for another pass
+            self._made, self._n_left = None, self._n_readers
         return made
 
 
