@@ -19,6 +19,7 @@ import torch
 import torch.nn.functional as F
 from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 
 from bsft.model.fused_norm import NormAgain, input_of
 from bsft.model.native import rows
@@ -80,6 +81,7 @@ class _FusedLora(torch.autograd.Function):
         return out.view(*x.shape[:-1], -1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         kept, weight, a, b, low = ctx.saved_tensors
         flat = kept if ctx.again is None else ctx.again(kept).reshape(-1, kept.shape[-1])
@@ -105,6 +107,7 @@ class _GatedLora(torch.autograd.Function):
         return out.view(*gate.shape[:-1], -1)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         gate, up, weight, a, b, low = ctx.saved_tensors
         grad = grad_out.reshape(-1, grad_out.shape[-1])

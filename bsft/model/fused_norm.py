@@ -6,10 +6,11 @@ Source: Zhang and Sennrich, Root Mean Square Layer Normalization, 2019; the arit
 from __future__ import annotations
 
 from functools import partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import once_differentiable
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from bsft.model.native import rows
@@ -35,6 +36,7 @@ class _RmsNorm(torch.autograd.Function):
         return out
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, scale = ctx.saved_tensors
         if rows.can_compute(grad_out, x, weight):
@@ -48,7 +50,7 @@ class _RmsNorm(torch.autograd.Function):
 class NormAgain:
     """Makes a norm's output again, for the backward passes of the layers that read it.
 
-    They keep the norm's input in its place, which is kept anyway; what the first of them makes serves the others.
+    They keep the norm's input in its place, which the norm keeps anyway, and share what the first of them makes.
     """
 
     def __init__(self, weight: Tensor, eps: float) -> None:
@@ -72,12 +74,22 @@ class NormAgain:
         return made
 
 
-_inputs: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+class _Source(NamedTuple):
+    x: Tensor
+    again: NormAgain
+    versions: tuple[int, int]
+    """How often the output and the input had been changed in place when the norm was done."""
 
 
-def input_of(x: Tensor) -> tuple[Tensor, NormAgain] | None:
-    """If `x` is what a fused norm returned: the norm's input, and how to make `x` from it."""
-    return cast("tuple[Tensor, NormAgain] | None", _inputs.get(x))  # type: ignore[no-untyped-call]
+_sources: WeakTensorKeyDictionary = WeakTensorKeyDictionary()
+
+
+def input_of(out: Tensor) -> tuple[Tensor, NormAgain] | None:
+    """If `out` is what a fused norm returned for a backward pass: the norm's input, and how to make `out` from it."""
+    source: _Source | None = _sources.get(out)  # type: ignore[no-untyped-call]
+    if source is None or source.versions != (out._version, source.x._version) or not torch.is_grad_enabled():
+        return None
+    return source.x, source.again
 
 
 def _forward(norm: nn.Module, x: Tensor) -> Tensor:
@@ -85,8 +97,9 @@ def _forward(norm: nn.Module, x: Tensor) -> Tensor:
     if weight.requires_grad:
         return cast(Tensor, type(norm).forward(norm, x))
     out = cast(Tensor, _RmsNorm.apply(x, weight, norm.variance_epsilon))  # type: ignore[no-untyped-call]
-    if torch.is_grad_enabled():
-        _inputs[out] = x.detach(), NormAgain(weight, cast(float, norm.variance_epsilon))
+    if out.requires_grad:
+        again = NormAgain(weight, cast(float, norm.variance_epsilon))
+        _sources[out] = _Source(x.detach(), again, (out._version, x._version))
     return out
 
 

@@ -1,4 +1,4 @@
-"""Weighted cross-entropy that keeps nothing but the logits, in their own dtype.
+"""Weighted cross-entropy that keeps of the logits nothing but themselves, in their own dtype.
 
 Autograd would go over the logits of all labels in float32 five times (cast, log-softmax, its backward, the targets'
 zeros, cast back) and keep two copies. Here only each row's normaliser is made with the loss, and the gradient in the
@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from bsft.model.native import rows
 
@@ -30,7 +31,10 @@ def log_normalizers(logits: Tensor) -> Tensor:
     """
     if rows.can_read(logits):
         return rows.log_normalizers(logits)
-    return torch.cat([logits[some].float().logsumexp(-1) for some in _slices(logits)])
+    out = logits.new_empty(len(logits), dtype=torch.float32)
+    for some in _slices(logits):
+        out[some] = logits[some].float().logsumexp(-1)
+    return out
 
 
 class _LabelLoss(torch.autograd.Function):
@@ -41,6 +45,7 @@ class _LabelLoss(torch.autograd.Function):
         return ((normalizers - logits.gather(1, targets[:, None])[:, 0].float()) * weights).sum()
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         logits, targets, weights, normalizers = ctx.saved_tensors
         scales = weights * grad_loss
@@ -60,6 +65,11 @@ def label_loss(logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
     Args:
         logits: `(L, V)`.
         targets: `(L,)` token ids.
-        weights: `(L,)` float32; no gradient flows into them.
+        weights: `(L,)`; no gradient flows into them.
+
+    Raises:
+        ValueError: not one target and one weight for each row.
     """
-    return cast(Tensor, _LabelLoss.apply(logits, targets, weights))  # type: ignore[no-untyped-call]
+    if not len(logits) == len(targets) == len(weights):
+        raise ValueError(f"{len(logits)} rows of logits, {len(targets)} targets and {len(weights)} weights")
+    return cast(Tensor, _LabelLoss.apply(logits, targets.long(), weights.float()))  # type: ignore[no-untyped-call]

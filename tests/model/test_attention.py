@@ -262,6 +262,29 @@ def test_in_bf16_too_they_equal_those_of_separate_sequences(architecture: str, b
     assert ours <= 1.25 * theirs
 
 
+def test_a_model_in_bf16_takes_every_compiled_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    if (reason := obstacle()) is not None:
+        pytest.skip(reason)
+    monkeypatch.setitem(tiny._SIZES, "head_dim", 16)
+    names = ("rms_norm", "rms_norm_backward", "gated", "gated_backward", "log_normalizers", "label_gradient")
+    taken = dict.fromkeys(names, 0)
+
+    def count(name: str, function: Any) -> Any:
+        def counted(*arguments: Any) -> Any:
+            taken[name] += 1
+            return function(*arguments)
+
+        return counted
+
+    for name in taken:
+        monkeypatch.setattr(rows, name, count(name, getattr(rows, name)))
+    backbone = make_backbone("llama", precision="bf16-mixed")
+    with torch.autocast("cpu", torch.bfloat16):
+        loss = module_of(backbone, attention.NAME).loss_sum(tree_batch(examples_of(backbone, [0]), behavior_weight=0.5))
+        gradients(backbone, loss)
+    assert all(taken.values()), taken
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @pytest.mark.parametrize("method", ["general_sft", "behavior_sft"])
 def test_adapters_from_a_layer_on_are_exact_too(architecture: str, method: str) -> None:

@@ -132,9 +132,29 @@ def test_what_only_looks_like_a_norms_output_is_kept_itself(
     norm_and_readers: tuple[nn.Module, list[nn.Module]],
 ) -> None:
     norm, _ = norm_and_readers
-    normed = norm(torch.randn(2, 3, width(norm)))
+    x = torch.randn(2, 3, width(norm))
+    moved = x.clone().requires_grad_() * 1
+    normed, other = norm(moved), norm(x.requires_grad_())
     assert fused_norm.input_of(normed) is not None
     assert fused_norm.input_of(normed[:1]) is None
     assert fused_norm.input_of(normed.clone()) is None
     with torch.no_grad():
-        assert fused_norm.input_of(norm(torch.randn(2, 3, width(norm)))) is None
+        assert fused_norm.input_of(normed) is None
+        assert fused_norm.input_of(norm(x)) is None
+        moved.add_(1)
+        other.add_(1)
+    assert fused_norm.input_of(normed) is None, "its input has been changed"
+    assert fused_norm.input_of(other) is None, "it has been changed itself"
+    assert fused_norm.input_of(norm(x.detach())) is None, "the norm keeps nothing"
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_what_is_made_again_is_the_same(
+    norm_and_readers: tuple[nn.Module, list[nn.Module]], dtype: torch.dtype
+) -> None:
+    norm = norm_and_readers[0].to(dtype)
+    normed = norm(torch.randn(5, width(norm)).to(dtype).requires_grad_())
+    found = fused_norm.input_of(normed)
+    assert found is not None
+    x, again = found
+    assert torch.equal(again(x), normed)

@@ -47,6 +47,25 @@ def test_an_impossible_target_costs_its_margin_and_not_infinity() -> None:
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_no_labels_cost_nothing_and_narrow_integers_are_targets(dtype: torch.dtype) -> None:
+    logits = torch.zeros(0, 9, dtype=dtype, requires_grad=True)
+    loss = label_loss(logits, torch.zeros(0, dtype=torch.int64), torch.zeros(0))
+    assert loss.item() == 0 and torch.autograd.grad(loss, logits)[0].shape == (0, 9)
+    logits = torch.randn(3, 9).to(dtype).requires_grad_()
+    targets, weights = torch.tensor([8, 0, 3]), torch.rand(3)
+    narrow, wide = (
+        torch.autograd.grad(label_loss(logits, *labels), logits)[0]
+        for labels in ((targets.int(), weights.double()), (targets, weights))
+    )
+    assert torch.equal(narrow, wide)
+
+
+def test_each_row_has_a_target_and_a_weight() -> None:
+    with pytest.raises(ValueError, match="3 rows of logits, 1 targets and 3 weights"):
+        label_loss(torch.zeros(3, 9), torch.tensor([0]), torch.ones(3))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_a_target_outside_of_the_vocabulary_is_refused(dtype: torch.dtype) -> None:
     with pytest.raises(RuntimeError, match="out of bounds"):
         label_loss(torch.zeros(2, 9, dtype=dtype), torch.tensor([0, 9]), torch.ones(2))

@@ -81,8 +81,18 @@ def test_normalizers_and_label_gradients_of_any_vocabulary(vocabulary: int) -> N
     assert (gradient - expected).norm() <= 3e-3 * expected.norm() + 1e-6
 
 
+def test_infinite_logits_and_those_that_are_none() -> None:
+    logits = torch.zeros(5, 40).bfloat16()
+    logits[0, 7] = torch.inf
+    logits[1] = -torch.inf
+    logits[2, :20] = -torch.inf
+    logits[3, 39] = torch.nan
+    logits[4, :2] = torch.tensor([3e38, -3e38])
+    torch.testing.assert_close(rows.log_normalizers(logits), logits.float().logsumexp(-1), equal_nan=True)
+
+
 def test_large_numbers_and_those_that_are_none() -> None:
-    gate = torch.tensor([-1e30, -200.0, -88.0, -0.0, 88.0, 200.0, 1e30, torch.nan]).repeat(2).bfloat16()
+    gate = torch.tensor([-3e38, -200.0, -88.0, -0.0, 88.0, 200.0, 1e30, torch.nan]).repeat(2).bfloat16()
     ones = torch.ones_like(gate)
     torch.testing.assert_close(rows.gated(gate, ones), F.silu(gate), equal_nan=True)
     exact = gate.float().requires_grad_()
@@ -119,6 +129,7 @@ def test_any_number_of_threads_gives_the_same(some: Callable[[int], Tensor], mon
 def test_what_they_do_not_compute(monkeypatch: pytest.MonkeyPatch) -> None:
     x = torch.zeros(4, 32).bfloat16()
     assert rows.can_compute(x, x)
+    assert rows.can_compute(x, x[0]) and not rows.can_compute(x, x[:2]) and not rows.can_compute(x, x[0, :16])
     assert not rows.can_compute(x, x.float())
     assert not rows.can_compute(x.t().contiguous().t(), x)
     odd = torch.zeros(4, 24).bfloat16()

@@ -108,7 +108,7 @@ struct Sums {
   }
 };
 
-// 2^x within 1e-6; 0 below -150, NaN where x is.
+// 2^x within 1e-6 for x below 2^24; 0 below -150, NaN where x is.
 inline __m512 exp2_of(__m512 x) {
   x = _mm512_max_ps(_mm512_set1_ps(-200.f), x);
   const __m512 whole = _mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC);

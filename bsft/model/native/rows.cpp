@@ -1,7 +1,7 @@
 // RMS norms, gated activations and the label loss in bf16, forward and backward; `rows.py` calls it.
 //
-// Each reads its operands once or twice and writes its results once. Results are rounded where torch's operators round
-// them in a forward pass; in a backward pass only at the end.
+// Each goes over its operands once or twice. Results are rounded where torch's operators round them in a forward pass;
+// in a backward pass only at the end.
 
 #include <cmath>
 
@@ -38,9 +38,12 @@ inline void store_one(bf16* to, float x) {
   _mm256_mask_storeu_epi16(to, 1, to_bf16(_mm512_set1_ps(x)));
 }
 
+// 2^x also for numbers that overflow, and for infinite ones.
+inline __m512 exp2_of_any(__m512 x) { return exp2_of(_mm512_min_ps(_mm512_set1_ps(200.f), x)); }
+
 inline __m512 sigmoid(__m512 x) {
   const __m512 one = _mm512_set1_ps(1.f);
-  return _mm512_div_ps(one, _mm512_add_ps(one, exp2_of(_mm512_mul_ps(x, _mm512_set1_ps(-kLog2e)))));
+  return _mm512_div_ps(one, _mm512_add_ps(one, exp2_of_any(_mm512_mul_ps(x, _mm512_set1_ps(-kLog2e)))));
 }
 
 }  // namespace
@@ -113,13 +116,13 @@ void bsft_log_normalizers(const bf16* logits, int64_t n_rows, int64_t n, float* 
       const __mmask16 lanes = below(n, i);
       largest = _mm512_mask_max_ps(largest, lanes, largest, load(x + i, lanes));
     }
-    const float top = _mm512_reduce_max_ps(largest);
+    const float highest = _mm512_reduce_max_ps(largest), top = std::isinf(highest) ? 0.f : highest;
     const __m512 factor = _mm512_set1_ps(kLog2e), shift = _mm512_set1_ps(top);
     for (int64_t first = 0; first < n; first += kSummed) {
       __m512 part = _mm512_setzero_ps();
       for (int64_t i = first; i < std::min(n, first + kSummed); i += kLanes) {
         const __mmask16 lanes = below(n, i);
-        const __m512 p = exp2_of(_mm512_mul_ps(_mm512_sub_ps(load(x + i, lanes), shift), factor));
+        const __m512 p = exp2_of_any(_mm512_mul_ps(_mm512_sub_ps(load(x + i, lanes), shift), factor));
         part = _mm512_mask_add_ps(part, lanes, part, p);
       }
       sum = _mm512_add_ps(sum, part);

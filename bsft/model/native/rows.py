@@ -32,8 +32,10 @@ def _functions() -> ctypes.CDLL:
 
 
 def can_compute(*rows: Tensor) -> bool:
-    """Whether norms and gated activations can be had for these: rows of whole registers, else as for logits."""
-    return rows[0].shape[-1] % _LANES == 0 and can_read(*rows)
+    """Whether norms and gated activations can be had: rows as `can_read` wants them, of whole registers and one shape,
+    and perhaps one row as the weight."""
+    shape = rows[0].shape
+    return shape[-1] % _LANES == 0 and all(x.shape in (shape, shape[-1:]) for x in rows) and can_read(*rows)
 
 
 def can_read(*rows: Tensor) -> bool:
