@@ -35,13 +35,12 @@ MAX_ROUNDING_RATIO = 1.5
 BEST, DEFAULTS = "best", "defaults"
 _DEFAULT_BATCH = 8
 _BEST_SIDE, _GEMM = "TRL, best settings", "GEMM"
-_SEARCH_EXAMPLES = {"thirteen": 4, "paper": 1, "open": 4}
-_RIVAL_EXAMPLES = {"thirteen": 4, "paper": 2, "open": 8}
+_RIVAL_EXAMPLES = {"thirteen": 4, "paper": 1, "open": 4}
 
 
 @dataclass(frozen=True)
 class Workload:
-    """What both sides train on: all examples, and how many of them TRL's steps and the search's steps hold.
+    """What both sides train on: all examples, and how many of them TRL's steps hold.
 
     TRL reads every token of every example, so where a whole step would take minutes it is timed on fewer examples, and
     both sides are compared by the tokens that they get through in a second.
@@ -50,7 +49,6 @@ class Workload:
     shape: str
     examples: list[Example]
     n_rival: int
-    n_search: int
 
     def first_within(self, n_tokens: int) -> list[Example]:
         """The first examples that have at most so many tokens together."""
@@ -66,8 +64,7 @@ def main() -> None:
     parser = common.parser(__doc__, repetitions=3)
     parser.add_argument("--shape", default="thirteen", choices=(*TRAIN_SHAPES, "open"))
     parser.add_argument("--trl", help="TRL's settings as JSON instead of a search, e.g. what an earlier run printed")
-    parser.add_argument("--rival-examples", type=int, help="examples that one of TRL's timed steps holds")
-    parser.add_argument("--search-examples", type=int, help="examples that a step of the search for its settings holds")
+    parser.add_argument("--rival-examples", type=int, help="examples that one of TRL's steps holds")
     parser.add_argument(
         "--rivals",
         nargs="*",
@@ -112,8 +109,7 @@ def _config(arguments: argparse.Namespace, dtype: str, *overrides: str) -> cfg.C
 def _workload(arguments: argparse.Namespace, config: cfg.Config) -> Workload:
     shape = arguments.shape
     examples = open_examples(config) if shape == "open" else train_examples(TRAIN_SHAPES[shape])
-    n_rival = arguments.rival_examples or _RIVAL_EXAMPLES[shape]
-    return Workload(shape, examples, n_rival, arguments.search_examples or _SEARCH_EXAMPLES[shape])
+    return Workload(shape, examples, arguments.rival_examples or _RIVAL_EXAMPLES[shape])
 
 
 def _trl_task(
@@ -207,7 +203,7 @@ def search(
         return TrlSettings(**json.loads(arguments.trl)), []
     if arguments.rivals is not None and BEST not in arguments.rivals:
         return TrlSettings(), []
-    examples = workload.examples[: workload.n_search]
+    examples = workload.examples[: workload.n_rival]
     tried: list[dict[str, Any]] = []
     with Side("TRL", run_trl, arguments.device) as side:
 
