@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from small import case_items
+from torch import Tensor
 
 from bsft import config as cfg
 from bsft.bench.records import BEHAVIORS, Item
@@ -91,3 +92,7 @@ def shaken(backbone: Backbone, seed: int = 0, noise_scale: float = 0.15) -> Back
             noise = torch.randn(parameter.shape, generator=generator)
             parameter.add_(noise_scale * noise.to(parameter.dtype))
     return backbone
+
+
+def relative_error(found: Tensor, expected: Tensor) -> float:
+    return float((found - expected).norm() / expected.norm())

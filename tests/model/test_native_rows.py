@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 import torch.nn.functional as F
+from making import relative_error
 from torch import Tensor
 
 from bsft.model.native import build, rows
@@ -28,10 +29,6 @@ def some(request: pytest.FixtureRequest) -> Callable[[int], Tensor]:
         return torch.randn(request.param, generator=torch.Generator().manual_seed(seed)).mul(3).bfloat16()
 
     return make
-
-
-def relative_error(found: Tensor, expected: Tensor) -> float:
-    return float((found.float() - expected).norm() / expected.norm())
 
 
 def normed(x: Tensor, weight: Tensor) -> Tensor:

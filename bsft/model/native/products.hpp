@@ -24,6 +24,7 @@ using std::size_t;
 constexpr int kRows = 6;    // six rows of four registers leave eight of 32 for the operands
 constexpr int kLanes = 16;  // float32 numbers, or pairs of bf16 ones, in a register
 constexpr int kWide = 64;   // columns of a packed operand
+constexpr float kLog2e = 1.44269504f;
 
 inline int round_up(int n, int to) { return (n + to - 1) / to * to; }
 

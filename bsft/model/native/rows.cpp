@@ -11,7 +11,6 @@ using namespace bsft;
 
 namespace {
 
-constexpr float kLog2e = 1.44269504f;
 constexpr int64_t kSummed = 1024;  // numbers that are added before they meet the sum, so that small ones are not lost
 
 inline __m512 widen(__m256i x) { return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(x), 16)); }

@@ -12,7 +12,6 @@ using namespace bsft;
 
 namespace {
 
-constexpr float kLog2e = 1.44269504f;
 constexpr size_t kTileBytes = 192 << 10;  // of a backward tile's probabilities; their gradients take as much
 constexpr size_t kMaxSumBytes = size_t(1) << 30;
 
