@@ -28,7 +28,8 @@ from bsft.model.module import BehaviorLM
 from bsft.model.sharding import ShardedStrategy
 from bsft.progress import progress_bar
 from bsft.randomness import get_states, set_states
-from bsft.runs import RunDirectory, write_atomically
+from bsft.records.files import write_atomically
+from bsft.runs import RunDirectory
 from bsft.scoring.choices import OptionScorer
 from bsft.scoring.evaluation import validation_metrics
 

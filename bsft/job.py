@@ -29,7 +29,8 @@ from bsft.loggers import open_logger
 from bsft.methods import Method, method_of
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.sharding import is_sharded
-from bsft.runs import ENV, LOG, RunDirectory, identity, write_json
+from bsft.records.files import write_json
+from bsft.runs import ENV, LOG, RunDirectory, identity
 from bsft.scoring.run import score
 
 log = logging.getLogger(__name__)

@@ -6,13 +6,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -24,7 +23,8 @@ from omegaconf import DictConfig, OmegaConf
 from bsft import config as cfg
 from bsft.bench.records import SCHEMA_VERSION
 from bsft.bench.source import fingerprint as data_fingerprint
-from bsft.bench.store import BadInput
+from bsft.records.errors import BadInput
+from bsft.records.files import write_atomically, write_json
 
 State = Literal["queued", "running", "done", "failed"]
 CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV = (
@@ -180,23 +180,6 @@ def read_json(file: Path) -> dict[str, Any]:
         raise BadInput(f"{file}: no such file") from None
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise BadInput(f"{file}: not valid JSON: {error}") from None
-
-
-def write_json(file: Path, value: Mapping[str, Any]) -> None:
-    write_atomically(file, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
-
-
-def write_atomically(file: Path, text: str) -> None:
-    """Writes beside the target, then renames; a full disk or a kill leaves the old file as it was."""
-    scratch = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        scratch.write_text(text, encoding="utf-8")
-        scratch.replace(file)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            scratch.unlink()
-        raise BadInput(f"{file}: could not be written: {error.strerror}") from error
 
 
 def run_directories(sweep: Path) -> Iterator[RunDirectory]:

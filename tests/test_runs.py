@@ -16,6 +16,7 @@ from small import write_small
 from bsft import config as cfg
 from bsft.bench.records import SCHEMA_VERSION
 from bsft.bench.store import BadInput
+from bsft.records.files import write_atomically, write_json
 from bsft.runs import (
     CONFIG,
     STATUS,
@@ -25,8 +26,6 @@ from bsft.runs import (
     read_json,
     run_directories,
     weights_fingerprint,
-    write_atomically,
-    write_json,
 )
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from bsft.bench.records import BEHAVIORS, Behavior, Item, TaskSpec
 from bsft.data.render import Candidates
-from bsft.runs import write_atomically
+from bsft.records.files import write_atomically
 from bsft.scoring.choices import Context, Scored
 from bsft.scoring.metrics import Outcome, accuracy_of, auroc_of, evaluate
 from bsft.scoring.policies import POLICIES, LabelCounts, outcomes_of

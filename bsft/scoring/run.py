@@ -16,7 +16,8 @@ from bsft.data.render import Candidates
 from bsft.data.selection import select_items
 from bsft.model.backbone import Backbone
 from bsft.progress import progress_bar
-from bsft.runs import METRICS, PREDICTIONS, RunDirectory, write_json
+from bsft.records.files import write_json
+from bsft.runs import METRICS, PREDICTIONS, RunDirectory
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
 from bsft.scoring.evaluation import Evaluation, outcome_of, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bsft.bench.records import Group, Item, Manifest, TaskSpec
-from bsft.bench.store.errors import BadInput
 from bsft.bench.store.index import Head, ItemIndex
 from bsft.bench.store.lines import parse_item
+from bsft.records.errors import BadInput
 
 
 @dataclass(frozen=True)

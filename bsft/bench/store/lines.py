@@ -9,7 +9,7 @@ from typing import NamedTuple
 from pydantic import ValidationError
 
 from bsft.bench.records import Item
-from bsft.bench.store.errors import BadInput, explain
+from bsft.records.errors import BadInput, explain
 
 
 class Line(NamedTuple):

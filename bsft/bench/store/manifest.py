@@ -10,7 +10,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest, TaskSpec
-from bsft.bench.store.errors import BadInput, explain
+from bsft.records.errors import BadInput, explain
 
 MANIFEST = "manifest.json"
 

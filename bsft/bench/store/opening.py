@@ -8,10 +8,10 @@ from pathlib import Path
 from bsft.bench.records import Item, Manifest, TaskSpec
 from bsft.bench.store import cache
 from bsft.bench.store.benchmark import Benchmark
-from bsft.bench.store.errors import BadInput
 from bsft.bench.store.index import IndexBuilder, ItemIndex
 from bsft.bench.store.lines import read_items
 from bsft.bench.store.manifest import MANIFEST, Tally, file_sha256, read_manifest
+from bsft.records.errors import BadInput
 
 
 def open_benchmark(path: Path) -> Benchmark:

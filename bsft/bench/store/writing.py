@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest, TaskSpec
-from bsft.bench.store.errors import BadInput
 from bsft.bench.store.manifest import MANIFEST, Tally, file_sha256
+from bsft.records.errors import BadInput
 
 
 def write_benchmark(
