@@ -26,9 +26,11 @@ from bsft.bench.casefile import open_case
 from bsft.bench.foils import load_foils
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest
 from bsft.bench.splits import CasePlan, plan_cases
-from bsft.bench.store import MANIFEST, BadInput, file_sha256, line_of, replace_directory, write_manifest
+from bsft.bench.store import BadInput, check_replaceable, file_sha256, line_of, write_manifest
 from bsft.bench.tasks import TASKS, items_of
 from bsft.bench.wordings import load_words
+from bsft.records.directories import replace_directory
+from bsft.records.files import replacing, write_atomically
 
 NAME = "bsft-open"
 VERSION = "open-v1"
@@ -88,20 +90,20 @@ def build(spec: BuildSpec, output: Path, *, workers: int = 1, progress: bool = T
     Raises:
         BadInput: `output` is something other than a benchmark, or cannot be written to.
     """
-    if output.exists() and not (output / MANIFEST).exists() and (not output.is_dir() or any(output.iterdir())):
-        raise BadInput(f"{output}: exists and is not a benchmark; choose another output")
-    scratch = output.with_name(f".{output.name}.{identity(spec)[:16]}")
     shards = plan_shards(spec)
     try:
+        check_replaceable(output)
+        scratch = output.with_name(f".{output.name}.{identity(spec)[:16]}")
         scratch.mkdir(parents=True, exist_ok=True)
         for partial in scratch.glob(".*"):  # of a build that was killed
             partial.unlink()
-        todo = [shard for shard in shards if not _done(scratch, shard).exists()]
+        todo = [s for s in shards if not (_done(scratch, s).exists() and (scratch / s.name).exists())]
         _make(spec, todo, scratch, workers, progress, done=len(shards) - len(todo))
         manifest = _manifest(spec, shards, scratch)
         for shard in shards:
             _done(scratch, shard).unlink()
         write_manifest(scratch, manifest)
+        check_replaceable(output)
         replace_directory(scratch, output)
     except OSError as error:
         raise BadInput(f"{output}: could not be written: {error.strerror}; build again to go on from here") from error
@@ -168,17 +170,14 @@ def _write_shard(spec: BuildSpec, shard: Shard, scratch: Path) -> None:
     """Writes a shard and, when it is complete, its counts, whose presence marks it as done."""
     plans = plan_cases(load_bank(), spec.n_cases, spec.seed, heldout=spec.heldout)[shard.split]
     counts: Counter[tuple[str, str]] = Counter()
-    partial = scratch / f".{shard.name}.{os.getpid()}"
-    with partial.open("w", encoding="utf-8", newline="\n") as stream:
+    with (
+        replacing(scratch / shard.name) as partial,
+        partial.open("w", encoding="utf-8", newline="\n") as stream,
+    ):
         for item in make_items(spec, plans[shard.first : shard.last]):
             counts[item.task, item.label] += 1
             stream.write(line_of(item))
-    partial.replace(scratch / shard.name)
-    sidecar = _done(scratch, shard)
-    sidecar_partial = scratch / f".{sidecar.name}.{os.getpid()}"
-    counted = [[task, label, n] for (task, label), n in sorted(counts.items())]
-    sidecar_partial.write_text(json.dumps(counted), encoding="utf-8")
-    sidecar_partial.replace(sidecar)
+    write_atomically(_done(scratch, shard), json.dumps([[*key, n] for key, n in sorted(counts.items())]))
 
 
 def _manifest(spec: BuildSpec, shards: Sequence[Shard], scratch: Path) -> Manifest:

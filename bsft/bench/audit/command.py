@@ -12,7 +12,7 @@ from rich.console import Console
 from bsft.bench.arguments import parse
 from bsft.bench.audit.audit import Settings, audit
 from bsft.bench.audit.corpus import Corpus, read_corpus
-from bsft.bench.audit.documents import write_documents
+from bsft.bench.audit.documents import check_output, write_documents
 from bsft.bench.audit.limits import Limits
 from bsft.bench.audit.terminal import show
 from bsft.bench.records import Item
@@ -112,13 +112,14 @@ def run(arguments: Sequence[str]) -> int:
         The exit status: 0 when all limits hold, 1 when one is broken.
 
     Raises:
-        BadInput: an argument or the benchmark is wrong.
+        BadInput: an argument or the benchmark is wrong, or the output holds another program's files.
     """
     options = parse_options(arguments)
+    output = Path(options.output)
+    check_output(output)
     corpus, source = load(options)
     settings = Settings(options.max_pairs, options.seed, options.n_bootstrap, Limits(min_pairs=options.min_pairs))
     found = audit(corpus, settings)
-    output = Path(options.output)
     story = write_documents(found, output, source=source, command=shlex.join(["bsft-bench", "audit", *arguments]))
     show(corpus.name, story, output, Console())
     return 0 if found.passed else 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,8 +17,11 @@ from bsft.bench.audit import plots
 from bsft.bench.audit.audit import Audit
 from bsft.bench.audit.describe import TaskCounts, TwinLengths, count_task, twin_lengths
 from bsft.bench.audit.sections import Cell, Story, tell
+from bsft.records.errors import BadInput
+from bsft.records.files import write_atomically
 
 SCHEMA = 1
+FILES = ("audit.json", "audit.md", "audit.html")
 REMARKS_NOTE = "No limit holds for these probes, but the lower bound of their AUROC lies above the limit of the others."
 
 
@@ -36,15 +40,38 @@ def write_documents(audit: Audit, output: Path, *, source: str, command: str) ->
         output: their directory; it is made where it is missing.
         source: the benchmark's fingerprint, or where it came from.
         command: the command that was run, so that it can be run again.
+
+    Raises:
+        BadInput: the directory cannot be written to.
     """
     counts, lengths = describe(audit)
     story = tell(audit, counts, lengths)
-    output.mkdir(parents=True, exist_ok=True)
-    written = json.dumps(_record(audit, counts, lengths, source, command), indent=1, ensure_ascii=False)
-    (output / "audit.json").write_text(written + "\n", encoding="utf-8")
-    (output / "audit.md").write_text(_markdown(audit, story, command), encoding="utf-8")
-    (output / "audit.html").write_text(_page(audit, story, counts, lengths, command), encoding="utf-8")
+    record = json.dumps(_record(audit, counts, lengths, source, command), indent=1, ensure_ascii=False)
+    page = _page(audit, story, counts, lengths, command)
+    for name, text in zip(FILES, (record + "\n", _markdown(audit, story, command), page), strict=True):
+        write_atomically(output / name, text)
     return story
+
+
+def check_output(output: Path) -> None:
+    """Refuses to replace files that have the names of an audit's, but are not.
+
+    Raises:
+        BadInput: there are such files, or `output` is no directory.
+    """
+    if output.exists() and not output.is_dir():
+        raise BadInput(f"{output}: is a file, allowed: a directory; choose another output")
+    taken = next((name for name in FILES if os.path.lexists(output / name)), None)
+    if taken is not None and not _is_audit(output / FILES[0]):
+        raise BadInput(f"{output / taken}: is not of an audit by bsft; choose another output")
+
+
+def _is_audit(file: Path) -> bool:
+    try:
+        record = json.loads(file.read_bytes()) if file.is_file() else None
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(record, dict) and {"schema", "bsft", "benchmark"} <= record.keys()
 
 
 def _record(

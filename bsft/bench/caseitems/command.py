@@ -19,9 +19,9 @@ from bsft.bench.caseitems.twins import Reasons
 from bsft.bench.importers.cases import CASES_FILE, read_cases
 from bsft.bench.importers.report import ImportReport, fresh_directory
 from bsft.bench.records import Case, Manifest
-from bsft.bench.store import BadInput, write_benchmark
+from bsft.bench.store import BadInput, check_replaceable, write_benchmark
+from bsft.bench.store.ownership import ITEMS_REPORT as REPORT
 
-REPORT = "items_report.json"
 VERSION = "caseitems-1"
 """Changes when the same cases would give other items."""
 
@@ -58,6 +58,7 @@ def make_benchmark(source: Path, options: ItemsOptions) -> tuple[Manifest, Reaso
     Raises:
         BadInput: the cases cannot be read, no item can be made of them, or the output holds something else.
     """
+    check_replaceable(Path(options.output), source=source)
     file = source / CASES_FILE if source.is_dir() else source
     report = ImportReport("items", str(source))
     cases = list(read_cases(file, report))
@@ -65,7 +66,7 @@ def make_benchmark(source: Path, options: ItemsOptions) -> tuple[Manifest, Reaso
     if not items:
         raise BadInput(f"{file}: no item could be made of its {len(cases)} cases: {_first(reasons)}")
     note = f"Made from {len(cases)} cases of {file.name}, SHA-256 {report.sha256[file.name]}."
-    with fresh_directory(Path(options.output)) as directory:
+    with fresh_directory(Path(options.output), source) as directory:
         manifest = write_benchmark(
             directory, items, specs_of(items), name=options.name, version=VERSION, seed=options.seed,
             licence=_licence(cases), notes=[note],

@@ -20,9 +20,9 @@ from bsft.bench.importers.item_mapping import read_mapping
 from bsft.bench.importers.items import import_items
 from bsft.bench.importers.medec import LICENCE as MEDEC_LICENCE
 from bsft.bench.importers.medec import import_medec, medec_files
-from bsft.bench.importers.report import ImportReport, check_output, fresh_directory
+from bsft.bench.importers.report import ImportReport, fresh_directory
 from bsft.bench.records import Case
-from bsft.bench.store import BadInput, write_benchmark
+from bsft.bench.store import BadInput, check_replaceable, write_benchmark
 from bsft.bench.writer.options import WriterOptions
 
 COMMAND = "bsft-bench import"
@@ -155,7 +155,7 @@ def _items(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
 
 def _text(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
     options = parse(WriterOptions, arguments, COMMAND)
-    check_output(Path(options.output))
+    check_replaceable(Path(options.output), source=source)
     # The client is an optional dependency, and slow to import.
     from bsft.bench.writer.run import write_texts
 
@@ -163,7 +163,7 @@ def _text(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
 
 
 def _write_cases(cases: Iterable[Case], output: str, report: ImportReport) -> tuple[Path, ImportReport]:
-    with fresh_directory(Path(output)) as directory:
+    with fresh_directory(Path(output), Path(report.source)) as directory:
         report.written[CASES_FILE] = write_cases(directory, cases)
         _refuse_nothing(report)
         report.write(directory)
@@ -179,7 +179,7 @@ def _write(
     _refuse_nothing(report)
     known = {*report.dropped, *report.noticed}
     report.repaired = [note for note in imported.notes if note not in known]
-    with fresh_directory(Path(output)) as directory:
+    with fresh_directory(Path(output), Path(report.source)) as directory:
         write_benchmark(
             directory, imported.items, imported.tasks, name=name, version=version, seed=seed, licence=licence,
             notes=imported.notes,

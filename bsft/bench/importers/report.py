@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
 
-from bsft.bench.store import MANIFEST, BadInput, file_sha256
+from bsft.bench.store import BadInput, check_replaceable, file_sha256
+from bsft.bench.store.ownership import IMPORT_REPORT as REPORT
+from bsft.records.directories import replacing_directory
 
-REPORT = "import_report.json"
 SHOWN = 12
 """Findings of one sort that are printed; the file has them all."""
 
@@ -130,27 +130,18 @@ def _list(console: Console, title: str, sentences: list[str]) -> None:
         console.print(f"  ... and {len(sentences) - SHOWN:,} more in {REPORT}", highlight=False, markup=False)
 
 
-def check_output(output: Path) -> None:
-    """Refuses to replace what no import or build has written.
+@contextmanager
+def fresh_directory(output: Path, source: Path) -> Iterator[Path]:
+    """Yields a directory that takes the place of `output` when the block ends well, and vanishes when it does not.
+
+    Args:
+        source: what the output is made from.
 
     Raises:
-        BadInput: `output` is a file, or a directory with other things in it.
+        BadInput: `output` holds something else than an earlier output, or cannot be written to.
     """
-    ours = (output / REPORT).exists() or (output / MANIFEST).exists()
-    if output.exists() and not ours and (not output.is_dir() or any(output.iterdir())):
-        raise BadInput(f"{output}: exists and is not an imported benchmark; choose another output")
-
-
-@contextmanager
-def fresh_directory(output: Path) -> Iterator[Path]:
-    """Yields a directory that takes the place of `output` when the block ends well, and vanishes when it does not."""
-    check_output(output)
-    scratch = output.with_name(f".{output.name}.import.{os.getpid()}")
-    scratch.mkdir(parents=True)
     try:
-        yield scratch
-        if output.exists():
-            shutil.rmtree(output)
-        scratch.rename(output)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        with replacing_directory(output, partial(check_replaceable, source=source)) as scratch:
+            yield scratch
+    except OSError as error:
+        raise BadInput(f"{output}: could not be written: {error.strerror or error}") from error

@@ -11,6 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from bsft.bench.store import BadInput
+from bsft.records.files import replacing
 
 MM_PER_INCH = 25.4
 POINTS_PER_MM = 72 / MM_PER_INCH
@@ -82,7 +83,9 @@ def save(figure: Figure, path: Path, dpi: int) -> None:
     Raises:
         BadInput: the file's ending is neither .png nor .svg.
     """
-    figure.savefig(path, format=path.suffix.lower()[1:], dpi=dpi, metadata=_FORMATS[checked_suffix(path)])
+    metadata = _FORMATS[checked_suffix(path)]
+    with replacing(path, durable=False) as scratch:
+        figure.savefig(scratch, format=path.suffix.lower()[1:], dpi=dpi, metadata=metadata)
 
 
 def checked_suffix(path: Path) -> str:

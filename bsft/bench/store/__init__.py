@@ -10,7 +10,8 @@ from bsft.bench.store.index import Head
 from bsft.bench.store.lines import read_items
 from bsft.bench.store.manifest import MANIFEST, file_sha256
 from bsft.bench.store.opening import open_benchmark
-from bsft.bench.store.writing import line_of, replace_directory, write_benchmark, write_manifest
+from bsft.bench.store.ownership import check_replaceable
+from bsft.bench.store.writing import line_of, write_benchmark, write_manifest
 from bsft.records.errors import BadInput, explain
 
 __all__ = [
@@ -19,12 +20,12 @@ __all__ = [
     "Benchmark",
     "Head",
     "Items",
+    "check_replaceable",
     "explain",
     "file_sha256",
     "line_of",
     "open_benchmark",
     "read_items",
-    "replace_directory",
     "write_benchmark",
     "write_manifest",
 ]

@@ -11,6 +11,7 @@ from bsft.bench.store.benchmark import Benchmark
 from bsft.bench.store.index import IndexBuilder, ItemIndex
 from bsft.bench.store.lines import read_items
 from bsft.bench.store.manifest import MANIFEST, Tally, file_sha256, read_manifest
+from bsft.bench.store.ownership import put_back
 from bsft.records.errors import BadInput
 
 
@@ -23,6 +24,7 @@ def open_benchmark(path: Path) -> Benchmark:
     Raises:
         BadInput: nothing there, or any check fails.
     """
+    put_back(path)
     if not path.is_dir() and not path.is_file():
         raise BadInput(f"{path}: no such file or directory")
     said = read_manifest(path) if path.is_dir() and (path / MANIFEST).exists() else None

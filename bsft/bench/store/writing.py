@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest, TaskSpec
 from bsft.bench.store.manifest import MANIFEST, Tally, file_sha256
+from bsft.bench.store.ownership import check_replaceable
+from bsft.records.directories import replacing_directory
 from bsft.records.errors import BadInput
 
 
@@ -26,35 +26,31 @@ def write_benchmark(
     """Writes `<split>.jsonl` files and the manifest, all or nothing: a half-written directory is never left behind.
 
     Raises:
-        BadInput: the disk is full or the place cannot be written to.
+        BadInput: the disk is full, the place cannot be written to, or holds what is no benchmark.
     """
-    scratch = output.with_name(f".{output.name}.{os.getpid()}")
     try:
-        scratch.mkdir(parents=True)
-        tally = Tally()
-        for split, split_items in items.items():
-            with (scratch / f"{split}.jsonl").open("w", encoding="utf-8") as stream:
-                for item in split_items:
-                    tally.add(item)
-                    stream.write(line_of(item))
-        manifest = Manifest(
-            name=name,
-            version=version,
-            schema_version=SCHEMA_VERSION,
-            seed=seed,
-            licence=licence,
-            tasks=list(tasks),
-            files={split: [f"{split}.jsonl"] for split in items},
-            counts=tally.counts(),
-            sha256={f"{split}.jsonl": file_sha256(scratch / f"{split}.jsonl") for split in items},
-            notes=list(notes),
-        )
-        write_manifest(scratch, manifest)
-        replace_directory(scratch, output)
+        with replacing_directory(output, check_replaceable) as scratch:
+            tally = Tally()
+            for split, split_items in items.items():
+                with (scratch / f"{split}.jsonl").open("w", encoding="utf-8", newline="\n") as stream:
+                    for item in split_items:
+                        tally.add(item)
+                        stream.write(line_of(item))
+            manifest = Manifest(
+                name=name,
+                version=version,
+                schema_version=SCHEMA_VERSION,
+                seed=seed,
+                licence=licence,
+                tasks=list(tasks),
+                files={split: [f"{split}.jsonl"] for split in items},
+                counts=tally.counts(),
+                sha256={f"{split}.jsonl": file_sha256(scratch / f"{split}.jsonl") for split in items},
+                notes=list(notes),
+            )
+            write_manifest(scratch, manifest)
     except OSError as error:
         raise BadInput(f"{output}: could not be written: {error.strerror}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return manifest
 
 
@@ -65,13 +61,3 @@ def line_of(item: Item) -> str:
 
 def write_manifest(directory: Path, manifest: Manifest) -> None:
     (directory / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8", newline="\n")
-
-
-def replace_directory(source: Path, target: Path) -> None:
-    """Moves a directory to where another may be, which is whole until it is gone."""
-    old = target.with_name(f".{target.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if target.exists():
-        target.rename(old)
-    source.rename(target)
-    shutil.rmtree(old, ignore_errors=True)
