@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import os
 from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
 
-from bsft.bench.store import BadInput, Benchmark, file_sha256, open_benchmark, write_benchmark
+from bsft.bench.store import MANIFEST, BadInput, Benchmark, file_sha256, open_benchmark, write_benchmark
 from bsft.config import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBenchConfig
 from bsft.paths import cache_dir
+from bsft.records.directories import remove
+
+log = logging.getLogger(__name__)
 
 
 def fingerprint(data: DataConfig) -> str:
@@ -59,7 +64,7 @@ def _cached_sha256(file: Path, size: int, mtime_ns: int) -> str:
 def obtain(data: DataConfig) -> Benchmark:
     """Opens the benchmark that a data config describes; builds or imports it first when the cache lacks it.
 
-    Safe under concurrent jobs: one makes it, the others wait.
+    Safe under concurrent jobs: one makes it, the others wait. What was damaged in the cache is made again.
 
     Raises:
         BadInput: the source is missing or malformed.
@@ -68,10 +73,27 @@ def obtain(data: DataConfig) -> Benchmark:
         return open_benchmark(Path(data.path))
     target = cache_dir() / "benchmarks" / f"{data.name}-{_digest(fingerprint(data), _options(data))[:16]}"
     target.parent.mkdir(parents=True, exist_ok=True)
+    if (benchmark := _intact(target)) is not None:
+        return benchmark
     with FileLock(f"{target}.lock"):
-        if not (target / "manifest.json").exists():
-            _make(data, target)
+        if (benchmark := _intact(target)) is not None:  # made by another job meanwhile
+            return benchmark
+        remove(target)
+        _make(data, target)
     return open_benchmark(target)
+
+
+def _intact(target: Path) -> Benchmark | None:
+    """The benchmark in the cache; None where there is none, or a damaged one."""
+    if not os.path.lexists(target):
+        return None
+    try:
+        if not (target / MANIFEST).is_file():  # its items would open all the same, as another benchmark
+            raise BadInput(f"{target}: no {MANIFEST}")
+        return open_benchmark(target)
+    except BadInput as error:
+        log.warning("the cached benchmark is damaged, so it is made again: %s", error)
+        return None
 
 
 def _options(data: DataConfig) -> str:

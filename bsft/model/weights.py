@@ -8,7 +8,6 @@ import importlib.util
 import json
 import logging
 import os
-import shutil
 import sys
 from pathlib import Path
 from typing import cast
@@ -18,6 +17,8 @@ from filelock import FileLock
 from bsft.bench.store import BadInput, file_sha256
 from bsft.config import ModelConfig
 from bsft.paths import cache_dir
+from bsft.records.directories import remove, replacing_directory
+from bsft.records.files import write_json
 
 log = logging.getLogger(__name__)
 RECORD = "bsft_weights.json"
@@ -26,17 +27,26 @@ RECORD = "bsft_weights.json"
 def converted(model: ModelConfig) -> Path:
     """The directory with a packaged model's safetensors and tokenizer; converts on first use.
 
-    Safe under concurrent jobs (a lock) and interruptions (the directory appears by one rename).
+    Safe under concurrent jobs (a lock) and interruptions (the directory appears by one rename). Weights that were
+    damaged in the cache are converted again.
 
     Raises:
-        BadInput: the package is not installed, its file has another SHA-256, or the cached weights are damaged.
+        BadInput: the weights are not in the cache, or damaged there, and the package is not installed or its file has
+            another SHA-256.
     """
     target = _target(model)
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{target}.lock"):
-        if not target.exists():
+        if not os.path.lexists(target):
             _convert(_packaged_gguf(model), target)
-        _verify(target)
+        elif (damage := _damage(target)) is not None:
+            try:
+                gguf = _packaged_gguf(model)
+            except BadInput as error:
+                raise BadInput(f"{damage}, and cannot be made again: {error}") from None
+            log.warning("%s; converting again", damage)
+            remove(target)
+            _convert(gguf, target)
     return target
 
 
@@ -91,7 +101,6 @@ def _convert(gguf: Path, target: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig
 
     log.info("converting %s to safetensors in %s (once)", gguf.name, target)
-    scratch = target.with_name(f".{target.name}.{os.getpid()}")
     try:
         model = AutoModelForCausalLM.from_pretrained(
             gguf.parent,
@@ -101,24 +110,25 @@ def _convert(gguf: Path, target: Path) -> None:
             local_files_only=True,
         )
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
-        model.save_pretrained(scratch)
-        tokenizer.save_pretrained(scratch)
-        digests = {file.name: file_sha256(file) for file in sorted(scratch.glob("*.safetensors"))}
-        (scratch / RECORD).write_text(json.dumps({"gguf": gguf.name, "sha256": digests}, indent=2))
-        scratch.rename(target)
+        with replacing_directory(target) as scratch:
+            model.save_pretrained(scratch)
+            tokenizer.save_pretrained(scratch)
+            digests = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
+            write_json(scratch / RECORD, {"gguf": gguf.name, "sha256": digests})
     except OSError as error:
         raise BadInput(f"{target}: could not be written: {error}") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _verify(directory: Path) -> None:
-    repair = f"delete {directory} and run the command again"
+def _damage(directory: Path) -> str | None:
+    """What is wrong with converted weights, if anything is."""
     try:
-        recorded = cast(dict[str, dict[str, str]], json.loads((directory / RECORD).read_text()))["sha256"]
-    except (OSError, json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
-        raise BadInput(f"{directory / RECORD}: missing or damaged; {repair}") from None
-    for name, expected in recorded.items():
-        file = directory / name
-        if not file.exists() or file_sha256(file) != expected:
-            raise BadInput(f"{file}: the cached weights are damaged; {repair}")
+        recorded = cast(dict[str, dict[str, str]], json.loads((directory / RECORD).read_bytes()))["sha256"]
+        expected = {directory / name: digest for name, digest in recorded.items()}
+    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
+        return f"{directory / RECORD}: missing or damaged"
+    if not expected:
+        return f"{directory / RECORD}: lists no file"
+    for file, digest in expected.items():
+        if not file.is_file() or file_sha256(file) != digest:
+            return f"{file}: the cached weights are damaged"
+    return None

@@ -70,6 +70,18 @@ def recover(target: Path, is_ours: Callable[[Path], bool]) -> None:
         max(aside, key=lambda path: path.stat().st_ctime_ns).rename(target)
 
 
+def remove(path: Path) -> None:
+    """Removes a file, a link or a whole directory, where there is one. For caches alone: nothing is asked.
+
+    Raises:
+        OSError: it could not be removed.
+    """
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
 def _aside(target: Path) -> Path:
     return target.with_name(f".{target.name}.replaced")
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -53,6 +56,43 @@ def test_a_build_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> N
             obtain(open_config(n_cases=10))
     monkeypatch.setattr(source, "_make", lambda data, target: write_small(target))
     assert obtain(open_config(n_cases=10)).splits == ["train", "val", "test"]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda d: (d / "test.jsonl").write_bytes((d / "test.jsonl").read_bytes()[:-7]),
+        lambda d: (d / "test.jsonl").unlink(),
+        lambda d: (d / "manifest.json").write_text("{"),
+        lambda d: (d / "manifest.json").write_text("[" * 100_000),
+        lambda d: (d / "manifest.json").unlink(),
+        lambda d: (d / "manifest.json").write_text('{"name": "a web app"}'),
+        lambda d: (shutil.rmtree(d), d.write_text("a file")),
+        lambda d: (shutil.rmtree(d), d.symlink_to("nowhere")),
+        lambda d: [file.unlink() for file in d.iterdir()],
+    ],
+    ids=range(9),
+)
+def test_a_damaged_benchmark_in_the_cache_is_made_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, damage: Callable[[Path], object]
+) -> None:
+    made: list[Path] = []
+
+    def make(data: object, target: Path) -> None:
+        made.append(target)
+        write_small(target)
+
+    monkeypatch.setattr(source, "_make", make)
+    first = obtain(open_config(n_cases=10))
+    items = list(first.items("test"))
+    damage(first.path)
+    with caplog.at_level(logging.WARNING):
+        again = obtain(open_config(n_cases=10))
+    assert again.path == first.path and list(again.items("test")) == items
+    assert "the cached benchmark is damaged, so it is made again: " in caplog.text
+    obtain(open_config(n_cases=10))
+    assert len(made) == 2
+    assert sorted(path.name for path in first.path.parent.iterdir()) == [first.path.name, f"{first.path.name}.lock"]
 
 
 def test_fingerprints_follow_content_and_settings(small: Path, tmp_path: Path) -> None:

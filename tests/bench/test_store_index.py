@@ -47,7 +47,11 @@ def test_a_damaged_index_is_made_again(tmp_path: Path, indexes: Path) -> None:
     write_small(tmp_path / "small")
     first = open_benchmark(tmp_path / "small")
     [file] = indexes.iterdir()
-    for damage in (b"", b"no archive", file.read_bytes()[:-400]):
+    whole = file.read_bytes()
+    flags, method = (whole.rindex(b"PK\x01\x02") + offset for offset in (8, 10))
+    encrypted = whole[:flags] + b"\x01" + whole[flags + 1 :]
+    deflated, unheard_of = (whole[:method] + number + whole[method + 1 :] for number in (b"\x08", b"\xff"))
+    for damage in (b"", b"no archive", whole[:-400], encrypted, deflated, unheard_of):
         file.write_bytes(damage)
         assert_equal(open_benchmark(tmp_path / "small"), first)
         assert file.read_bytes() != damage

@@ -13,6 +13,7 @@ from loopback import CASE, DENIED, INVENTED, SCENE, TEXT, WRONG_NUMBER, Server, 
 
 from bsft.bench.cli import main
 from bsft.bench.records import Case
+from bsft.bench.writer.cache import Reply, ReplyCache
 from bsft.bench.writer.drafts import CaseScene
 
 KEY = "sk-never-to-be-seen"
@@ -298,3 +299,17 @@ def test_wrong_options_are_named(write: Run, source: Path, monkeypatch: pytest.M
     assert "no .txt or .md file in it" in write(tmp_path / "none")[1]
     monkeypatch.delenv("WRITER_KEY")
     assert "the environment variable WRITER_KEY is not set" in write(source, "base_url=https://api.openai.com/v1")[1]
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"text": "a"}', "[" * 100_000, "\xff"])
+def test_a_damaged_reply_is_asked_for_again(tmp_path: Path, damage: str) -> None:
+    cache = ReplyCache(tmp_path)
+    reply = Reply("text", "stop", None, 3, 4)
+    cache.put("ab12", reply)
+    assert cache.get("ab12") == reply
+    [file] = tmp_path.rglob("*.json")
+    for text in (damage, file.read_text().replace('"text"', "7", 1), file.read_text().replace("3", '"3"')):
+        file.write_text(text, encoding="latin-1")
+        assert cache.get("ab12") is None
+        cache.put("ab12", reply)
+        assert cache.get("ab12") == reply

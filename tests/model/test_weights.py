@@ -5,8 +5,11 @@ from __future__ import annotations
 import errno
 import hashlib
 import importlib.util
+import logging
 import math
 import os
+import re
+import shutil
 import sys
 from pathlib import Path
 from typing import Any
@@ -97,31 +100,52 @@ def test_a_package_that_is_missing_or_of_another_version_is_named_with_the_comma
         converted(packaged(package_version="2"))
 
 
-@pytest.mark.parametrize(
-    ("damage", "sentence"),
-    [
-        (lambda d: (d / "model.safetensors").write_bytes(b"short"), r"model\.safetensors: the cached weights are dam"),
-        (lambda d: (d / "model.safetensors").unlink(), r"model\.safetensors: the cached weights are damaged"),
-        (lambda d: (d / RECORD).unlink(), rf"{RECORD}: missing or damaged"),
-        (lambda d: (d / RECORD).write_text("{"), rf"{RECORD}: missing or damaged"),
-        (lambda d: (d / RECORD).write_text("{}"), rf"{RECORD}: missing or damaged"),
-        (lambda d: (d / RECORD).write_text("[]"), rf"{RECORD}: missing or damaged"),
-    ],
-)
-def test_a_damaged_cache_is_one_sentence_with_what_to_do(
-    package: Path, conversions: list[str], damage: Any, sentence: str
+DAMAGES: list[tuple[Any, str]] = [
+    (lambda d: (d / "model.safetensors").write_bytes(b"short"), r"model\.safetensors: the cached weights are damaged"),
+    (lambda d: (d / "model.safetensors").unlink(), r"model\.safetensors: the cached weights are damaged"),
+    (lambda d: (d / "config.json").write_text("{}"), r"config\.json: the cached weights are damaged"),
+    (lambda d: (d / "tokenizer.json").unlink(), r"tokenizer\.json: the cached weights are damaged"),
+    (lambda d: (d / RECORD).unlink(), rf"{RECORD}: missing or damaged"),
+    (lambda d: (d / RECORD).write_text("{"), rf"{RECORD}: missing or damaged"),
+    (lambda d: (d / RECORD).write_text("{}"), rf"{RECORD}: missing or damaged"),
+    (lambda d: (d / RECORD).write_text("[]"), rf"{RECORD}: missing or damaged"),
+    (lambda d: (d / RECORD).write_text('{"sha256": {}}'), rf"{RECORD}: lists no file"),
+    (lambda d: (d / RECORD).write_text('{"sha256": "all of them"}'), rf"{RECORD}: missing or damaged"),
+    (lambda d: (shutil.rmtree(d), d.touch()), rf"{RECORD}: missing or damaged"),
+]
+
+
+@pytest.mark.parametrize(("damage", "sentence"), DAMAGES)
+def test_damaged_weights_in_the_cache_are_converted_again(
+    package: Path, conversions: list[str], caplog: pytest.LogCaptureFixture, damage: Any, sentence: str
+) -> None:
+    directory = converted(packaged())
+    whole = {file.name: file.read_bytes() for file in directory.iterdir()}
+    damage(directory)
+    with caplog.at_level(logging.WARNING):
+        assert converted(packaged()) == directory
+    assert re.search(rf"{sentence}; converting again", caplog.text)
+    assert {file.name: file.read_bytes() for file in directory.iterdir()} == whole
+    assert len(conversions) == 2
+
+
+@pytest.mark.parametrize(("damage", "sentence"), DAMAGES[:4])
+def test_damaged_weights_without_their_package_are_one_sentence_and_stay(
+    package: Path, conversions: list[str], monkeypatch: pytest.MonkeyPatch, damage: Any, sentence: str
 ) -> None:
     directory = converted(packaged())
     damage(directory)
-    with pytest.raises(BadInput, match=rf"{sentence}.*; delete {directory} and run the command again$"):
+    left = sorted(file.name for file in directory.iterdir())
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(BadInput, match=rf"{sentence}, and cannot be made again: .* not installed: .* pip install"):
         converted(packaged())
+    assert sorted(file.name for file in directory.iterdir()) == left
 
 
 def test_a_full_disk_leaves_nothing_behind(
     package: Path, conversions: list[str], own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Any, directory: Path, **_: Any) -> None:
-        Path(directory).mkdir()
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:

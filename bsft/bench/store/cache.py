@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
@@ -18,9 +18,12 @@ from bsft.bench import records
 from bsft.bench.records import Manifest
 from bsft.bench.store.index import CODED, Column, ItemIndex
 from bsft.paths import cache_dir
+from bsft.records.files import replacing
 
 MIN_ITEMS = 5_000
 """Fewer items are checked again in a moment."""
+_DAMAGED = (OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error)
+"""What numpy and zipfile raise for files that are not what was saved."""
 _ARRAYS = ("variant", "offset", "twin", "id_end")
 
 
@@ -51,7 +54,7 @@ def load(key: str) -> tuple[Manifest, ItemIndex] | None:
             parts |= {name: arrays[name] for name in _ARRAYS}
             index = ItemIndex(**parts, ids=arrays["ids"].tobytes())
             return Manifest.model_validate(header["manifest"]), index
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except _DAMAGED:
         return None
 
 
@@ -66,16 +69,9 @@ def save(key: str, manifest: Manifest, index: ItemIndex) -> None:
     arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     arrays["ids"] = np.frombuffer(index.ids, np.uint8)
     file = _file(key)
-    partial = file.with_name(f"{file.name}.{os.getpid()}")
     # a full disk or a cache that is read-only costs the next start some seconds, nothing else
-    with contextlib.suppress(OSError):
-        try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            with partial.open("wb") as stream:
-                np.savez(stream, **arrays)
-            partial.replace(file)
-        finally:
-            partial.unlink(missing_ok=True)
+    with contextlib.suppress(OSError), replacing(file, durable=False) as partial, partial.open("wb") as stream:
+        np.savez(stream, **arrays)
 
 
 def _file(key: str) -> Path:

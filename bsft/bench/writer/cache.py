@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import threading
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter, ValidationError
+
 from bsft.paths import cache_dir
+from bsft.records.files import write_atomically
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,9 @@ class Reply:
     refusal: str | None
     prompt_tokens: int
     completion_tokens: int
+
+
+_REPLY = TypeAdapter(Reply)
 
 
 class ReplyCache:
@@ -37,16 +41,16 @@ class ReplyCache:
     def get(self, key: str) -> Reply | None:
         """The reply; None if there is none or its file is damaged."""
         try:
-            return Reply(**json.loads(self._file(key).read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError):
+            return _REPLY.validate_json(self._file(key).read_bytes(), strict=True)
+        except (OSError, ValidationError):
             return None
 
     def put(self, key: str, reply: Reply) -> None:
-        file = self._file(key)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_name(f".{file.name}.{os.getpid()}.{threading.get_ident()}")
-        partial.write_text(json.dumps(asdict(reply), ensure_ascii=False), encoding="utf-8")
-        partial.replace(file)
+        """
+        Raises:
+            BadInput: the cache cannot be written to.
+        """
+        write_atomically(self._file(key), json.dumps(asdict(reply)))
 
     def _file(self, key: str) -> Path:
         return self.directory / key[:2] / f"{key}.json"

@@ -19,7 +19,10 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from bsft.bench.store import file_sha256
 from bsft.paths import cache_dir
+from bsft.records.directories import remove
+from bsft.records.files import replacing
 
 log = logging.getLogger(__name__)
 
@@ -68,20 +71,37 @@ def _built() -> Path:
     for source in _SOURCES:
         key.update(source.read_bytes())
     target = cache_dir() / "native" / f"bsft-{key.hexdigest()[:16]}.so"
-    if target.exists():  # without a lock: the cache may be somebody else's
+    if _intact(target):  # without a lock: the cache may be somebody else's
         return target
     target.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{target}.lock"):
-        if not target.exists():
-            begun = time.perf_counter()
-            partial = target.with_suffix(".part")
-            units = [str(source) for source in _SOURCES if source.suffix == ".cpp"]
-            command = [*compiler, *_OPTIONS, *units, "-o", str(partial)]
-            subprocess.run(command, check=True, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S)
-            ctypes.CDLL(str(partial))  # what cannot be loaded does not stay in the cache
-            partial.replace(target)
-            log.info("compiled %s in %.1f s", target, time.perf_counter() - begun)
+        if not _intact(target):
+            remove(target)
+            _compile(compiler, target)
     return target
+
+
+def _compile(compiler: list[str], target: Path) -> None:
+    begun = time.perf_counter()
+    units = [str(source) for source in _SOURCES if source.suffix == ".cpp"]
+    with replacing(target) as partial:
+        command = [*compiler, *_OPTIONS, *units, "-o", str(partial)]
+        subprocess.run(command, check=True, capture_output=True, text=True, timeout=_COMPILE_TIMEOUT_S)
+        ctypes.CDLL(str(partial))  # what cannot be loaded does not stay in the cache
+        _record(target).write_text(file_sha256(partial), encoding="utf-8")
+    log.info("compiled %s in %.1f s", target, time.perf_counter() - begun)
+
+
+def _record(target: Path) -> Path:
+    return target.with_suffix(".sha256")
+
+
+def _intact(target: Path) -> bool:
+    """Whether a compiled library is as it was written: loading a damaged one could end this process."""
+    try:
+        return file_sha256(target) == _record(target).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return False
 
 
 def _compiler() -> list[str] | None:
