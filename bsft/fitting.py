@@ -13,30 +13,33 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.strategies import Strategy
 from safetensors import SafetensorError
 
 from bsft import config as cfg
 from bsft.bench.store import BadInput
+from bsft.checkpoints import DurableCheckpointIO, Patience, StepCheckpoint
+from bsft.completeness import ADAPTER, flaw_of_adapter, seal_adapter, seconds_of_fit
 from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.data.render import Candidates
-from bsft.loggers import CurveWriter, RunLogger
+from bsft.loggers import RunLogger
 from bsft.model.attention import NAME
 from bsft.model.backbone import Backbone
 from bsft.model.module import BehaviorLM
 from bsft.model.sharding import ShardedStrategy
 from bsft.progress import progress_bar
 from bsft.randomness import get_states, set_states
-from bsft.records.files import write_atomically
+from bsft.records.directories import replacing_directory
+from bsft.rows import Rows
 from bsft.runs import RunDirectory
 from bsft.scoring.choices import OptionScorer
 from bsft.scoring.evaluation import validation_metrics
 
 log = logging.getLogger(__name__)
-LAST = "last"
-COMPLETE = "complete"
-"""Marks an adapter directory that was written to its end; holds the seconds that fitting took."""
+CHECKPOINT = "checkpoints/last.ckpt"
+CURVES = "train.csv"
+CURVE_COLUMNS = {"train/loss": "loss", "train/lr": "lr", "val/macro_f1": "val_macro_f1"}
+"""What is logged -> its column in train.csv."""
 
 
 def fit(
@@ -56,10 +59,12 @@ def fit(
     Raises:
         BadInput: a damaged checkpoint, or a loss that is not finite.
     """
-    adapter = directory.path / "adapter"
-    if (adapter / COMPLETE).exists():
+    adapter = directory.path / ADAPTER
+    if (flaw := flaw_of_adapter(adapter)) is None:
         backbone.load_adapter(adapter)
-        return float((adapter / COMPLETE).read_text(encoding="utf-8"))
+        return seconds_of_fit(adapter)
+    if adapter.exists():
+        log.warning("%s; fitting again from the last checkpoint", flaw)
     start = time.monotonic()
     recipe = config.trainer.fit
     datamodule.setup("fit")
@@ -72,17 +77,19 @@ def fit(
         row_lr=config.method.behavior.row_lr if isinstance(config.method, cfg.BehaviorSftConfig) else None,
         validate=_validator(config, backbone, datamodule),
     )
-    checkpoints = directory.path / "checkpoints"
+    last = directory.path / CHECKPOINT
     with progress_bar(f"fitting {directory.path.name}", n_steps) as advance:
-        trainer = _trainer(config, n_steps, logger, _callbacks(recipe, checkpoints, directory, advance), directory)
-        _run_or_resume(trainer, module, datamodule, checkpoints / f"{LAST}.ckpt")
+        callbacks = _callbacks(recipe, last, _Recorder(directory, logger, advance))
+        trainer = _trainer(config, n_steps, logger, callbacks, directory)
+        _run_or_resume(trainer, module, datamodule, last)
     fit_s = time.monotonic() - start
     if trainer.is_global_zero:
         try:
-            backbone.save_adapter(adapter, module.trained_state)
+            with replacing_directory(adapter) as scratch:
+                backbone.save_adapter(scratch, module.trained_state)
+                seal_adapter(scratch, fit_s)
         except (OSError, SafetensorError) as error:
             raise BadInput(f"{adapter}: could not be written: {error}; the same command goes on from here") from error
-        write_atomically(adapter / COMPLETE, str(fit_s))
     trainer.strategy.barrier()
     return fit_s
 
@@ -91,6 +98,9 @@ def _trainer(
     config: cfg.Config, n_steps: int, logger: RunLogger, callbacks: list[Callback], directory: RunDirectory
 ) -> Trainer:
     recipe = config.trainer.fit
+    plugins: list[Any] = [DurableCheckpointIO()]
+    if SLURMEnvironment.detect():
+        plugins.append(SLURMEnvironment(auto_requeue=False))
     return Trainer(
         accelerator=config.trainer.accelerator,
         devices=config.trainer.devices,
@@ -105,7 +115,7 @@ def _trainer(
         log_every_n_steps=1,
         logger=logger.lightning if logger.lightning is not None else False,
         callbacks=callbacks,
-        plugins=[SLURMEnvironment(auto_requeue=False)] if SLURMEnvironment.detect() else None,
+        plugins=plugins,
         enable_model_summary=False,
         enable_progress_bar=False,
         use_distributed_sampler=False,
@@ -145,22 +155,10 @@ def _strategy(name: str) -> str | Strategy:
     return "ddp_find_unused_parameters_false" if name == "ddp" else name
 
 
-def _callbacks(
-    recipe: cfg.FitConfig, checkpoints: Path, directory: RunDirectory, advance: Callable[[int], None]
-) -> list[Callback]:
-    callbacks: list[Callback] = [
-        ModelCheckpoint(
-            checkpoints,
-            filename=LAST,
-            every_n_train_steps=recipe.checkpoint_every_steps,
-            save_top_k=1,
-            enable_version_counter=False,
-        ),
-        _Recorder(directory, advance),
-    ]
-    if recipe.patience is not None:
-        callbacks.append(EarlyStopping("val/macro_f1", mode="max", patience=recipe.patience))
-    return callbacks
+def _callbacks(recipe: cfg.FitConfig, last: Path, recorder: _Recorder) -> list[Callback]:
+    checkpoint = StepCheckpoint(last, every_steps=recipe.checkpoint_every_steps, val_every_steps=recipe.val_every_steps)
+    patience = [] if recipe.patience is None else [Patience(recipe.patience)]
+    return [recorder, *patience, checkpoint]
 
 
 def _validator(config: cfg.Config, backbone: Backbone, datamodule: BehaviorBenchDataModule) -> Any:
@@ -178,32 +176,46 @@ def _validator(config: cfg.Config, backbone: Backbone, datamodule: BehaviorBench
 
 
 class _Recorder(Callback):
-    """Keeps status.json and train.csv current, and every random state in the checkpoint."""
+    """Keeps status.json and the tables of rows current, and in the checkpoint every random state and how many rows
+    there are."""
 
-    def __init__(self, directory: RunDirectory, advance: Callable[[int], None]) -> None:
+    def __init__(self, directory: RunDirectory, logger: RunLogger, advance: Callable[[int], None]) -> None:
         self._directory = directory
         self._advance = advance
-        self._curves: CurveWriter | None = None
+        self._curves = Rows(directory.path / CURVES, ("step", *CURVE_COLUMNS.values()))
+        self._tables = [self._curves] if logger.table is None else [self._curves, logger.table]
+        self._kept: dict[str, int] = {}
 
     def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
         if trainer.is_global_zero:
-            self._curves = CurveWriter(self._directory.path, trainer.global_step)
+            for table in self._tables:
+                table.cut(self._kept.get(table.file.name, 0))
             self._advance(trainer.global_step)
 
     def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
-        if self._curves is not None:
-            logged = trainer.callback_metrics
-            self._curves.write(step=trainer.global_step, loss=float(logged["train/loss"]), lr=float(logged["train/lr"]))
+        if trainer.is_global_zero:
+            self._append(trainer, "train/")
             self._directory.set_status("running", step=trainer.global_step)
             self._advance(1)
 
     def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
-        value = trainer.callback_metrics.get("val/macro_f1")
-        if self._curves is not None and value is not None:
-            self._curves.write(step=trainer.global_step, val_macro_f1=float(value))
+        if trainer.is_global_zero:
+            self._append(trainer, "val/")
+
+    def _append(self, trainer: Trainer, prefix: str) -> None:
+        """One row of what was logged under a prefix; to train.csv only what has a column there."""
+        logged = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith(prefix)}
+        if not logged:  # nothing was validated
+            return
+        step = {"step": trainer.global_step}
+        own = {column: logged[key] for key, column in CURVE_COLUMNS.items() if key in logged}
+        for table, values in zip(self._tables, (own, logged), strict=False):
+            table.append({**step, **values})
 
     def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["random_states"] = get_states()
+        checkpoint["rows"] = {table.file.name: table.to_disk() for table in self._tables}
 
     def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         set_states(checkpoint["random_states"])
+        self._kept = checkpoint["rows"]

@@ -2,40 +2,43 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
+from lightning.pytorch.loggers import Logger, WandbLogger
 
 from bsft import config as cfg
+from bsft.rows import SUMMARY, Rows
 
 log = logging.getLogger(__name__)
-CURVES = "train.csv"
-_COLUMNS = ("step", "loss", "lr", "val_macro_f1")
 
 
 class RunLogger:
-    """The loggers of one job."""
+    """The loggers of one job: Lightning's, or a table of our own."""
 
-    def __init__(self, lightning: Logger | None) -> None:
+    def __init__(self, lightning: Logger | None, table: Rows | None = None) -> None:
         self.lightning = lightning
+        self.table = table
 
     def summarise(self, metrics: Mapping[str, Any]) -> None:
-        """Logs the final metrics, once."""
+        """Logs the final metrics, once; the table leaves out what two equal runs differ in, their cost."""
+        summary = {f"{SUMMARY}/{name}": value for name, value in metrics.items() if name != "naive"}
         if self.lightning is not None:
-            self.lightning.log_metrics(dict(_flat({k: v for k, v in metrics.items() if k != "naive"}, "test")))
+            self.lightning.log_metrics(dict(_flat(summary)))
+        if self.table is not None:
+            del summary[f"{SUMMARY}/cost"]
+            self.table.replace_summary(dict(_flat(summary)))
 
 
-def _flat(value: Any, prefix: str) -> Iterator[tuple[str, float]]:
-    if isinstance(value, Mapping):
-        for key, child in value.items():
-            yield from _flat(child, f"{prefix}/{key}")
-    elif isinstance(value, int | float):
-        yield prefix, float(value)
+def _flat(values: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat({f"{key}/{name}": child for name, child in value.items()})
+        elif isinstance(value, int | float):
+            yield key, float(value)
 
 
 @contextmanager
@@ -44,7 +47,7 @@ def open_logger(config: cfg.Config, directory: Path) -> Iterator[RunLogger]:
     if config.logger.name == "none":
         yield RunLogger(None)
     elif config.logger.name == "csv":
-        yield RunLogger(CSVLogger(str(directory), name="csv", version=""))
+        yield RunLogger(None, Rows(directory / "csv" / "metrics.csv", ("step",)))
     else:
         import wandb
 
@@ -82,22 +85,3 @@ def _wandb_logger(config: cfg.Config, directory: Path) -> WandbLogger | None:
         except Exception as error:  # whatever wandb raises, the run goes on
             log.warning("wandb did not start (%s); trying offline", " ".join(str(error).split())[:200])
     return None
-
-
-class CurveWriter:
-    """Appends to `train.csv`; on resume the rows behind the resumed step are dropped."""
-
-    def __init__(self, directory: Path, first_step: int) -> None:
-        self._file = directory / CURVES
-        kept: list[dict[str, str]] = []
-        if first_step and self._file.exists():
-            with self._file.open(newline="", encoding="utf-8") as stream:
-                kept = [row for row in csv.DictReader(stream) if int(row["step"]) <= first_step]
-        with self._file.open("w", newline="", encoding="utf-8") as stream:
-            writer = csv.DictWriter(stream, _COLUMNS)
-            writer.writeheader()
-            writer.writerows(kept)
-
-    def write(self, **values: float) -> None:
-        with self._file.open("a", newline="", encoding="utf-8") as stream:
-            csv.DictWriter(stream, _COLUMNS).writerow(values)

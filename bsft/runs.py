@@ -36,6 +36,8 @@ CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV = (
     "env.json",
 )
 
+_OF_A_RUN = (CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV, "adapter", "checkpoints", "scores")
+
 # libyaml's are ten times faster, which a sweep of 500 jobs feels
 _YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _YAML_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -124,6 +126,8 @@ class Status:
     updated_unix_s: float = 0.0
     pid: int | None = None
     host: str | None = None
+    results: dict[str, Any] | None = None
+    """Of a run that is done: the seals of its results."""
 
 
 @dataclass(frozen=True)
@@ -150,20 +154,35 @@ class RunDirectory:
         except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
             raise BadInput(f"{file}: damaged ({error}); delete it and run the command again") from None
 
-    def set_status(self, state: State, reason: str | None = None, step: int | None = None) -> None:
-        status = Status(state, reason, step, time.time(), os.getpid(), os.uname().nodename)
-        write_json(self.path / STATUS, dataclasses.asdict(status))
+    def set_status(
+        self,
+        state: State,
+        reason: str | None = None,
+        step: int | None = None,
+        results: dict[str, Any] | None = None,
+    ) -> None:
+        status = Status(state, reason, step, time.time(), os.getpid(), os.uname().nodename, results)
+        # a job that runs says so at every step: that need not wait for the disk
+        write_json(self.path / STATUS, dataclasses.asdict(status), durable=state in ("done", "failed"))
 
     def freeze(self, config: cfg.Config) -> None:
         """Writes `config.yaml` (resolved, with the identity) before the job starts."""
         frozen = {"config": cfg.plain(config), "identity": identity(config)}
-        write_atomically(self.path / CONFIG, yaml.dump(frozen, Dumper=_YAML_DUMPER, sort_keys=False))
+        # not waiting for the disk: a sweep freezes hundreds before anything is at stake
+        write_atomically(self.path / CONFIG, yaml.dump(frozen, Dumper=_YAML_DUMPER, sort_keys=False), durable=False)
 
     def frozen_identity(self) -> dict[str, Any] | None:
-        """The identity that `config.yaml` recorded, or None when there is none yet."""
+        """The identity that `config.yaml` recorded, or None when there is none yet.
+
+        Raises:
+            BadInput: the file is damaged, or its identity is empty.
+        """
         file = self.path / CONFIG
         try:
-            return cast(dict[str, Any], yaml.load(file.read_text(encoding="utf-8"), _YAML_LOADER)["identity"])
+            recorded = yaml.load(file.read_text(encoding="utf-8"), _YAML_LOADER)["identity"]
+            if not isinstance(recorded, dict) or not recorded:
+                raise TypeError("identity")
+            return cast(dict[str, Any], recorded)
         except FileNotFoundError:
             return None
         except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
@@ -185,14 +204,16 @@ def read_json(file: Path) -> dict[str, Any]:
 def run_directories(sweep: Path) -> Iterator[RunDirectory]:
     """The run directories below a sweep (or the one that `sweep` itself is), by name; not those that were moved aside.
 
+    Whatever holds one of a run's files is one, so that a run that lost others is not overlooked.
+
     Raises:
         BadInput: no such directory.
     """
     if not sweep.is_dir():
         raise BadInput(f"{sweep}: no such directory")
-    if (sweep / CONFIG).exists():
+    if any((sweep / name).exists() for name in (CONFIG, STATUS)):
         yield RunDirectory(sweep)
         return
     for path in sorted(sweep.iterdir()):
-        if (path / CONFIG).exists() and not path.name.startswith("."):
+        if not path.name.startswith(".") and any((path / name).exists() for name in _OF_A_RUN):
             yield RunDirectory(path)

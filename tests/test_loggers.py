@@ -4,41 +4,58 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from making import make_config
 
-from bsft.loggers import CurveWriter, open_logger
+from bsft.loggers import open_logger
+from bsft.rows import Rows
 
 
-def write_steps(directory: Path, first: int, steps: range) -> None:
-    writer = CurveWriter(directory, first)
-    for step in steps:
-        writer.write(step=step, loss=step / 2, lr=0.1)
-
-
-def steps_of(directory: Path) -> list[int]:
-    return [int(line.split(",")[0]) for line in (directory / "train.csv").read_text().splitlines()[1:]]
+def rows_of(directory: Path) -> Rows:
+    return Rows(directory / "train.csv", ("step", "loss"))
 
 
 def test_a_new_training_starts_a_new_file(tmp_path: Path) -> None:
-    write_steps(tmp_path, 0, range(1, 4))
-    write_steps(tmp_path, 0, range(1, 3))
-    assert (tmp_path / "train.csv").read_text() == "step,loss,lr,val_macro_f1\n1,0.5,0.1,\n2,1.0,0.1,\n"
+    for last in (3, 2):
+        rows = rows_of(tmp_path)
+        rows.cut(0)
+        for step in range(1, last + 1):
+            rows.append({"step": step, "loss": step / 2})
+    assert (tmp_path / "train.csv").read_bytes() == b"step,loss\r\n1,0.5\r\n2,1.0\r\n"
 
 
-def test_a_resumed_training_drops_the_rows_behind_its_checkpoint(tmp_path: Path) -> None:
-    write_steps(tmp_path, 0, range(1, 8))
-    write_steps(tmp_path, 4, range(5, 7))
-    assert steps_of(tmp_path) == [1, 2, 3, 4, 5, 6]
+def test_rows_behind_a_checkpoint_are_dropped_whatever_they_are(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path)
+    rows.append({"step": 1, "loss": 0.5})
+    assert rows.to_disk() == 1
+    rows.append({"step": 1, "val/macro_f1": 0.25})
+    (tmp_path / "train.csv").open("a").write('2,"0.')
+    resumed = rows_of(tmp_path)
+    resumed.cut(1)
+    resumed.append({"step": 2, "loss": 0.25})
+    assert (tmp_path / "train.csv").read_bytes() == b"step,loss\r\n1,0.5\r\n2,0.25\r\n"
 
 
-def test_a_resumed_training_without_a_file_starts_one(tmp_path: Path) -> None:
-    write_steps(tmp_path, 4, range(5, 7))
-    assert steps_of(tmp_path) == [5, 6]
+def test_a_new_column_joins_by_name(tmp_path: Path) -> None:
+    rows = rows_of(tmp_path)
+    for row in (
+        {"step": 1, "loss": 0.5},
+        {"step": 1, "val/b": 2.0},
+        {"step": 1, "val/a": 3.0},
+        {"step": 2, "loss": 1.0},
+    ):
+        rows.append(row)
+    assert (tmp_path / "train.csv").read_text().split() == [
+        *("step,loss,val/a,val/b", "1,0.5,,", "1,,,2.0", "1,,3.0,", "2,1.0,,"),
+    ]
 
 
-def test_validation_has_its_own_row(tmp_path: Path) -> None:
-    CurveWriter(tmp_path, 0).write(step=3, val_macro_f1=0.25)
-    assert (tmp_path / "train.csv").read_text().splitlines()[1] == "3,,,0.25"
+def test_rows_that_are_gone_are_reported(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = rows_of(tmp_path)
+    rows.cut(4)
+    rows.append({"step": 5, "loss": 0.5})
+    assert (tmp_path / "train.csv").read_text().split() == ["step,loss", "5,0.5"]
+    assert "train.csv: 4 of 4 earlier rows are gone" in caplog.text
 
 
 def test_no_logger_logs_nothing(tmp_path: Path) -> None:

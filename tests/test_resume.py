@@ -5,16 +5,21 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
 import torch
-from jobs import Train, assert_same_result, curve_of, kill_at, run_here
+from jobs import Train, arguments_of, assert_same_result, kill_at, run_here
 from lightning import Trainer
 
 from bsft.bench.store import BadInput
+from bsft.fitting import CHECKPOINT, CURVES
 from bsft.model.module import BehaviorLM
 from bsft.runs import RunDirectory, run_directories
 
@@ -43,11 +48,78 @@ def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(
     assert resumed.code == 0
     assert resumed.run.path == killed.path
     assert_same_result(resumed.run, uninterrupted)
-    assert _curve_without_validation(resumed.run) == _curve_without_validation(uninterrupted)
+    assert (resumed.run.path / CURVES).read_bytes() == (uninterrupted.path / CURVES).read_bytes()
 
 
-def _curve_without_validation(directory: RunDirectory) -> list[tuple[str, str, str]]:
-    return [(row["step"], row["loss"], row["lr"]) for row in curve_of(directory) if row["loss"]]
+KILLED_WHILE_WRITING = """
+import resource, signal, sys
+from pathlib import Path
+from lightning import Trainer
+from bsft.train import main
+
+save = Trainer.save_checkpoint
+
+def killed_in_the_middle(self, path, *arguments, **options):
+    if self.global_step == 8:
+        signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (Path(path).stat().st_size // 2,) * 2)
+    save(self, path, *arguments, **options)
+
+Trainer.save_checkpoint = killed_in_the_middle
+main()
+"""
+"""The system kills a process, without its doing anything more, that writes more to a file than it may."""
+
+
+@pytest.fixture
+def another_filesystem(tmp_path: Path) -> Iterator[Path]:
+    """A directory for temporary files that lies on another filesystem than the runs, where there is one."""
+    memory = Path("/dev/shm")
+    beside = memory if memory.is_dir() and memory.stat().st_dev != tmp_path.stat().st_dev else tmp_path
+    with TemporaryDirectory(dir=beside) as directory:
+        yield Path(directory)
+
+
+def test_a_kill_in_the_middle_of_writing_a_checkpoint_keeps_the_one_before(
+    small: Path, root: Path, train: Train, uninterrupted: RunDirectory, another_filesystem: Path
+) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", KILLED_WHILE_WRITING, *arguments_of(small, root, *LONG)],
+        env={**os.environ, "TMPDIR": str(another_filesystem)},
+        capture_output=True,
+        check=False,
+    )
+    assert ended.returncode == -signal.SIGXFSZ, ended.stderr.decode()
+    [killed] = run_directories(root / "runs")
+    assert torch.load(killed.path / CHECKPOINT, weights_only=True)["global_step"] == 4
+    resumed = train(*LONG)
+    assert resumed.code == 0
+    assert_same_result(resumed.run, uninterrupted)
+    assert (resumed.run.path / CURVES).read_bytes() == (uninterrupted.path / CURVES).read_bytes()
+    assert [file.name for file in (resumed.run.path / "checkpoints").iterdir()] == ["last.ckpt"]
+
+
+def test_the_last_checkpoint_is_never_written_to(
+    train: Train, monkeypatch: pytest.MonkeyPatch, another_filesystem: Path
+) -> None:
+    """A second name for it keeps what it was while the next is written."""
+    monkeypatch.setattr(tempfile, "tempdir", str(another_filesystem))
+    save = Trainer.save_checkpoint
+    steps: list[int] = []
+
+    def watched(self: Trainer, path: Path, *arguments: Any, **options: Any) -> None:
+        before = Path(path).with_name("before")
+        if Path(path).exists():
+            before.hardlink_to(path)
+        save(self, path, *arguments, **options)
+        if before.exists():
+            steps.append(torch.load(before, weights_only=True)["global_step"])
+            before.unlink()
+
+    monkeypatch.setattr(Trainer, "save_checkpoint", watched)
+    assert train("trainer.fit.checkpoint_every_steps=1").code == 0
+    assert steps == [1, 2]
 
 
 @pytest.fixture
