@@ -20,6 +20,7 @@ from transformers.utils.logging import disable_progress_bar
 from bsft import config as cfg
 from bsft.bench.source import obtain
 from bsft.bench.store import BadInput, Benchmark
+from bsft.completeness import ADAPTER, is_done, set_done
 from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.data.render import Renderer
 from bsft.data.selection import exemplars_of
@@ -52,7 +53,7 @@ def run_composed(composed: DictConfig) -> float | None:
     config = cfg.validate(composed)
     directory = RunDirectory.of(config)
     _check_planned(directory, config)
-    if directory.status().state == "done":
+    if is_done(directory):
         metrics: dict[str, Any] | None = directory.metrics()
     else:
         with _run_log(directory.path / LOG):
@@ -74,7 +75,7 @@ def _run_recorded(config: cfg.Config, directory: RunDirectory) -> dict[str, Any]
         directory.set_status("running")
         metrics = run(config, directory)
         if metrics is not None:
-            directory.set_status("done")
+            set_done(directory)
     except BaseException as error:
         log.error("%s", traceback.format_exc())
         reason = " ".join(str(error).split()) or type(error).__name__
@@ -116,7 +117,7 @@ def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
             return None
         if is_sharded(backbone.module):
             backbone = _backbone(config, method)
-            backbone.load_adapter(directory.path / "adapter")
+            backbone.load_adapter(directory.path / ADAPTER)
         backbone.module.to(_device(config)).eval()
         metrics = score(config, directory, backbone, datamodule, fit_s=fit_s)
         logger.summarise(metrics)

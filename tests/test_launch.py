@@ -64,13 +64,13 @@ def test_a_single_job_and_the_same_job_of_a_sweep_share_a_directory(launched: La
 
 def test_redo_starts_over_and_keeps_the_old_directory_aside(launched: Launch, root: Path) -> None:
     [name] = launched().ran
-    (root / "runs" / name / "metrics.json").write_text("old")
+    (root / "runs" / name / "notes.txt").write_text("old")
     for n in range(2):
         assert launched("redo=true").ran == [name]
-        assert not (root / "runs" / name / "metrics.json").exists()
+        assert not (root / "runs" / name / "notes.txt").exists()
         aside = root / "runs" / (f".{name}.old" if n == 0 else f".{name}.old{n}")
         assert (aside / CONFIG).exists()
-    assert (root / "runs" / f".{name}.old" / "metrics.json").read_text() == "old"
+    assert (root / "runs" / f".{name}.old" / "notes.txt").read_text() == "old"
 
 
 def test_a_failed_job_makes_the_exit_status_1_while_the_others_finish(launched: Launch, root: Path) -> None:

@@ -145,7 +145,7 @@ def test_ctrl_c_before_the_first_job_leaves_earlier_results_alone(
     launched: Launch, root: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     [name] = launched("seed=1").ran
-    before = {file: file.read_bytes() for file in (root / "runs" / name).iterdir()}
+    before = {file: file.read_bytes() for file in (root / "runs" / name).rglob("*") if file.is_file()}
 
     def interrupt(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
@@ -154,7 +154,7 @@ def test_ctrl_c_before_the_first_job_leaves_earlier_results_alone(
     ended = launched("seed=2")
     assert (ended.code, ended.ran) == (130, [])
     assert ended.err == "bsft-train: interrupted before the first job\n"
-    assert {file: file.read_bytes() for file in (root / "runs" / name).iterdir()} == before
+    assert {file: file.read_bytes() for file in (root / "runs" / name).rglob("*") if file.is_file()} == before
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ from bsft.bench.store import BadInput
 from bsft.launch.checks import check_job
 from bsft.launch.composing import first_sentence
 from bsft.launch.planning import Plan, compose_one, plan
-from bsft.launch.prepare import prepare
+from bsft.launch.prepare import is_done, prepare
 from bsft.launch.usage import usage
 from bsft.paths import config_dir
 from bsft.runs import LOG, RunDirectory, job_name, register_resolver, run_directories
@@ -203,5 +203,6 @@ def _table(jobs: Sequence[cfg.Config]) -> Table:
         table.add_column(column, overflow="fold")
     for job in jobs:
         state = RunDirectory.of(job).status().state
-        table.add_row(job_name(job), job.method.name, job.model.name, job.data.name, str(job.seed), state)
+        shown = "damaged" if state == "done" and not is_done(job) else state
+        table.add_row(job_name(job), job.method.name, job.model.name, job.data.name, str(job.seed), shown)
     return table

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from bsft import completeness
 from bsft import config as cfg
 from bsft.bench.store import BadInput
 from bsft.launch.checks import check_job
@@ -11,9 +12,9 @@ from bsft.runs import RunDirectory, identity
 
 
 def is_done(job: cfg.Config) -> bool:
-    """A job is done when its directory says so *and* its recorded identity is this one's."""
+    """A job is done when its directory holds everything that it should *and* its recorded identity is this one's."""
     directory = RunDirectory.of(job)
-    return directory.status().state == "done" and directory.frozen_identity() == identity(job)
+    return completeness.is_done(directory) and directory.frozen_identity() == identity(job)
 
 
 def prepare(job: cfg.Config) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
 from bsft.bench.store import BadInput
+from bsft.completeness import flaw_of_done
 from bsft.report.result import Result, read_result
-from bsft.runs import METRICS, RunDirectory, State, Status, run_directories
+from bsft.runs import CONFIG, METRICS, RunDirectory, State, Status, run_directories
 
 CURVE = "train.csv"
-Read = TypeVar("Read")
+_REPAIR = "the command that made the run makes what is missing again"
 
 
 @dataclass(frozen=True)
@@ -69,12 +70,17 @@ class Sweep:
 
 
 def standing(run: RunDirectory) -> Standing:
-    """A job's state; a damaged `status.json` is a state too, so that one file does not hide the other jobs."""
+    """A job's state. Damaged files are a state too, so that they do not hide the job, nor the other jobs."""
     try:
         status = run.status()
+        flaw = f"{run.path / CONFIG}: no such file" if run.frozen_identity() is None else None
+        if flaw is None and status.state == "done":
+            flaw = flaw_of_done(run)
     except BadInput as error:
         return Standing(run, "damaged", str(error))
     updated = status.updated_unix_s or None
+    if flaw is not None:
+        return Standing(run, "damaged", f"{flaw}; {_REPAIR}", status.step, updated)
     if status.state == "running" and _process_is_gone(status):
         reason = "run the same command again to resume"
         return Standing(run, "interrupted", reason, status.step, updated)
@@ -108,12 +114,15 @@ def read_sweep(path: Path) -> Sweep:
     sweep = Sweep(path)
     for run in visible_runs(path):
         stands = standing(run)
-        if stands.state != "done":
-            sweep.unfinished.append(stands)
-            if stands.state == "damaged":
-                sweep.problems.append(str(stands.reason))
-        elif (job := _read_job(run, sweep.problems)) is not None:
-            sweep.jobs.append(job)
+        if stands.state == "done":
+            try:
+                sweep.jobs.append(_read_job(run, sweep.problems))
+                continue
+            except BadInput as error:
+                stands = Standing(run, "damaged", str(error), stands.step, stands.updated_unix_s)
+        sweep.unfinished.append(stands)
+        if stands.state == "damaged":
+            sweep.problems.append(str(stands.reason))
     if not sweep.jobs:
         raise BadInput(_why_nothing(sweep))
     return sweep
@@ -129,21 +138,21 @@ def _why_nothing(sweep: Sweep) -> str:
     return f"{sweep.path}: no job is done yet ({counts}); bsft status {sweep.path} says more"
 
 
-def _read_job(run: RunDirectory, problems: list[str]) -> Job | None:
-    """A finished job; what cannot be read goes to `problems`, and only results are indispensable."""
+def _read_job(run: RunDirectory, problems: list[str]) -> Job:
+    """A finished job; a learning curve that cannot be read goes to `problems` and costs nothing else.
 
-    def attempt(read: Callable[[], Read]) -> Read | None:
-        try:
-            return read()
-        except BadInput as error:
-            problems.append(str(error))
-            return None
-
-    result = attempt(lambda: read_result(run.path / METRICS))
-    identity = attempt(run.frozen_identity)
-    curve = attempt(lambda: read_curve(run.path / CURVE))
-    if result is None or identity is None:
-        return None
+    Raises:
+        BadInput: its results or its configuration cannot be read.
+    """
+    result = read_result(run.path / METRICS)
+    identity = run.frozen_identity()
+    if identity is None:
+        raise BadInput(f"{run.path / CONFIG}: no such file")
+    curve = None
+    try:
+        curve = read_curve(run.path / CURVE)
+    except BadInput as error:
+        problems.append(str(error))
     return Job(run.path.name, result, flatten(identity), curve)
 
 

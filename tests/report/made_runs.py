@@ -13,6 +13,8 @@ from typing import Any
 
 import yaml
 
+from bsft.completeness import seal_adapter
+
 GROUPS = {
     "ddx_reasoning": "reactive",
     "temporal_ordering": "reactive",
@@ -151,6 +153,11 @@ class Sweep:
                 **more,
             }
             (directory / "metrics.json").write_text(json.dumps(metrics))
+            (directory / "predictions.jsonl").write_text('{"item_id": "a"}\n')
+            if method.endswith("_sft"):
+                (directory / "adapter").mkdir()
+                (directory / "adapter" / "adapter_model.safetensors").write_bytes(b"weights")
+                seal_adapter(directory / "adapter", fit_s=1.5)
         return directory
 
     def status(self, directory: Path, state: str, **values: Any) -> None:
