@@ -24,7 +24,7 @@ RECORD = "bsft_weights.json"
 
 
 def converted(model: ModelConfig) -> Path:
-    """The directory with a packaged model's safetensors and tokenizer; converts on first use.
+    """The directory with a packaged model's safetensors and tokenizer, as they were made; converts on first use.
 
     Safe under concurrent jobs (a lock) and interruptions (the directory appears by one rename).
 
@@ -103,7 +103,7 @@ def _convert(gguf: Path, target: Path) -> None:
         tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
         model.save_pretrained(scratch)
         tokenizer.save_pretrained(scratch)
-        digests = {file.name: file_sha256(file) for file in sorted(scratch.glob("*.safetensors"))}
+        digests = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
         (scratch / RECORD).write_text(json.dumps({"gguf": gguf.name, "sha256": digests}, indent=2))
         scratch.rename(target)
     except OSError as error:

@@ -102,6 +102,8 @@ def test_a_package_that_is_missing_or_of_another_version_is_named_with_the_comma
     [
         (lambda d: (d / "model.safetensors").write_bytes(b"short"), r"model\.safetensors: the cached weights are dam"),
         (lambda d: (d / "model.safetensors").unlink(), r"model\.safetensors: the cached weights are damaged"),
+        (lambda d: (d / "tokenizer.json").write_bytes(b"{}"), r"tokenizer\.json: the cached weights are damaged"),
+        (lambda d: (d / "chat_template.jinja").unlink(), r"chat_template\.jinja: the cached weights are damaged"),
         (lambda d: (d / RECORD).unlink(), rf"{RECORD}: missing or damaged"),
         (lambda d: (d / RECORD).write_text("{"), rf"{RECORD}: missing or damaged"),
         (lambda d: (d / RECORD).write_text("{}"), rf"{RECORD}: missing or damaged"),
