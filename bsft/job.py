@@ -26,12 +26,13 @@ from bsft.data.render import Renderer
 from bsft.data.selection import exemplars_of
 from bsft.environment import describe
 from bsft.fitting import fit
+from bsft.identity import identity
 from bsft.loggers import open_logger
 from bsft.methods import Method, method_of
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.sharding import is_sharded
 from bsft.records.files import write_json
-from bsft.runs import ENV, LOG, RunDirectory, identity
+from bsft.runs import ENV, LOG, RunDirectory
 from bsft.scoring.run import score
 
 log = logging.getLogger(__name__)
@@ -66,7 +67,7 @@ def _check_planned(directory: RunDirectory, config: cfg.Config) -> None:
     if frozen is None or frozen != identity(config):
         raise Unrecorded(
             f"{directory.path}: this is not a job that was planned when the command was started: conf/, the data or "
-            "the weights have changed since; start the same command again"
+            "the model have changed since; start the same command again"
         )
 
 

@@ -1,4 +1,4 @@
-"""Run directories: what identifies a job, how its directory is named, and the files that say how it stands.
+"""Run directories: the files that say what a job is and how it stands.
 
 `multirun/<sweep>/<job>/` holds `config.yaml`, `status.json`, `run.log`, `env.json`, `metrics.json`,
 `predictions.jsonl`, `scores/`, `checkpoints/`, `adapter/` and the logger's own folder. Imports no torch.
@@ -7,22 +7,18 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
 
 import yaml
-from omegaconf import DictConfig, OmegaConf
 
 from bsft import config as cfg
-from bsft.bench.records import SCHEMA_VERSION
-from bsft.bench.source import fingerprint as data_fingerprint
+from bsft.identity import identity, job_name
 from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically, write_json
 
@@ -41,81 +37,6 @@ _OF_A_RUN = (CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV, "adapter", "checkpo
 # libyaml's are ten times faster, which a sweep of 500 jobs feels
 _YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _YAML_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-
-_IGNORED = {"logger", "sweep", "root", "redo", "dry_run"}
-_IGNORED_TRAINER = {"name", "accelerator", "devices", "num_nodes", "strategy", "threads"}
-_IGNORED_FIT = {"checkpoint_every_steps"}
-
-
-def identity(config: cfg.Config) -> dict[str, Any]:
-    """What determines a job's result, as plain containers: neither paths nor logger, devices or workers.
-
-    The recipe of fitting is left out for methods that are not fitted, so that their runs are shared between recipes.
-    """
-    whole = {k: v for k, v in cfg.plain(config).items() if k not in _IGNORED}
-    trainer = {k: v for k, v in whole["trainer"].items() if k not in _IGNORED_TRAINER}
-    trainer["fit"] = {k: v for k, v in trainer["fit"].items() if k not in _IGNORED_FIT}
-    if not isinstance(config.method, cfg.SftConfig):
-        del trainer["fit"]
-    whole["trainer"] = trainer
-    whole["data"].pop("path", None)
-    whole["data"]["sha256"] = data_fingerprint(config.data)
-    whole["model"].pop("path", None)
-    whole["model"]["weights"] = weights_fingerprint(config.model)
-    whole["schema_version"] = SCHEMA_VERSION
-    return whole
-
-
-def weights_fingerprint(model: cfg.ModelConfig) -> str:
-    """A fingerprint of a model's weights that costs no loading of them.
-
-    Local weights are sampled: per file its name, size, and 64 evenly spaced blocks of 64 KiB.
-
-    Raises:
-        BadInput: a local directory is missing or has no safetensors.
-    """
-    if model.source == "packaged":
-        return model.gguf_sha256 or f"{model.package}=={model.package_version}"
-    if model.source != "local":
-        return f"{model.id}@{model.revision or 'main'}"
-    directory = Path(cast(str, model.path))
-    if not directory.is_dir():
-        raise BadInput(f"model.path={directory}: no such directory")
-    files = sorted(directory.glob("*.safetensors"))
-    if not files:
-        raise BadInput(f"model.path={directory}: no .safetensors file in it (other weight formats are not read)")
-    digest = hashlib.sha256()
-    for file in [directory / "config.json", *files]:
-        if not file.exists():
-            raise BadInput(f"{file}: no such file")
-        digest.update(_sampled(str(file), file.stat().st_size, file.stat().st_mtime_ns))
-    return digest.hexdigest()
-
-
-@cache
-def _sampled(file: str, size: int, mtime_ns: int) -> bytes:
-    block, n_blocks = 1 << 16, 64
-    digest = hashlib.sha256(f"{Path(file).name} {size}".encode())
-    with Path(file).open("rb") as stream:
-        for i in range(n_blocks):
-            stream.seek(max(0, (size - block) * i // (n_blocks - 1)))
-            digest.update(stream.read(block))
-    return digest.digest()
-
-
-def job_name(config: cfg.Config) -> str:
-    """Readable and unique: `behavior_sft-smollm2_135m-s0-1f3a9c2e`."""
-    digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
-    return f"{config.method.name}-{config.model.name}-s{config.seed}-{digest}"
-
-
-def register_resolver() -> None:
-    """`${bsft.job:}` names the job of the config it stands in; Hydra uses it for the job's directory."""
-
-    def resolve(*, _root_: DictConfig) -> str:
-        return job_name(cfg.validate(_root_))
-
-    OmegaConf.register_new_resolver("bsft.job", resolve, replace=True)
 
 
 @dataclass(frozen=True)

@@ -215,7 +215,7 @@ def test_a_job_whose_frozen_config_is_another_one_fails(small: Path, root: Path)
     values = yaml.safe_load((directory.path / CONFIG).read_text())
     values["identity"]["trainer"]["fit"]["max_epochs"] = 9
     (directory.path / CONFIG).write_text(yaml.safe_dump(values))
-    with pytest.raises(BadInput, match="conf/, the data or the weights have changed since"):
+    with pytest.raises(BadInput, match="conf/, the data or the model have changed since"):
         run_composed(OmegaConf.structured(config))
     assert not (directory.path / METRICS).exists()
 
@@ -226,14 +226,12 @@ def test_a_job_that_was_not_planned_does_not_run(train: Train, root: Path, monke
 
     def prepare_then_change(job: cfg.Config) -> None:
         prepare(job)
-        monkeypatch.setattr("bsft.runs.SCHEMA_VERSION", 99)
+        monkeypatch.setattr("bsft.identity.SCHEMA_VERSION", 99)
 
     monkeypatch.setattr("bsft.launch.command.prepare", prepare_then_change)
     ended = train("method=baseline")
     assert ended.code == 1
-    assert (
-        "this is not a job that was planned when the command was started: conf/, the data or the weights" in ended.err
-    )
+    assert "not a job that was planned when the command was started: conf/, the data or the model have" in ended.err
     assert f"{ended.run.path}: queued" not in ended.err or not (ended.run.path / METRICS).exists()
     assert [path.name for path in root.rglob(METRICS)] == []
 

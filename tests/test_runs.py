@@ -1,152 +1,27 @@
-"""Run directories: what names a job, and files that are whole or absent."""
+"""Run directories: files that are whole or absent."""
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from making import make_config, method_config, model_config
-from small import write_small
+from making import make_config
 
 from bsft import config as cfg
-from bsft.bench.records import SCHEMA_VERSION
 from bsft.bench.store import BadInput
+from bsft.identity import identity
 from bsft.records.files import write_atomically, write_json
 from bsft.runs import (
     CONFIG,
     STATUS,
     RunDirectory,
-    identity,
-    job_name,
     read_json,
     run_directories,
-    weights_fingerprint,
 )
-
-
-def name_of(path: Path, **options: Any) -> str:
-    return job_name(make_config(path, **options))
-
-
-# --- identity -------------------------------------------------------------------------------------------------------
-
-
-def test_a_name_says_method_model_and_seed(small: Path) -> None:
-    name = name_of(small, seed=3)
-    assert name.startswith("behavior_sft-tiny-s3-")
-    assert len(name.rsplit("-", 1)[1]) == 8
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"logger": cfg.LoggerConfig(name="wandb", mode="online", project="other")},
-        {"sweep": "other"},
-        {"root": "/elsewhere"},
-        {"redo": True},
-        {"dry_run": True},
-        {"threads": 4},
-        {"accelerator": "cuda"},
-        {"devices": 2, "strategy": "ddp"},
-        {"num_nodes": 2},
-        {"fit": {"checkpoint_every_steps": 3}},
-    ],
-    ids=str,
-)
-def test_what_does_not_change_the_result_does_not_change_the_name(small: Path, options: dict[str, Any]) -> None:
-    assert name_of(small, **options) == name_of(small)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"seed": 1},
-        {"fit": {"optim": cfg.OptimConfig(lr=2e-3)}},
-        {"fit": {"max_steps": 7}},
-        {"method": method_config(lora=cfg.LoraConfig(rank=4))},
-        {"method": method_config(behavior=cfg.BehaviorConfig(loss_weight=2.0))},
-        {"model": model_config("qwen2")},
-        {"model": model_config(max_length_tokens=512)},
-        {"data": {"scene_tokens": 64}},
-        {"data": {"tasks": ["lab_interpretation"]}},
-        {"precision": "bf16-mixed"},
-        {"batching": "flat"},
-        {"score": cfg.ScoreConfig(max_items=3)},
-    ],
-    ids=str,
-)
-def test_what_may_change_the_result_changes_the_name(small: Path, options: dict[str, Any]) -> None:
-    assert name_of(small, **options) != name_of(small)
-
-
-@pytest.mark.parametrize("method", ["baseline", "instructed", "few_shot"])
-def test_the_recipe_of_fitting_does_not_name_a_method_that_is_not_fitted(small: Path, method: str) -> None:
-    options = {"instruction": "Warn."} if method == "instructed" else {}
-    other = {"optim": cfg.OptimConfig(lr=2e-3), "max_epochs": 9}
-    names = [name_of(small, method=method_config(method, **options), fit=fit) for fit in ({}, other)]
-    assert names[0] == names[1]
-
-
-def test_the_data_names_a_job_by_content_and_not_by_place(small: Path, tmp_path: Path) -> None:
-    write_small(tmp_path / "copy")
-    write_small(tmp_path / "larger", train=13)
-    assert name_of(tmp_path / "copy") == name_of(small)
-    assert name_of(tmp_path / "larger") != name_of(small)
-
-
-def test_changed_data_change_the_name(tmp_path: Path) -> None:
-    write_small(tmp_path / "data")
-    before = name_of(tmp_path / "data")
-    with (tmp_path / "data" / "train.jsonl").open("a") as stream:
-        stream.write("\n")
-    assert name_of(tmp_path / "data") != before
-
-
-def test_identity_carries_fingerprints_and_no_paths(small: Path) -> None:
-    found = identity(make_config(small))
-    assert found["schema_version"] == SCHEMA_VERSION
-    assert len(found["data"]["sha256"]) == 64
-    assert found["model"]["weights"] == "llama@main"
-    assert str(small) not in json.dumps(found)
-
-
-def local_model(directory: Path, content: bytes = b"weights") -> cfg.ModelConfig:
-    directory.mkdir()
-    (directory / "config.json").write_text("{}")
-    (directory / "model.safetensors").write_bytes(content)
-    return cfg.ModelConfig(name="mine", source="local", path=str(directory))
-
-
-def test_local_weights_are_named_by_content(tmp_path: Path) -> None:
-    one, same = local_model(tmp_path / "a"), local_model(tmp_path / "b")
-    other = local_model(tmp_path / "c", b"wEights")
-    longer = local_model(tmp_path / "d", b"weights" + bytes(1 << 20))
-    prints = [weights_fingerprint(model) for model in (one, same, other, longer)]
-    assert prints[0] == prints[1]
-    assert len(set(prints)) == 3
-
-
-def test_a_local_model_without_weights_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match=r"^model\.path=/nowhere: no such directory"):
-        weights_fingerprint(cfg.ModelConfig(source="local", path="/nowhere"))
-    (tmp_path / "pytorch_model.bin").touch()
-    with pytest.raises(BadInput, match=r"no \.safetensors file in it"):
-        weights_fingerprint(cfg.ModelConfig(source="local", path=str(tmp_path)))
-    (tmp_path / "model.safetensors").touch()
-    with pytest.raises(BadInput, match=r"config\.json: no such file"):
-        weights_fingerprint(cfg.ModelConfig(source="local", path=str(tmp_path)))
-
-
-def test_hub_and_packaged_weights_are_named_without_loading_them() -> None:
-    assert weights_fingerprint(cfg.ModelConfig(source="hub", id="a/b", revision="f00")) == "a/b@f00"
-    packaged = cfg.ModelConfig(source="packaged", package="p", package_version="1")
-    assert weights_fingerprint(packaged) == "p==1"
-
 
 # --- files ----------------------------------------------------------------------------------------------------------
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
+import json
 import logging
 import os
 from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
+from pydantic import ValidationError
 
-from bsft.bench.store import MANIFEST, BadInput, Benchmark, file_sha256, open_benchmark, write_benchmark
+from bsft.bench.records import Manifest
+from bsft.bench.store import MANIFEST, BadInput, Benchmark, explain, open_benchmark, write_benchmark
 from bsft.config import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBenchConfig
+from bsft.hashing import digest, sha256_of
 from bsft.paths import cache_dir
 from bsft.records.directories import remove
 
@@ -30,13 +33,9 @@ def fingerprint(data: DataConfig) -> str:
         from bsft.bench.importers.mederrbench import IMPORTER_VERSION, SOURCE_FILES
 
         names = [Path(data.path) / name for name in SOURCE_FILES.values()]
-        return _digest(IMPORTER_VERSION, *(_sha256_of(file) for file in names))
+        return digest(IMPORTER_VERSION, *(sha256_of(file) for file in names))
     assert isinstance(data, JsonlConfig)
-    path = Path(data.path)
-    files = [path] if path.is_file() else sorted([*path.glob("*.jsonl"), *path.glob("manifest.json")])
-    if not files:
-        raise BadInput(f"data.path={path}: no such file, or a directory without .jsonl files")
-    return _digest(*(f"{file.name} {_sha256_of(file)}" for file in files))
+    return _given(Path(data.path))
 
 
 @cache
@@ -46,19 +45,32 @@ def _open_identity(n_cases: int, seed: int) -> str:
     return identity(BuildSpec(n_cases=n_cases, seed=seed))
 
 
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+def _given(path: Path) -> str:
+    """Of a benchmark that lies at `path`: content and order of its files, and what the manifest says of its tasks.
 
-
-def _sha256_of(file: Path) -> str:
-    if not file.is_file():
-        raise BadInput(f"{file}: no such file")
-    return _cached_sha256(file, file.stat().st_size, file.stat().st_mtime_ns)
+    Neither the files' names count nor what is only shown (the benchmark's name, its licence, notes).
+    """
+    manifest = path / MANIFEST
+    if manifest.is_file():
+        said = _manifest(manifest, sha256_of(manifest))
+        files = {split: [sha256_of(path / name) for name in names] for split, names in said.files.items()}
+        return digest(json.dumps([files, [task.model_dump() for task in said.tasks]], sort_keys=True))
+    files_alone = [path] if path.is_file() else sorted(path.glob("*.jsonl"))
+    if not files_alone:
+        raise BadInput(f"data.path={path}: no such file, or a directory without .jsonl files")
+    return digest(*(sha256_of(file) for file in files_alone))
 
 
 @cache
-def _cached_sha256(file: Path, size: int, mtime_ns: int) -> str:
-    return file_sha256(file)
+def _manifest(file: Path, sha256: str) -> Manifest:
+    """
+    Args:
+        sha256: of the file, so that a changed one is read again.
+    """
+    try:
+        return Manifest.model_validate_json(file.read_bytes())
+    except ValidationError as error:
+        raise BadInput(f"{file}: {explain(error)}") from None
 
 
 def obtain(data: DataConfig) -> Benchmark:
@@ -71,7 +83,7 @@ def obtain(data: DataConfig) -> Benchmark:
     """
     if isinstance(data, JsonlConfig):
         return open_benchmark(Path(data.path))
-    target = cache_dir() / "benchmarks" / f"{data.name}-{_digest(fingerprint(data), _options(data))[:16]}"
+    target = cache_dir() / "benchmarks" / f"{data.name}-{digest(fingerprint(data), _options(data))[:16]}"
     target.parent.mkdir(parents=True, exist_ok=True)
     if (benchmark := _intact(target)) is not None:
         return benchmark

@@ -11,20 +11,9 @@ import sys
 from pathlib import Path
 
 from bsft.config import ModelConfig
+from bsft.model.local import SETTINGS, TOKENIZER
 
-HUB_FILES = [
-    "*.safetensors",
-    "*.safetensors.index.json",
-    "config.json",
-    "generation_config.json",
-    "tokenizer*",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.*",
-    "merges.txt",
-    "chat_template*",
-    "LICENSE*",
-]
+HUB_FILES = ["*.safetensors", "*.safetensors.index.json", *SETTINGS, *TOKENIZER, "LICENSE*"]
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -17,18 +17,22 @@ from bsft import config as cfg
 from bsft.bench.records import Manifest, TaskSpec
 from bsft.bench.source import fingerprint
 from bsft.bench.store import MANIFEST, BadInput
+from bsft.identity import model_content
+from bsft.model.own_adapter import check_own_adapter, has_own_adapter
 from bsft.model.weights import check_installed
 from bsft.paths import cache_dir
-from bsft.runs import weights_fingerprint
 
 
 def check_job(job: cfg.Config) -> None:
     """
     Raises:
         ConfigError: a task, flag or split that the benchmark does not have, or a package that is not installed.
-        BadInput: a file that is missing, or a cache that cannot be written to.
+        BadInput: a file that is missing, a commit that cannot be known, an adapter that fitting would replace, or a
+            cache that cannot be written to.
     """
-    weights_fingerprint(job.model)  # the files first, of the model before the data's, which take longer
+    if has_own_adapter(job.model):
+        check_own_adapter(job.model, fitted=isinstance(job.method, cfg.SftConfig))
+    model_content(job.model)  # the files first, of the model before the data's, which take longer
     fingerprint(job.data)
     names = _names(job.data)
     for task in job.data.tasks:

@@ -25,13 +25,14 @@ from rich.table import Table
 
 from bsft import config as cfg
 from bsft.bench.store import BadInput
+from bsft.identity import job_name, register_resolver
 from bsft.launch.checks import check_job
 from bsft.launch.composing import first_sentence
 from bsft.launch.planning import Plan, compose_one, plan
 from bsft.launch.prepare import is_done, prepare
 from bsft.launch.usage import usage
 from bsft.paths import config_dir
-from bsft.runs import LOG, RunDirectory, job_name, register_resolver, run_directories
+from bsft.runs import LOG, RunDirectory, run_directories
 
 INTERRUPTED, TERMINATED = 130, 143
 """Exit statuses after Ctrl+C and after SIGTERM."""

@@ -13,9 +13,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from bsft import config as cfg
+from bsft.identity import register_resolver
 from bsft.launch.composing import Composer, Configs, open_configs
 from bsft.launch.prepare import is_done
-from bsft.runs import register_resolver
 
 STOCK_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 

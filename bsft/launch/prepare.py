@@ -7,8 +7,9 @@ from pathlib import Path
 from bsft import completeness
 from bsft import config as cfg
 from bsft.bench.store import BadInput
+from bsft.identity import identity
 from bsft.launch.checks import check_job
-from bsft.runs import RunDirectory, identity
+from bsft.runs import RunDirectory
 
 
 def is_done(job: cfg.Config) -> bool:

@@ -27,6 +27,7 @@ from bsft.model.frozen_layers import FrozenLayers, decoder_layers
 from bsft.model.fused_lora import fuse
 from bsft.model.fused_norm import fuse_norms
 from bsft.model.last_mlp import LastMlp
+from bsft.model.own_adapter import check_own_adapter
 from bsft.model.tiny import tiny_model
 from bsft.model.token_rows import TokenRows
 from bsft.model.tokenizer import hub_options, load_tokenizer, not_loaded, place_of
@@ -182,13 +183,15 @@ def load_backbone(
         seed: seeds what is random at the start (adapters, random rows).
 
     Raises:
-        BadInput: the weights cannot be had or do not fit the tokenizer.
+        BadInput: the weights cannot be had or do not fit the tokenizer, or have an adapter that is in the way.
     """
     lora = method.sft is not None and method.sft.tuning in ("lora", "qlora")
     dtype = _DTYPES[model.dtype]
     if precision == "bf16-mixed" and (lora or not method.needs_fit):
         dtype = torch.bfloat16
     causal, tokenizer = _load(model, dtype, quantized=method.sft is not None and method.sft.tuning == "qlora")
+    if causal._hf_peft_config_loaded:
+        check_own_adapter(model, fitted=method.needs_fit)
     torch.manual_seed(seed)
     vocabulary = None
     if method.behavior is not None:

@@ -9,6 +9,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from bsft.bench.store import BadInput
 from bsft.config import ModelConfig
+from bsft.model.hub import commit_of
 from bsft.model.tiny import CHATML, tiny_tokenizer
 from bsft.model.weights import converted
 
@@ -21,8 +22,12 @@ def place_of(model: ModelConfig) -> str | Path | None:
 
 
 def hub_options(model: ModelConfig) -> dict[str, Any]:
-    """What every `from_pretrained` of this model is told."""
-    revision = {"revision": model.revision} if model.revision else {}
+    """What every `from_pretrained` of this model is told; of the hub's, the commit that the job's identity names.
+
+    Raises:
+        BadInput: the commit cannot be known.
+    """
+    revision = {"revision": commit_of(model)} if model.source == "hub" else {}
     return {"trust_remote_code": model.trust_remote_code, **revision}
 
 

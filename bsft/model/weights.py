@@ -25,7 +25,7 @@ RECORD = "bsft_weights.json"
 
 
 def converted(model: ModelConfig) -> Path:
-    """The directory with a packaged model's safetensors and tokenizer; converts on first use.
+    """The directory with a packaged model's safetensors and tokenizer, as they were made; converts on first use.
 
     Safe under concurrent jobs (a lock) and interruptions (the directory appears by one rename). Weights that were
     damaged in the cache are converted again.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from bsft.bench.importers import ImportedBenchmark
 from bsft.bench.importers.mederrbench import (
     FILED_TEXT,
     FLAG_TEXT,
+    IMPORTER_VERSION,
     KIND_TEXT,
     PROBLEMS,
     SOURCE_FILES,
@@ -108,6 +110,22 @@ def test_items_are_twins_that_differ_in_the_annotated_sentence_only(tmp_path: Pa
     assert "The most likely cause is another, 200. He rests." in note(clean)
     assert perturbed.turns[0] == clean.turns[0]
     assert perturbed.query == clean.query
+
+
+FROZEN = {"1": "a47da27f9a514b114f39b3952dab02d1804e03089b757cd1037eb943a31bb637"}
+"""Version of the importer -> SHA-256 of the items that it makes of `rows`, with and without normalisation."""
+
+
+def test_the_importers_version_has_its_frozen_items(tmp_path: Path, rows: dict[str, list[Row]]) -> None:
+    write(tmp_path, rows)
+    digest = hashlib.sha256()
+    for normalise_case in (True, False):
+        for split, items in import_mederrbench(tmp_path, normalise_case=normalise_case).items.items():
+            digest.update("\n".join([split, *(item.model_dump_json() for item in items)]).encode())
+    assert digest.hexdigest() == FROZEN[IMPORTER_VERSION], (
+        "items changed but IMPORTER_VERSION was not raised: raise it in bsft/bench/importers/mederrbench.py, and put "
+        "the new hash beside it here"
+    )
 
 
 def test_without_normalisation_texts_stay_as_published(tmp_path: Path, rows: dict[str, list[Row]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import pytest
 from small import write_small
 
 from bsft.bench import source
+from bsft.bench.importers import mederrbench
+from bsft.bench.importers.mederrbench import SOURCE_FILES
 from bsft.bench.records import Manifest
 from bsft.bench.source import fingerprint, obtain
 from bsft.bench.store import BadInput
@@ -103,6 +106,86 @@ def test_fingerprints_follow_content_and_settings(small: Path, tmp_path: Path) -
     assert len({fingerprint(config) for config in opened}) == 3
     one_file = fingerprint(JsonlConfig(name="a", path=str(small / "test.jsonl")))
     assert one_file not in same
+
+
+def given(path: Path) -> str:
+    return fingerprint(JsonlConfig(name="a", path=str(path)))
+
+
+def manifest_with(directory: Path, **fields: object) -> None:
+    file = directory / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | fields))
+
+
+@pytest.mark.parametrize(
+    "fields", [{"name": "b"}, {"licence": "MIT"}, {"notes": ["a note"]}, {"version": "9"}, {"seed": 9}], ids=str
+)
+def test_what_a_manifest_only_shows_does_not_count(tmp_path: Path, fields: dict[str, object]) -> None:
+    write_small(tmp_path / "bench")
+    before = given(tmp_path / "bench")
+    manifest_with(tmp_path / "bench", **fields)
+    (tmp_path / "bench" / "notes.jsonl").write_text("a stray file, which the manifest does not name")
+    assert given(tmp_path / "bench") == before
+
+
+def test_what_a_manifest_says_of_tasks_and_splits_counts(tmp_path: Path) -> None:
+    manifest = write_small(tmp_path / "bench")
+    seen = {given(tmp_path / "bench")}
+    tasks = [task.model_dump() for task in manifest.tasks]
+    manifest_with(tmp_path / "bench", tasks=[tasks[0] | {"labels": ["low", "high"]}, *tasks[1:]])
+    seen.add(given(tmp_path / "bench"))
+    manifest_with(tmp_path / "bench", files={split: names for split, names in manifest.files.items() if split != "val"})
+    seen.add(given(tmp_path / "bench"))
+    assert len(seen) == 3
+
+
+def test_files_that_a_manifest_names_count_wherever_they_lie_below_it(tmp_path: Path) -> None:
+    manifest = write_small(tmp_path / "bench")
+    before = given(tmp_path / "bench")
+    (tmp_path / "bench" / "parts").mkdir()
+    (tmp_path / "bench" / "test.jsonl").rename(tmp_path / "bench" / "parts" / "renamed")
+    manifest_with(tmp_path / "bench", files=manifest.files | {"test": ["parts/renamed"]})
+    assert given(tmp_path / "bench") == before, "a name is not content"
+    (tmp_path / "bench" / "parts" / "renamed").write_text("changed")
+    assert given(tmp_path / "bench") != before
+
+
+def test_files_without_a_manifest_count_by_content_and_order(small: Path, tmp_path: Path) -> None:
+    files = {name: (small / name).read_bytes() for name in ("test.jsonl", "train.jsonl")}
+
+    def laid_out(directory: str, **names: str) -> str:
+        (tmp_path / directory).mkdir()
+        for name, origin in names.items():
+            (tmp_path / directory / f"{name}.jsonl").write_bytes(files[origin])
+        return given(tmp_path / directory)
+
+    one = laid_out("one", a="test.jsonl", b="train.jsonl")
+    assert laid_out("renamed", c="test.jsonl", d="train.jsonl") == one
+    assert laid_out("swapped", a="train.jsonl", b="test.jsonl") != one
+
+
+def test_a_damaged_manifest_and_a_missing_file_are_named(tmp_path: Path) -> None:
+    write_small(tmp_path / "bench")
+    (tmp_path / "bench" / "val.jsonl").unlink()
+    with pytest.raises(BadInput, match=r"val\.jsonl: no such file$"):
+        given(tmp_path / "bench")
+    (tmp_path / "bench" / "manifest.json").write_text('{"name": "a"}')
+    with pytest.raises(BadInput, match=r"manifest\.json: field version: missing"):
+        given(tmp_path / "bench")
+
+
+def test_imported_data_count_by_content_and_by_the_importers_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in SOURCE_FILES.values():
+        (tmp_path / name).write_text("Text ID\n")
+    data = MedErrBenchConfig(name="m", path=str(tmp_path))
+    seen = {fingerprint(data)}
+    (tmp_path / SOURCE_FILES["val"]).write_text("Text ID\na\n")
+    seen.add(fingerprint(data))
+    monkeypatch.setattr(mederrbench, "IMPORTER_VERSION", "99")
+    seen.add(fingerprint(data))
+    assert len(seen) == 3
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:

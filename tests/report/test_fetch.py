@@ -14,6 +14,7 @@ from bsft.cli import main
 from bsft.commands.fetch import HUB_FILES, models_of
 from bsft.config import ConfigError
 from bsft.model import weights
+from bsft.model.local import SETTINGS, TOKENIZER
 
 
 def run(*argv: str) -> int:
@@ -73,6 +74,11 @@ def test_hub_weights_are_downloaded_without_other_formats(
         "allow_patterns": HUB_FILES,
     }
     assert "  licence: Llama 3.2 Community License\n" in capsys.readouterr().out
+
+
+def test_every_file_that_a_job_reads_is_downloaded() -> None:
+    """A job on a machine without a hub has no second chance."""
+    assert {*SETTINGS, *TOKENIZER, "*.safetensors", "*.safetensors.index.json"} <= set(HUB_FILES)
 
 
 def test_an_unreachable_hub_is_one_sentence(

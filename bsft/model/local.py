@@ -1,0 +1,117 @@
+"""The files of a local model that determine what it computes: those that transformers reads, and no others."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from fnmatch import translate
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from bsft.hashing import digest, sha256_of
+from bsft.model.own_adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from bsft.records.errors import BadInput
+
+CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
+SETTINGS = (CONFIG, "generation_config.json")
+TOKENIZER = (
+    "tokenizer.json", "tokenizer.*.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+    "chat_template.jinja", "additional_chat_templates/*.jinja",
+    "vocab.json", "vocab.txt", "vocab-*.json", "*_vocab.json", "merges.txt", "bpe.codes", "dict.txt",
+    "*.model", "tokenizer.model.*", "*.spm", "*.tiktoken", "tekken.json", "prophetnet.tokenizer", "byte_maps.json",
+    "emoji.json", "normalizer.json", "word_shape.json", "word_pronunciation.json",
+)  # fmt: skip
+"""Patterns of all names under which a tokenizer of transformers looks for its files, chat templates among them."""
+_COUNTED = re.compile("|".join(translate(pattern) for pattern in (*SETTINGS, *TOKENIZER)))
+
+
+def sha256_of_model(directory: Path, *, remote_code: bool) -> str:
+    """One SHA-256 of a model's weights, settings, tokenizer, chat templates and adapter, wherever it lies.
+
+    Args:
+        directory: what `save_pretrained` wrote.
+        remote_code: the model's own code may run. It may read anything, so every file counts then.
+
+    Raises:
+        BadInput: no such directory, or it lacks a file that transformers would need; names the file.
+    """
+    names = _all_files(directory) if remote_code else []
+    counted = sorted({*_needed(directory), *_optional(directory), *names})
+    return digest(*(f"{name} {sha256_of(directory / name)}" for name in counted))
+
+
+def _needed(directory: Path) -> Iterator[str]:
+    if not directory.is_dir():
+        raise BadInput(f"model.path={directory}: no such directory")
+    if (directory / ADAPTER_CONFIG).is_file():
+        yield from (ADAPTER_CONFIG, ADAPTER_WEIGHTS)
+    yield CONFIG
+    yield from _weights(directory)
+
+
+def _optional(directory: Path) -> Iterator[str]:
+    for folder in ("", "additional_chat_templates/"):
+        if (directory / folder).is_dir():
+            names = (f"{folder}{file.name}" for file in (directory / folder).iterdir() if file.is_file())
+            yield from (name for name in names if _COUNTED.match(name))
+
+
+def _all_files(directory: Path) -> list[str]:
+    """Every file, at any depth, but hidden ones (of git, of a downloader)."""
+    names = (file.relative_to(directory) for file in directory.rglob("*") if file.is_file())
+    return [name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)]
+
+
+# --- weights ---
+
+
+def _weights(directory: Path) -> Iterator[str]:
+    """The files of weights by transformers' rule: the one that config.json names, or else one file, or an index."""
+    config = directory / CONFIG
+    named = _field(config, sha256_of(config), "transformers_weights") if config.exists() else None
+    if named is not None:
+        name = _below(config, "transformers_weights", named)
+    else:
+        name = next((name for name in (WEIGHTS, INDEX) if (directory / name).exists()), "")
+    if not name:
+        raise BadInput(f"model.path={directory}: no .safetensors file in it that is read: {WEIGHTS} or {INDEX}")
+    yield name
+    if name.endswith(".index.json"):
+        index = directory / name
+        shards = _field(index, sha256_of(index), "weight_map")
+        if not isinstance(shards, dict) or not shards:
+            raise BadInput(f"{index}: field weight_map: must name the file of each weight")
+        for shard in sorted({_below(index, "weight_map", value) for value in shards.values()}):
+            if not (directory / shard).exists():
+                raise BadInput(f"{directory / shard}: no such file, though {name} names it")
+            yield shard
+
+
+def _below(file: Path, field: str, found: object) -> str:
+    """A name that stays below the model's directory and is of safetensors; other formats can run code."""
+    if (
+        not isinstance(found, str)
+        or PurePosixPath(found).is_absolute()
+        or ".." in PurePosixPath(found).parts
+        or not found.endswith((".safetensors", ".safetensors.index.json"))
+    ):
+        raise BadInput(f"{file}: field {field}: found {str(found)[:60]!r}, allowed: a .safetensors file below it")
+    return found
+
+
+@cache
+def _field(file: Path, sha256: str, field: str) -> Any:
+    """A field of a JSON object; None when it has no such field.
+
+    Args:
+        sha256: of the file, so that a changed one is read again.
+    """
+    try:
+        content = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{file}: not valid JSON: {error}") from None
+    if not isinstance(content, dict):
+        raise BadInput(f"{file}: must hold a JSON object")
+    return content.get(field)
