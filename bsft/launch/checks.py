@@ -17,6 +17,7 @@ from bsft import config as cfg
 from bsft.bench.records import Manifest, TaskSpec
 from bsft.bench.source import fingerprint
 from bsft.bench.store import MANIFEST, BadInput
+from bsft.bench.store.manifest import check_listing
 from bsft.model.weights import check_installed
 from bsft.paths import cache_dir
 from bsft.runs import weights_fingerprint
@@ -107,6 +108,7 @@ def _manifest_names(file: Path, mtime_ns: int) -> _Names:
         manifest = Manifest.model_validate_json(file.read_bytes())
     except ValidationError as error:
         raise BadInput(f"{file}: {' '.join(str(error.errors()[0]['msg']).split())}") from None
+    check_listing(manifest, file)
     return _Names(frozenset(task.name for task in manifest.tasks), frozenset(manifest.files), _labels(manifest.tasks))
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest, TaskSpec
 from bsft.bench.store.manifest import MANIFEST, Tally, file_sha256
 from bsft.records.errors import BadInput
+from bsft.records.names import name_problem
 
 
 def write_benchmark(
@@ -26,8 +27,11 @@ def write_benchmark(
     """Writes `<split>.jsonl` files and the manifest, all or nothing: a half-written directory is never left behind.
 
     Raises:
-        BadInput: the disk is full or the place cannot be written to.
+        BadInput: the disk is full or the place cannot be written to, or a split's name cannot be a file's.
     """
+    for split in items:
+        if problem := name_problem(split):
+            raise BadInput(f"{output}: split: {problem}")
     scratch = output.with_name(f".{output.name}.{os.getpid()}")
     try:
         scratch.mkdir(parents=True)
