@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from bsft import __version__
+from bsft.console import complain
 
 COMMANDS = {
     "status": "how the jobs of a sweep stand",
@@ -25,7 +26,8 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        complain(f"{self.prog}: {message}; see {self.prog} --help")
+        sys.exit(2)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -47,7 +49,7 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return status
     except (BadInput, ConfigError) as error:
-        sys.stderr.write(f"bsft {name}: {error}\n")
+        complain(f"bsft {name}: {error}")
         return 2
     except KeyboardInterrupt:
         return 130

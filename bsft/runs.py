@@ -25,6 +25,7 @@ from bsft.bench.records import SCHEMA_VERSION
 from bsft.bench.source import fingerprint as data_fingerprint
 from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically, write_json
+from bsft.records.secrets import masked_tree
 
 State = Literal["queued", "running", "done", "failed"]
 CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV = (
@@ -61,7 +62,7 @@ def identity(config: cfg.Config) -> dict[str, Any]:
     whole["model"].pop("path", None)
     whole["model"]["weights"] = weights_fingerprint(config.model)
     whole["schema_version"] = SCHEMA_VERSION
-    return whole
+    return cast(dict[str, Any], masked_tree(whole))
 
 
 def weights_fingerprint(model: cfg.ModelConfig) -> str:
@@ -156,7 +157,7 @@ class RunDirectory:
 
     def freeze(self, config: cfg.Config) -> None:
         """Writes `config.yaml` (resolved, with the identity) before the job starts."""
-        frozen = {"config": cfg.plain(config), "identity": identity(config)}
+        frozen = {"config": masked_tree(cfg.plain(config)), "identity": identity(config)}
         write_atomically(self.path / CONFIG, yaml.dump(frozen, Dumper=_YAML_DUMPER, sort_keys=False))
 
     def frozen_identity(self) -> dict[str, Any] | None:

@@ -123,11 +123,11 @@ class ImportReport:
 def _list(console: Console, title: str, sentences: list[str]) -> None:
     if not sentences:
         return
-    console.print(f"{title}:", highlight=False, markup=False)
+    console.print(f"{title}:")
     for sentence in sentences[:SHOWN]:
-        console.print(f"  {sentence}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"  {sentence}", soft_wrap=True)
     if len(sentences) > SHOWN:
-        console.print(f"  ... and {len(sentences) - SHOWN:,} more in {REPORT}", highlight=False, markup=False)
+        console.print(f"  ... and {len(sentences) - SHOWN:,} more in {REPORT}")
 
 
 def check_output(output: Path) -> None:
