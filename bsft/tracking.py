@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import netrc
 import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from bsft import config as cfg
 from bsft.console import complain
-from bsft.records.secrets import masked, masked_tree
+from bsft.records.secrets import masked, masked_arguments, masked_tree
 
 log = logging.getLogger(__name__)
 PROJECT = "bsft"
@@ -88,7 +89,8 @@ def _start(config: cfg.Config, directory: Path, target: Target) -> Any:
     for mode in modes:
         try:
             target.directory.mkdir(parents=True, exist_ok=True)
-            run = wandb.init(mode=mode, **_arguments(config, directory, target))  # type: ignore[arg-type]
+            with _masked_command():
+                run = wandb.init(mode=mode, **_arguments(config, directory, target))  # type: ignore[arg-type]
             run.define_metric("trainer/global_step")
             run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
             return run
@@ -97,6 +99,17 @@ def _start(config: cfg.Config, directory: Path, target: Target) -> Any:
             kept = "this run is kept offline" if mode == "online" else "this run goes on without it"
             _say(f"wandb did not start {mode} ({reason}); {kept}")
     return None
+
+
+@contextmanager
+def _masked_command() -> Iterator[None]:
+    """wandb writes down the command line as it finds it."""
+    own = sys.argv[:]
+    sys.argv[:] = masked_arguments(own)
+    try:
+        yield
+    finally:
+        sys.argv[:] = own
 
 
 def _arguments(config: cfg.Config, directory: Path, target: Target) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -83,16 +84,23 @@ def records_of(content: bytes) -> Iterator[bytes]:
 def recorded(directory: Path) -> tuple[wandb_internal_pb2.RunRecord, dict[str, str]]:
     """What an offline run says of itself, and what it logged."""
     [file] = directory.glob("wandb/offline-run-*/*.wandb")
+    deadline = time.monotonic() + 30
+    while (found := _read(file.read_bytes())) is None and time.monotonic() < deadline:
+        time.sleep(0.2)  # wandb's own process writes it
+    assert found is not None
+    return found
+
+
+def _read(content: bytes) -> tuple[wandb_internal_pb2.RunRecord, dict[str, str]] | None:
     run, logged = None, {}
-    for data in records_of(file.read_bytes()):
+    for data in records_of(content):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
         if record.WhichOneof("record_type") == "run":
             run = record.run
         if record.WhichOneof("record_type") == "history":
             logged |= {item.key or "/".join(item.nested_key): item.value_json for item in record.history.item}
-    assert run is not None
-    return run, logged
+    return None if run is None or not logged else (run, logged)
 
 
 def test_an_offline_run_reads_back(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
