@@ -62,7 +62,7 @@ def identity(config: cfg.Config) -> dict[str, Any]:
     whole["model"].pop("path", None)
     whole["model"]["weights"] = weights_fingerprint(config.model)
     whole["schema_version"] = SCHEMA_VERSION
-    return cast(dict[str, Any], masked_tree(whole))
+    return masked_tree(whole)
 
 
 def weights_fingerprint(model: cfg.ModelConfig) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,16 @@ def test_the_environment_is_looked_up_once(
     [name] = launched("seed=${oc.env:SEED_OF_TODAY}", "method.system_prompt=${oc.env:PROMPT_OF_TODAY}").ran
     text = OmegaConf.load(root / "runs" / name / CONFIG)
     assert (text.config.seed, text.config.method.system_prompt) == (7, 'it\'s, "so" [x] {y}=z')
+
+
+@pytest.mark.parametrize("arguments", [[], ["-m"]], ids=["one", "sweep"])
+def test_a_resolver_that_never_answers_the_same_is_asked_once(
+    launched: Launch, root: Path, arguments: list[str]
+) -> None:
+    answers = itertools.count()
+    OmegaConf.register_new_resolver("tick", lambda: next(answers), replace=True)
+    [name] = launched("seed=${tick:}", *arguments).ran
+    assert (root / "runs" / name / CONFIG).exists()
 
 
 def test_a_variable_that_is_not_set_is_one_sentence(launched: Launch) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from bsft.records.errors import BadInput
+from bsft.records.escaping import json_text
 
 
 def write_json(file: Path, value: Mapping[str, Any]) -> None:
-    write_atomically(file, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    write_atomically(file, json_text(value) + "\n")
 
 
 def write_atomically(file: Path, text: str) -> None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 MASK = "***"
 MIN_SECRET_CHARACTERS = 8
-"""Shorter values of the environment are words, which may stand anywhere."""
+"""Shorter texts hold none that could be told from a word."""
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS = {"secret", "secrets", "password", "passwd", "passphrase", "pwd", "credential", "credentials", "apikey"}
@@ -46,6 +47,7 @@ _RANDOM = re.compile(r"(?=\S*\d)[\w+/.~=-]{8,}")
 _NOT_SECRET = {"null", "none", "true", "false", "???", MASK}
 
 
+@lru_cache(4096)
 def is_secret_key(key: str) -> bool:
     """Whether what stands under a key or in an environment variable is a credential: `api_key`, `HF_TOKEN`; neither
     `behavior.token` nor `max_tokens`."""
@@ -63,7 +65,13 @@ def is_secret_key(key: str) -> bool:
 
 def masked(text: str) -> str:
     """The text with every credential in it replaced by `***`."""
-    for value in _environment_secrets():
+    return _masked(text, _environment_secrets())
+
+
+def _masked(text: str, known: Sequence[str]) -> str:
+    if len(text) < MIN_SECRET_CHARACTERS:
+        return text
+    for value in known:
         text = text.replace(value, MASK)
     text = _URL_PASSWORD.sub(f"{MASK}@", _FORMS.sub(MASK, text))
     return _without_assignments(_BEARER.sub(rf"\1 {MASK}", text))
@@ -110,12 +118,17 @@ def _masked_argument(argument: str) -> str:
     return masked(argument)
 
 
-def masked_tree(value: Any, key: str = "") -> Any:
+def masked_tree(tree: Mapping[str, Any]) -> dict[str, Any]:
     """Nested mappings and lists with the strings in them masked, by their dotted keys too."""
-    if isinstance(value, Mapping):
-        return {name: masked_tree(child, f"{key}.{name}" if key else str(name)) for name, child in value.items()}
-    if isinstance(value, list | tuple):
-        return [masked_tree(child, key) for child in value]
-    if not isinstance(value, str):
-        return value
-    return MASK if value and is_secret_key(key) else masked(value)
+    known = _environment_secrets()
+
+    def harmless(value: Any, key: str) -> Any:
+        if isinstance(value, Mapping):
+            return {name: harmless(child, f"{key}.{name}") for name, child in value.items()}
+        if isinstance(value, list | tuple):
+            return [harmless(child, key) for child in value]
+        if not isinstance(value, str):
+            return value
+        return MASK if value and is_secret_key(key) else _masked(value, known)
+
+    return {name: harmless(value, name) for name, value in tree.items()}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections import Counter, defaultdict
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bsft.bench.store import MANIFEST, BadInput, file_sha256
+from bsft.records.escaping import json_text
 
 REPORT = "import_report.json"
 SHOWN = 12
@@ -88,8 +88,7 @@ class ImportReport:
             raise BadInput(f"{file}: is a directory, allowed: a file") from None
 
     def write(self, directory: Path) -> None:
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
-        (directory / REPORT).write_text(text + "\n", encoding="utf-8")
+        (directory / REPORT).write_text(json_text(asdict(self)) + "\n", encoding="utf-8")
 
     def show(self, output: Path, console: Console) -> None:
         """Prints the tables."""
