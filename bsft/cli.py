@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from bsft import __version__
-from bsft.console import complain
 
 COMMANDS = {
     "status": "how the jobs of a sweep stand",
@@ -26,7 +25,7 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        complain(f"{self.prog}: {message}; see {self.prog} --help")
+        _complain(f"{self.prog}: {message}; see {self.prog} --help")
         sys.exit(2)
 
 
@@ -49,7 +48,7 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return status
     except (BadInput, ConfigError) as error:
-        complain(f"bsft {name}: {error}")
+        _complain(f"bsft {name}: {error}")
         return 2
     except KeyboardInterrupt:
         return 130
@@ -57,6 +56,12 @@ def _run(arguments: list[str]) -> int:
         # whoever read the output has closed it; keep Python from failing once more when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _complain(sentence: str) -> None:
+    from bsft.console import complain  # help needs no console, which takes its time to import
+
+    complain(sentence)
 
 
 def _top(arguments: list[str]) -> int:

@@ -72,7 +72,7 @@ def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None =
             [lists] = BasicSweeper.split_arguments(everything, None)
             jobs = [compose(job) for job in lists]
         elif multirun:
-            jobs = [compose(_sample(configs, parsed, params))]
+            jobs = [compose(_sample(configs, configs.parse(overrides), params))]
         else:
             jobs = [compose(list(overrides))]
         compose.check_settled([*params, *(override.partition("=")[0] for override in overrides)])
@@ -102,7 +102,8 @@ def compose_one(overrides: Sequence[str], *, multirun: bool, more_configs: str |
         ConfigError, BadInput, HydraException: what is wrong, with the key.
     """
     with open_configs(more_configs) as configs:
-        parsed = configs.parse(expanded(configs, overrides))
+        overrides = expanded(configs, overrides)
+        parsed = configs.parse(overrides)
         for override in parsed:
             configs.check(override)
         sample = [_one_value(override) for override in parsed] if multirun else list(overrides)

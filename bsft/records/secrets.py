@@ -94,7 +94,7 @@ def _is_secret(key: str, between: str, value: str) -> bool:
     bare = value.strip("\"'")
     if not bare or bare.lower() in _NOT_SECRET or bare.startswith("${"):
         return False
-    if key.lower() in _PROSE and between[0] not in "\"'" and not _RANDOM.fullmatch(bare):
+    if key.rpartition(".")[2].lower() in _PROSE and between[0] not in "\"'" and not _RANDOM.fullmatch(bare):
         return False
     words = {word.lower() for word in _WORDS.findall(key)}
     return is_secret_key(key) or (_HEX_KEY.fullmatch(bare) is not None and not _DIGESTS & words)

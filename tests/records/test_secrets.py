@@ -59,6 +59,7 @@ def test_secrets_in_text(text: str, found: str) -> None:
         "trainer.score.max_new_tokens=64",
         f"model.revision={HEX}",
         f"commit {HEX}",
+        "allowed are data=OPTION, data.KEY=VALUE",
         "unknown key: method.lora.rnk; did you mean rank?",
         "sorted(items, key=lambda item: item.id)",
         "the end of turn token: <|im_end|>",
