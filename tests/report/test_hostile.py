@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from made_runs import Sweep
 from rich.table import Table
+from small import case_items
 
 from bsft.cli import main
 from bsft.console import SafeConsole
@@ -19,6 +20,8 @@ from bsft.report.page import page
 from bsft.report.palette import line_styles
 from bsft.report.radar import radar_figure
 from bsft.report.rows import blocks, comparison
+from bsft.report.show import item_view
+from bsft.report.show_find import Found
 from bsft.report.sweep import read_sweep
 from bsft.report.terminal import rich_comparison, rich_standings
 
@@ -117,3 +120,14 @@ def test_all_that_is_shown_goes_through_one_console() -> None:
     consoles = [str(file) for file in own for line in file.read_text().splitlines() if " Console(" in line]
     marked = [str(file) for file in own if "from_markup" in file.read_text() or "rich.print" in file.read_text()]
     assert consoles == [] and marked == []
+
+
+def test_an_item_is_shown_and_not_obeyed() -> None:
+    bad = f"{MARKUP}{ESCAPE}"
+    item = case_items(1, "train")[0]
+    turns = [turn.model_copy(update={"text": bad, "speaker": bad}) for turn in item.turns]
+    options = [option.model_copy(update={"text": bad}) for option in item.options]
+    texts = {"id": bad, "task": bad, "query": bad, "specialty": bad, "turns": turns, "options": options}
+    stream = io.StringIO()
+    SafeConsole(file=stream, width=110).print(item_view(Found(item.model_copy(update=texts), None)))
+    assert MARKUP in stream.getvalue() and not obeyed(stream.getvalue())
