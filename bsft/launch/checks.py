@@ -20,6 +20,7 @@ from bsft.bench.store import MANIFEST, BadInput
 from bsft.bench.store.manifest import check_listing
 from bsft.model.weights import check_installed
 from bsft.paths import cache_dir
+from bsft.records.names import name_problem
 from bsft.runs import weights_fingerprint
 
 
@@ -127,6 +128,9 @@ def _file_names(file: Path, size: int, mtime_ns: int) -> _Names:
                 continue
     if not tasks:
         raise BadInput(f"{file}: no item in it that names its task and split")
+    for split in sorted(splits):
+        if problem := name_problem(split):
+            raise BadInput(f"{file}: field split: {problem}")
     return _Names(frozenset(tasks), frozenset(splits), frozenset(labels))
 
 

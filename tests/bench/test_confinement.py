@@ -58,12 +58,15 @@ def test_the_pre_flight_checks_what_a_manifest_names(benchmark_directory: Path, 
     assert "manifest.json: field files.train: found '../outside.jsonl', allowed" in ended.err
 
 
-def test_a_split_is_a_name(benchmark_directory: Path) -> None:
+def test_a_split_is_a_name(benchmark_directory: Path, launched: Launch) -> None:
     lines = (benchmark_directory / "train.jsonl").read_text().replace('"split":"train"', '"split":"../../evil"')
     (benchmark_directory / "manifest.json").unlink()
     (benchmark_directory / "train.jsonl").write_text(lines)
     with pytest.raises(BadInput, match=r"train.jsonl: line 1: field split: found '../../evil', allowed: letters"):
         open_benchmark(benchmark_directory)
+    ended = launched(f"data.path={benchmark_directory}", "data.train_split=../../evil")
+    assert (ended.code, ended.ran) == (2, [])
+    assert "train.jsonl: field split: found '../../evil', allowed: letters" in ended.err
 
 
 def test_a_manifests_split_is_a_name(benchmark_directory: Path) -> None:
