@@ -25,7 +25,8 @@ class Parser(argparse.ArgumentParser):
     """Says what is wrong in one sentence."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"{self.prog}: {message}; see {self.prog} --help\n")
+        _complain(f"{self.prog}: {message}; see {self.prog} --help")
+        sys.exit(2)
 
 
 def main(argv: Sequence[str] | None = None) -> NoReturn:
@@ -47,7 +48,7 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.flush()
         return status
     except (BadInput, ConfigError) as error:
-        sys.stderr.write(f"bsft {name}: {error}\n")
+        _complain(f"bsft {name}: {error}")
         return 2
     except KeyboardInterrupt:
         return 130
@@ -55,6 +56,12 @@ def _run(arguments: list[str]) -> int:
         # whoever read the output has closed it; keep Python from failing once more when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _complain(sentence: str) -> None:
+    from bsft.console import complain  # help needs no console, which takes its time to import
+
+    complain(sentence)
 
 
 def _top(arguments: list[str]) -> int:

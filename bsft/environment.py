@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bsft.records.secrets import masked, masked_arguments
+
 _PACKAGES = ("bsft", "torch", "transformers", "peft", "lightning", "tokenizers", "hydra-core", "numpy", "wandb")
 
 
@@ -21,7 +23,7 @@ def describe() -> dict[str, Any]:
 
     return {
         "commit": _git("rev-parse", "HEAD"),
-        "diff": _git("diff", "HEAD", "--stat"),
+        "diff": masked(_git("diff", "HEAD", "--stat") or ""),
         "python": sys.version.split()[0],
         "versions": {name: _version(name) for name in _PACKAGES},
         "platform": platform.platform(),
@@ -30,7 +32,7 @@ def describe() -> dict[str, Any]:
         "threads": torch.get_num_threads(),
         "native_obstacle": obstacle(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
-        "command": sys.argv,
+        "command": masked_arguments(sys.argv),
     }
 
 

@@ -17,6 +17,7 @@ from bsft.bench.records import SCHEMA_VERSION
 from bsft.bench.source import fingerprint as data_fingerprint
 from bsft.model.hub import commit_of
 from bsft.model.local import sha256_of_model
+from bsft.records.secrets import masked_tree
 
 IDENTITY_VERSION = 2
 """Raised when the same job would get another identity; runs of an earlier one are then other jobs."""
@@ -37,7 +38,7 @@ WHERE_A_MODEL_COMES_FROM = frozenset({
 
 
 def identity(config: cfg.Config) -> dict[str, Any]:
-    """What determines a job's result, as plain containers.
+    """What determines a job's result, as plain containers; credentials are masked in it.
 
     The recipe of fitting is left out for methods that are not fitted, so that their runs are shared between recipes.
 
@@ -54,7 +55,7 @@ def identity(config: cfg.Config) -> dict[str, Any]:
     whole["model"]["content"] = model_content(config.model)
     whole["schema_version"] = SCHEMA_VERSION
     whole["identity_version"] = IDENTITY_VERSION
-    return whole
+    return masked_tree(whole)
 
 
 def _without(tree: dict[str, Any], left_out: frozenset[str], prefix: str = "") -> dict[str, Any]:

@@ -31,7 +31,10 @@ from bsft.loggers import open_logger
 from bsft.methods import Method, method_of
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.sharding import is_sharded
+from bsft.quiet import libraries_to
+from bsft.records.escaping import visible
 from bsft.records.files import write_json
+from bsft.records.secrets import masked
 from bsft.runs import ENV, LOG, RunDirectory
 from bsft.scoring.run import score
 
@@ -79,7 +82,7 @@ def _run_recorded(config: cfg.Config, directory: RunDirectory) -> dict[str, Any]
             set_done(directory)
     except BaseException as error:
         log.error("%s", traceback.format_exc())
-        reason = " ".join(str(error).split()) or type(error).__name__
+        reason = masked(" ".join(str(error).split())) or type(error).__name__
         kind = "" if isinstance(error, BadInput) else f"{type(error).__name__}: "
         try:
             if isinstance(error, KeyboardInterrupt | SystemExit):
@@ -159,6 +162,13 @@ class _LogFile(logging.FileHandler):
         pass
 
 
+class _Harmless(logging.Formatter):
+    """Lines without keys and passwords, and without what a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(masked(super().format(record)))
+
+
 @contextmanager
 def _run_log(file: Path) -> Iterator[None]:
     """Sends the log of this job, and only of this job, to its own file, warnings and tracebacks included."""
@@ -167,16 +177,12 @@ def _run_log(file: Path) -> Iterator[None]:
         handler = _LogFile(file, encoding="utf-8")
     except OSError as error:
         raise Unrecorded(f"{file}: could not be opened: {error.strerror}") from error
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    root = logging.getLogger()
-    root.addHandler(handler)
+    handler.setFormatter(_Harmless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger("bsft").setLevel(logging.INFO)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    logging.captureWarnings(True)
     try:
-        yield
+        with libraries_to(handler):
+            yield
     finally:
-        logging.captureWarnings(False)
-        root.removeHandler(handler)
         with suppress(OSError):
             handler.close()

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from bsft.console import SafeConsole
+
 log = logging.getLogger(__name__)
 LOG_EVERY_S = 30.0
 
@@ -17,12 +19,12 @@ LOG_EVERY_S = 30.0
 @contextmanager
 def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
     """Yields a function that advances the bar by a number of items."""
-    console = Console(stderr=True)
+    console = SafeConsole(stderr=True)
     if not console.is_terminal:
         yield _logged(title, total, console)
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -45,6 +47,6 @@ def _logged(title: str, total: int, console: Console) -> Callable[[int], None]:
         if done and (now - last >= LOG_EVERY_S or done == total):
             last = now
             eta_s = (now - start) / done * (total - done)
-            console.print(f"{title}: {done}/{total}, ETA {eta_s:.0f} s", highlight=False)
+            console.print(f"{title}: {done}/{total}, ETA {eta_s:.0f} s")
 
     return advance

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from bsft import config as cfg
 from bsft import launch
+from bsft.console import complain
 
 
 def task(composed: DictConfig) -> float | None:
@@ -25,6 +26,7 @@ def task(composed: DictConfig) -> float | None:
         The macro-F1 of the split that is scored: what such a sweeper may maximise.
     """
     hydra = HydraConfig.get()
+    launch.mask_overrides(hydra)
     searching = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ != launch.STOCK_SWEEPER
     elsewhere = not hydra.launcher._target_.endswith(".BasicLauncher") or launch.is_further_rank()
     if searching:  # such a job was not known before: it is checked and written down now
@@ -38,7 +40,7 @@ def task(composed: DictConfig) -> float | None:
         if searching or elsewhere:
             raise
         if isinstance(error, Unrecorded):
-            launch.complain(str(error))
+            complain(str(error))
         return None
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from bsft.bench.store import BadInput
+from bsft.paths import user_path
 
 OptionsT = TypeVar("OptionsT")
 
@@ -45,7 +47,18 @@ def parse(kind: type[OptionsT], arguments: Sequence[str], command: str) -> Optio
         raise BadInput(f"{missing[0]}: missing; give {missing[0]}=...")
     options = OmegaConf.to_object(config)
     assert isinstance(options, kind)
+    _expand_homes(options)
     return options
+
+
+def _expand_homes(options: Any) -> None:
+    """A `Path` is one as the user writes it; shells leave `~` alone behind `=`."""
+    for field in dataclasses.fields(options):
+        value = getattr(options, field.name)
+        if dataclasses.is_dataclass(value):
+            _expand_homes(value)
+        elif isinstance(value, Path):
+            setattr(options, field.name, user_path(str(value)))
 
 
 def _keys(kind: Any, prefix: str = "") -> Iterator[str]:

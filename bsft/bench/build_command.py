@@ -15,6 +15,7 @@ from bsft.bench import arguments as key_values
 from bsft.bench.build import BuildSpec, build
 from bsft.bench.records import Manifest
 from bsft.bench.store import BadInput
+from bsft.console import SafeConsole
 
 USAGE = """usage: bsft-bench build output=DIR [key=value ...]
 
@@ -40,7 +41,7 @@ class DataOptions:
 class BuildOptions:
     """Options of `bsft-bench build`."""
 
-    output: str = MISSING
+    output: Path = MISSING
     data: DataOptions = field(default_factory=DataOptions)
     workers: int | None = None
     progress: bool = True
@@ -87,7 +88,6 @@ def run(arguments: Sequence[str]) -> int:
     """
     options = parse(arguments)
     spec = BuildSpec(options.data.n_cases, options.data.seed, options.data.heldout)
-    output = Path(options.output)
-    manifest = build(spec, output, workers=options.workers or os.cpu_count() or 1, progress=options.progress)
-    show(manifest, output, Console())
+    manifest = build(spec, options.output, workers=options.workers or os.cpu_count() or 1, progress=options.progress)
+    show(manifest, options.output, SafeConsole())
     return 0

@@ -7,9 +7,8 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from rich.console import Console
-
 from bsft.bench.store import BadInput
+from bsft.console import SafeConsole, complain
 
 COMMANDS = {
     "build": ("bsft.bench.build_command", "build BehaviorBench-Open"),
@@ -27,28 +26,27 @@ def main(arguments: Sequence[str] | None = None) -> int:
         The command's exit status; 0 for help, 2 for bad input, 130 after Ctrl+C.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
-    errors = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
     if not arguments or arguments[0] in ("--help", "-h"):
         lines = [f"  {name:8} {what}" for name, (_, what) in COMMANDS.items()]
         usage = "usage: bsft-bench COMMAND ...; bsft-bench COMMAND --help tells more"
-        Console().print("\n".join([usage, "", "commands:", *lines]), markup=False, highlight=False)
+        SafeConsole().print("\n".join([usage, "", "commands:", *lines]))
         return 0
     if arguments[0] not in COMMANDS:
         near = difflib.get_close_matches(arguments[0], COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(COMMANDS)}"
-        errors.print(f"bsft-bench: unknown command {arguments[0]!r}; {hint}")
+        complain(f"bsft-bench: unknown command {arguments[0]!r}; {hint}")
         return 2
     module = importlib.import_module(COMMANDS[arguments[0]][0])
     given = arguments[1:]
     if not given or "--help" in given or "-h" in given:
-        Console().print(module.USAGE, markup=False, highlight=False)
+        SafeConsole().print(module.USAGE)
         return 0
     try:
         status: int = module.run(given)
     except BadInput as error:
-        errors.print(f"bsft-bench: {error}")
+        complain(f"bsft-bench: {error}")
         return 2
     except KeyboardInterrupt:
-        errors.print("bsft-bench: stopped; the same command goes on from what is finished")
+        complain("bsft-bench: stopped; the same command goes on from what is finished")
         return 130
     return status

@@ -7,10 +7,10 @@ Several models: model=a,b. Further settings of the model may follow: model.revis
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from bsft.config import ModelConfig
+from bsft.console import SafeConsole
 from bsft.model.local import SETTINGS, TOKENIZER
 
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", *SETTINGS, *TOKENIZER, "LICENSE*"]
@@ -27,12 +27,13 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         BadInput, ConfigError: unknown option or key, or the weights cannot be had.
     """
+    console = SafeConsole(soft_wrap=True)
     for model in models_of(arguments.overrides):
         path = fetch(model)
         if path is None:
-            sys.stdout.write(f"{model.name}: nothing to fetch (model.source={model.source})\n")
+            console.print(f"{model.name}: nothing to fetch (model.source={model.source})")
         else:
-            sys.stdout.write(f"{model.name}: {path}\n  licence: {model.terms or 'see the model card'}\n")
+            console.print(f"{model.name}: {path}\n  licence: {model.terms or 'see the model card'}")
     return 0
 
 
@@ -64,7 +65,9 @@ def fetch(model: ModelConfig) -> Path | None:
     if model.source == "packaged":
         from bsft.model.weights import converted
 
-        sys.stderr.write(f"{model.name}: looking in the cache; a first conversion takes about a minute\n")
+        SafeConsole(stderr=True, soft_wrap=True).print(
+            f"{model.name}: looking in the cache; a first conversion takes about a minute"
+        )
         return converted(model)
     if model.source == "hub":
         return _snapshot(model)

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from rich.text import Text
 
+from bsft.paths import user_path
+
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sweep", type=Path, metavar="multirun/SWEEP", help="the sweep's directory, or that of one job")
+    parser.add_argument(
+        "sweep", type=user_path, metavar="multirun/SWEEP", help="the sweep's directory, or that of one job"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

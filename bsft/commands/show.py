@@ -7,11 +7,15 @@ data.path=DIR or FILE.jsonl; data=mederrbench data.path=DIR. With --tokens also 
 from __future__ import annotations
 
 import argparse
-import json
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from bsft.paths import user_path
+from bsft.records.escaping import json_text
+from bsft.records.names import slug
 
 if TYPE_CHECKING:
     from bsft.bench.records import Item
@@ -36,7 +40,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--split", help="look in this split only")
     parser.add_argument("--seed", type=int, default=0, help="decides which item random is, and exemplars (default: 0)")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="draw the item's figures into this directory")
+    parser.add_argument("--images", type=user_path, metavar="DIR", help="draw the item's figures into this directory")
     parser.add_argument("--tokens", action="store_true", help="token ids and strings, and which are supervised")
     parser.add_argument("--model", metavar="OPTION", help="an option of conf/model, for --tokens")
     parser.add_argument("--method", metavar="OPTION", help="an option of conf/method, for --tokens")
@@ -57,12 +61,15 @@ def run(arguments: argparse.Namespace) -> int:
     drawings = [] if arguments.images is None else draw_images(found.item, arguments.images)
     rendered = None
     if arguments.tokens:
+        import transformers  # noqa: F401  (its logger has to be there to be made quiet)
+
+        from bsft.quiet import libraries_to
         from bsft.report.show_tokens import render_tokens
 
-        rendered = render_tokens(found, benchmark, config)
+        with libraries_to(logging.NullHandler()):
+            rendered = render_tokens(found, benchmark, config)
     if arguments.json:
-        json.dump(_as_json(found, drawings, rendered), sys.stdout, indent=2, ensure_ascii=False)
-        sys.stdout.write("\n")
+        sys.stdout.write(json_text(_as_json(found, drawings, rendered)) + "\n")
     else:
         _print(found, drawings, rendered)
     return 0
@@ -101,11 +108,12 @@ def draw_images(item: Item, directory: Path) -> list[Path]:
     from bsft.bench.plots import render
     from bsft.bench.store import BadInput
 
-    stem = item.id.replace("/", "-")
+    stem = slug(item.id)
     try:
         directory.mkdir(parents=True, exist_ok=True)
         return [
-            render(image, directory / f"{stem}-{i}-{image.kind}.png") for i, image in enumerate(item.images, start=1)
+            render(image, directory / f"{stem}-{i}-{slug(image.kind)}.png")
+            for i, image in enumerate(item.images, start=1)
         ]
     except OSError as error:
         raise BadInput(f"--images {directory}: {error.strerror}") from None
@@ -121,11 +129,10 @@ def _as_json(found: Found, drawings: Sequence[Path], rendered: Rendered | None) 
 
 
 def _print(found: Found, drawings: Sequence[Path], rendered: Rendered | None) -> None:
-    from rich.console import Console
-
+    from bsft.console import SafeConsole
     from bsft.report.show import item_view
 
-    console = Console(file=sys.stdout, highlight=False)
+    console = SafeConsole(file=sys.stdout)
     console.width = min(console.width, WIDTH) if sys.stdout.isatty() else WIDTH
     console.print(item_view(found, drawings))
     if rendered is not None:

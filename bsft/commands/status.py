@@ -6,7 +6,6 @@ A running job whose process is gone on this host is shown as interrupted. Exit s
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import time
 from collections.abc import Sequence
@@ -17,6 +16,8 @@ from rich.table import Table
 from rich.text import Text
 
 from bsft.bench.store import BadInput
+from bsft.paths import user_path
+from bsft.records.escaping import json_text
 from bsft.report.sweep import Standing, standing, visible_runs
 from bsft.report.terminal import STATE_STYLES, console_for
 
@@ -25,7 +26,7 @@ ROOT = Path("multirun")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "sweeps", nargs="*", type=Path, metavar="multirun/SWEEP", help="default: all sweeps in multirun/"
+        "sweeps", nargs="*", type=user_path, metavar="multirun/SWEEP", help="default: all sweeps in multirun/"
     )
     parser.add_argument("--json", action="store_true", help="a JSON array instead of a table")
 
@@ -39,8 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = [(sweep, standing(run)) for sweep in sweeps for run in visible_runs(sweep)]
     now_unix_s = time.time()
     if arguments.json:
-        json.dump([_as_json(sweep, stands, now_unix_s) for sweep, stands in found], sys.stdout, indent=2)
-        sys.stdout.write("\n")
+        sys.stdout.write(json_text([_as_json(sweep, stands, now_unix_s) for sweep, stands in found]) + "\n")
     else:
         _print(found, now_unix_s, sweeps)
     states = {stands.state for _, stands in found}

@@ -6,6 +6,10 @@ import dataclasses
 import difflib
 import math
 
+from omegaconf import MISSING
+
+from bsft.records.names import name_problem
+
 
 class ConfigError(Exception):
     """The configuration is wrong; the message says which key, what was found and what is allowed."""
@@ -55,6 +59,12 @@ def share(key: str, found: float) -> None:
 def below_one(key: str, found: float) -> None:
     if not 0 <= found < 1:
         raise ConfigError(f"{key}={found}: must be in [0, 1)")
+
+
+def safe_name(key: str, found: str) -> None:
+    """A name that becomes a part of a path: of a sweep, a job, its scores or a cached benchmark."""
+    if found != MISSING and (problem := name_problem(found)):
+        raise ConfigError(f"{key}: {problem}")
 
 
 def did_you_mean(word: str, known: tuple[str, ...] | list[str]) -> str:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from bsft.config.base import Section, at_least
+from bsft.config.base import Section, at_least, safe_name
+from bsft.paths import expand_home
 
 
 @dataclass
@@ -30,6 +31,7 @@ class DataConfig(Section):
     scene_tokens: int = 1024
 
     def __post_init__(self) -> None:
+        safe_name("data.name", self.name)
         at_least("data.scene_tokens", self.scene_tokens, 32)
         for key in ("max_train_items", "max_val_items", "max_eval_items"):
             at_least(f"data.{key}", getattr(self, key), 1)
@@ -53,6 +55,10 @@ class JsonlConfig(DataConfig):
 
     path: str = MISSING
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.path = expand_home(self.path)
+
 
 @dataclass
 class MedErrBenchConfig(DataConfig):
@@ -65,3 +71,4 @@ class MedErrBenchConfig(DataConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least("data.min_kind_test_items", self.min_kind_test_items, 1)
+        self.path = expand_home(self.path)

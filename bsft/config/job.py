@@ -6,25 +6,34 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from bsft.config.base import ConfigError, Section, at_least, one_of
+from bsft.config.base import ConfigError, Section, at_least, one_of, safe_name
 from bsft.config.data import DataConfig
 from bsft.config.method import MethodConfig, SftConfig
 from bsft.config.model import ModelConfig
 from bsft.config.trainer import TrainerConfig
+from bsft.paths import expand_home
+from bsft.records.names import PROJECT_RULE, is_project
 
 
 @dataclass
 class LoggerConfig(Section):
-    """Where metrics go during a run: wandb (offline by default), csv, or none."""
+    """Where metrics go during a run: wandb, csv, or none.
+
+    Without `mode`, `project` and `entity` those of the environment count (WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY);
+    without these, too, wandb is offline and the project is bsft.
+    """
 
     name: str = MISSING
-    project: str = "bsft"
+    project: str | None = None
     entity: str | None = None
-    mode: str = "offline"
+    mode: str | None = None
 
     def __post_init__(self) -> None:
         one_of("logger.name", self.name, ("wandb", "csv", "none"))
-        one_of("logger.mode", self.mode, ("offline", "online"))
+        one_of("logger.mode", self.mode or "offline", ("offline", "online", "disabled"))
+        for key, found in (("project", self.project), ("entity", self.entity)):
+            if found is not None and not is_project(found):
+                raise ConfigError(f"logger.{key}: found {found!r}, allowed: {PROJECT_RULE}")
 
 
 @dataclass
@@ -44,8 +53,8 @@ class Config(Section):
 
     def __post_init__(self) -> None:
         at_least("seed", self.seed, 0)
-        if not self.sweep or "/" in self.sweep or self.sweep.startswith("."):
-            raise ConfigError(f"sweep={self.sweep!r}: must be a plain directory name")
+        safe_name("sweep", self.sweep)
+        self.root = expand_home(self.root)
         if isinstance(self.method, SftConfig):
             self._check_tuning(self.method)
 

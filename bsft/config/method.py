@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from bsft.config.base import ConfigError, Section, at_least, below_one, one_of, positive
+from bsft.config.base import ConfigError, Section, at_least, below_one, one_of, positive, safe_name
 
 SYSTEM_PROMPT = (
     "You are a clinical assistant who takes part in a conversation of a hospital team. "
@@ -20,6 +20,9 @@ class MethodConfig(Section):
 
     name: str = MISSING
     system_prompt: str = SYSTEM_PROMPT
+
+    def __post_init__(self) -> None:
+        safe_name("method.name", self.name)
 
 
 @dataclass
@@ -41,6 +44,7 @@ class FewShotConfig(MethodConfig):
     k: int = 3
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         at_least("method.k", self.k, 1)
 
 
@@ -68,6 +72,7 @@ class SftConfig(MethodConfig):
     gradient_checkpointing: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         one_of("method.tuning", self.tuning, ("lora", "full", "qlora"))
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from bsft.config.base import ConfigError, Section, at_least, one_of
+from bsft.config.base import ConfigError, Section, at_least, one_of, safe_name
+from bsft.paths import expand_home
 
 RANDOM_ARCHITECTURES = ("llama", "llama_untied", "qwen2", "gemma3")
 """What `model.id` may be with `model.source=random`."""
@@ -36,6 +37,7 @@ class ModelConfig(Section):
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
+        safe_name("model.name", self.name)
         one_of("model.source", self.source, ("hub", "local", "packaged", "random"))
         one_of("model.dtype", self.dtype, ("float32", "bfloat16"))
         one_of("model.attention", self.attention, ("sdpa", "eager", "flash_attention_2", "flex_attention"))
@@ -46,3 +48,5 @@ class ModelConfig(Section):
         needs = {"hub": "id", "local": "path", "packaged": "package", "random": "id"}[self.source]
         if getattr(self, needs) is None:
             raise ConfigError(f"model.source={self.source}: model.{needs} must be set")
+        if self.path is not None:
+            self.path = expand_home(self.path)

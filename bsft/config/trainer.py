@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from bsft.config.base import ConfigError, Section, at_least, below_one, one_of, positive, share
+from bsft.config.base import ConfigError, Section, at_least, below_one, one_of, positive, safe_name, share
 
 
 @dataclass
@@ -93,6 +93,7 @@ class TrainerConfig(Section):
     score: ScoreConfig = field(default_factory=ScoreConfig)
 
     def __post_init__(self) -> None:
+        safe_name("trainer.name", self.name)
         one_of("trainer.accelerator", self.accelerator, ("cpu", "cuda", "mps", "auto"))
         one_of("trainer.strategy", self.strategy, ("auto", "ddp", "fsdp"))
         one_of("trainer.batching", self.batching, ("tree", "flat"))

@@ -4,8 +4,8 @@ Hydra composes again when it runs a job; this pre-flight makes sure that nothing
 Imports no torch.
 """
 
-from bsft.launch.command import complain, is_further_rank, job_arguments, main
+from bsft.launch.command import is_further_rank, job_arguments, main, mask_overrides
 from bsft.launch.planning import STOCK_SWEEPER, Plan, plan
 from bsft.launch.prepare import admit
 
-__all__ = ["STOCK_SWEEPER", "Plan", "admit", "complain", "is_further_rank", "job_arguments", "main", "plan"]
+__all__ = ["STOCK_SWEEPER", "Plan", "admit", "is_further_rank", "job_arguments", "main", "mask_overrides", "plan"]

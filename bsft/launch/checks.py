@@ -17,10 +17,12 @@ from bsft import config as cfg
 from bsft.bench.records import Manifest, TaskSpec
 from bsft.bench.source import fingerprint
 from bsft.bench.store import MANIFEST, BadInput
+from bsft.bench.store.manifest import check_listing
 from bsft.identity import model_content
 from bsft.model.own_adapter import check_own_adapter, has_own_adapter
 from bsft.model.weights import check_installed
 from bsft.paths import cache_dir
+from bsft.records.names import name_problem
 
 
 def check_job(job: cfg.Config) -> None:
@@ -111,6 +113,7 @@ def _manifest_names(file: Path, mtime_ns: int) -> _Names:
         manifest = Manifest.model_validate_json(file.read_bytes())
     except ValidationError as error:
         raise BadInput(f"{file}: {' '.join(str(error.errors()[0]['msg']).split())}") from None
+    check_listing(manifest, file)
     return _Names(frozenset(task.name for task in manifest.tasks), frozenset(manifest.files), _labels(manifest.tasks))
 
 
@@ -129,6 +132,9 @@ def _file_names(file: Path, size: int, mtime_ns: int) -> _Names:
                 continue
     if not tasks:
         raise BadInput(f"{file}: no item in it that names its task and split")
+    for split in sorted(splits):
+        if problem := name_problem(split):
+            raise BadInput(f"{file}: field split: {problem}")
     return _Names(frozenset(tasks), frozenset(splits), frozenset(labels))
 
 

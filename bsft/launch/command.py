@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
 import os
+import re
 import signal
 import sys
 import time
@@ -18,20 +21,23 @@ import yaml
 from hydra._internal.utils import get_args_parser
 from hydra.conf import HydraConf
 from hydra.errors import HydraException
+from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.console import Console
 from rich.table import Table
 
 from bsft import config as cfg
 from bsft.bench.store import BadInput
+from bsft.console import SafeConsole, complain
 from bsft.identity import job_name, register_resolver
 from bsft.launch.checks import check_job
 from bsft.launch.composing import first_sentence
 from bsft.launch.planning import Plan, compose_one, plan
 from bsft.launch.prepare import is_done, prepare
 from bsft.launch.usage import usage
-from bsft.paths import config_dir
+from bsft.paths import config_dir, register_home
+from bsft.records.files import write_atomically
+from bsft.records.secrets import masked
 from bsft.runs import LOG, RunDirectory, run_directories
 
 INTERRUPTED, TERMINATED = 130, 143
@@ -49,6 +55,7 @@ def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -
     given = list(sys.argv[1:] if argv is None else argv)
     cfg.register()
     register_resolver()
+    register_home()
     try:
         with _terminable():
             return _run(task, given)
@@ -62,11 +69,6 @@ def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -
         return int(end.code or 0)
 
 
-def complain(sentence: str) -> None:
-    """One sentence on stderr, in red where there are colours."""
-    Console(stderr=True).print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
-
-
 def job_arguments(job: HydraConf) -> list[str]:
     """The command line that means one job alone.
 
@@ -77,18 +79,26 @@ def job_arguments(job: HydraConf) -> list[str]:
     return [*(f"--config-dir={directory}" for directory in directories), *job.overrides.task, "hydra.mode=RUN"]
 
 
+def mask_overrides(job: HydraConf) -> None:
+    """Masks keys and passwords in `multirun.yaml`, in which Hydra writes down a sweep's command line as typed."""
+    if job.mode == RunMode.MULTIRUN and (file := Path(job.sweep.dir) / "multirun.yaml").is_file():
+        text = file.read_text(encoding="utf-8")
+        if (harmless := masked(text)) != text:
+            write_atomically(file, harmless)
+
+
 def is_further_rank() -> bool:
     """Whether this process serves a job that another process has started and answers for."""
     return os.environ.get("LOCAL_RANK", "0") != "0"
 
 
 def _run(task: Callable[[DictConfig], Any], given: list[str]) -> int:
-    parsed, arguments = _parse(given)
+    parsed, flags = _parse(given)
     if parsed.help:
         sys.stdout.write(usage(parsed.config_dir))
         return 0
     if is_further_rank():
-        return _hydra(task, arguments)
+        return _hydra(task, [*flags, *parsed.overrides])
     if parsed.config_path or parsed.config_name:
         raise cfg.ConfigError(
             "--config-path and --config-name are not supported; for YAML files of your own, for example "
@@ -98,14 +108,17 @@ def _run(task: Callable[[DictConfig], Any], given: list[str]) -> int:
         config = compose_one(parsed.overrides, multirun=parsed.multirun, more_configs=parsed.config_dir)
         sys.stdout.write(OmegaConf.to_yaml(config, resolve=parsed.resolve))
         return 0
-    if parsed.hydra_help or parsed.cfg or parsed.info or parsed.shell_completion:
-        return _hydra(task, arguments)
+    if parsed.shell_completion:
+        return _complete(task, [*flags, *parsed.overrides])
+    if parsed.hydra_help or parsed.cfg or parsed.info:
+        return _hydra(task, [*flags, *parsed.overrides])
     planned = plan(parsed.overrides, multirun=parsed.multirun, more_configs=parsed.config_dir)
     for job in planned.jobs:
         check_job(job)
     if planned.dry_run:
-        Console().print(_table(planned.jobs))
+        SafeConsole().print(_table(planned.jobs))
         return 0
+    arguments = [*flags, *planned.overrides]
     return _run_planned(task, arguments, planned) if planned.complete else _run_search(task, arguments, planned)
 
 
@@ -117,11 +130,19 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _parse(given: list[str]) -> tuple[argparse.Namespace, list[str]]:
-    """Hydra wants all overrides in one place; here `model=tiny -m seed=0,1` works too."""
+    """Hydra's options and, apart from its overrides, the arguments that are flags: `model=tiny -m seed=0,1` works."""
     parser = get_args_parser()
     parser.__class__ = _Parser
     parsed = parser.parse_intermixed_args(given)
-    return parsed, [a for a in given if a not in parsed.overrides] + parsed.overrides
+    return parsed, [argument for argument in given if argument not in parsed.overrides]
+
+
+def _complete(task: Callable[[DictConfig], Any], arguments: list[str]) -> int:
+    """Hydra's completion, without the schemas that stand among the options."""
+    with contextlib.redirect_stdout(io.StringIO()) as told:
+        ended = _hydra(task, arguments)
+    sys.stdout.write(re.sub(r"\S*\bschema_\S*[ \n]?", "", told.getvalue()))
+    return ended
 
 
 def _run_planned(task: Callable[[DictConfig], Any], arguments: list[str], planned: Plan) -> int:
@@ -129,7 +150,7 @@ def _run_planned(task: Callable[[DictConfig], Any], arguments: list[str], planne
     for job in pending:
         prepare(job)
     if skipped := len(planned.jobs) - len(pending):
-        Console(stderr=True).print(f"{skipped} of {len(planned.jobs)} jobs are already done", highlight=False)
+        SafeConsole(stderr=True).print(f"{skipped} of {len(planned.jobs)} jobs are already done")
     ended = _hydra(task, arguments) if pending else 0
     directories = [RunDirectory.of(job) for job in planned.jobs]
     if ended in (INTERRUPTED, TERMINATED):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
@@ -25,7 +25,8 @@ from omegaconf.errors import OmegaConfBaseException
 from bsft import config as cfg
 from bsft.bench.store import BadInput
 from bsft.launch.keys import check_added, check_value
-from bsft.paths import config_dir
+from bsft.launch.settling import questions
+from bsft.paths import config_dir, user_path
 
 _WHILE_COMPOSING = " raised while composing config:"
 
@@ -89,7 +90,7 @@ def open_configs(more_configs: str | None) -> Iterator[Configs]:
     version.setbase("1.3")
     search_path = create_config_search_path(str(config_dir()))
     if more_configs is not None:
-        directory = Path(more_configs).absolute()
+        directory = user_path(more_configs).absolute()
         if not directory.is_dir():
             raise BadInput(f"--config-dir {more_configs}: no such directory")
         _check_encoding(directory)
@@ -135,6 +136,21 @@ class Composer:
         except (HydraException, OmegaConfBaseException) as error:
             raise cfg.ConfigError(first_sentence(error)) from None
         return composed
+
+    def check_settled(self, given: Collection[str]) -> None:
+        """
+        Args:
+            given: keys whose values do not come from the YAML files.
+
+        Raises:
+            ConfigError: an option that only some jobs choose asks for something that may change before they run.
+        """
+        for composed in self._composed.values():
+            for key, raw in questions(composed):
+                if key not in given:
+                    raise cfg.ConfigError(
+                        f"{key}: {raw} may be another value when the job runs; give {key}=... on the command line"
+                    )
 
 
 def _without_hydra(whole: DictConfig) -> DictConfig:

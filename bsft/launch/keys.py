@@ -53,6 +53,18 @@ def check_key(composed: DictConfig, key: str, found: str) -> None:
         seen += f"{part}."
 
 
+def check_directory(composed: DictConfig) -> None:
+    """
+    Raises:
+        ConfigError: jobs would run in another directory than the command.
+    """
+    if composed.hydra.job.chdir:
+        raise cfg.ConfigError(
+            "hydra.job.chdir=true: relative paths would mean other places inside the jobs, which write into their own "
+            "directories anyway; leave it false"
+        )
+
+
 def dotted(node: DictConfig, prefix: str = "") -> list[str]:
     """Every key of a node, those below it included."""
     keys: list[str] = []

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.override_parser.types import Glob, IntervalSweep, Override
+from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -15,14 +15,16 @@ from omegaconf import DictConfig, OmegaConf
 from bsft import config as cfg
 from bsft.identity import register_resolver
 from bsft.launch.composing import Composer, Configs, open_configs
+from bsft.launch.keys import check_directory
 from bsft.launch.prepare import is_done
+from bsft.launch.settling import Settler, expanded
 
 STOCK_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The jobs of one command, checked.
+    """The jobs of one command, checked, and the overrides that mean them, whenever they are composed again.
 
     `complete` is False when a sweeper of the user's decides on the jobs while they run; `jobs` is then one sample, made
     of the first (or middle) of each swept key's values.
@@ -31,6 +33,7 @@ class Plan:
     jobs: list[cfg.Config]
     multirun: bool
     dry_run: bool
+    overrides: list[str]
     complete: bool = True
 
     @property
@@ -50,25 +53,43 @@ def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None =
     cfg.register()
     register_resolver()
     with open_configs(more_configs) as configs:
+        settler = Settler()
+        overrides = [settler.override(given) for given in expanded(configs, overrides)]
         parsed = configs.parse(overrides)
         for override in parsed:
             configs.check(override)
         choices = [str(o.input_line) for o in parsed if configs.is_choice(o)]
         base = configs.compose(choices, RunMode.MULTIRUN)
+        check_directory(base)
         multirun = multirun or base.hydra.mode == RunMode.MULTIRUN
         swept_choices = any(o.is_sweep_override() for o in parsed if configs.is_choice(o))
         stock = OmegaConf.select(base, "hydra.sweeper._target_") == STOCK_SWEEPER
         params = OmegaConf.to_container(base.hydra.sweeper).get("params") or {}  # type: ignore[union-attr]
+        overrides = _with_files(configs, settler, base, params if multirun and stock else {}, overrides)
         compose = Composer(configs, {} if swept_choices else {tuple(choices): base})
         if multirun and stock:
             everything = configs.parse([*(f"{key}={value}" for key, value in params.items()), *overrides])
             [lists] = BasicSweeper.split_arguments(everything, None)
             jobs = [compose(job) for job in lists]
         elif multirun:
-            jobs = [compose(_sample(configs, parsed, params))]
+            jobs = [compose(_sample(configs, configs.parse(overrides), params))]
         else:
             jobs = [compose(list(overrides))]
-    return Plan(jobs, multirun, any(job.dry_run for job in jobs), complete=stock or not multirun)
+        compose.check_settled([*params, *(override.partition("=")[0] for override in overrides)])
+    dry_run = any(job.dry_run for job in jobs)
+    return Plan(jobs, multirun, dry_run, list(overrides), complete=stock or not multirun)
+
+
+def _with_files(
+    configs: Configs, settler: Settler, base: DictConfig, params: Mapping[str, object], overrides: Sequence[str]
+) -> list[str]:
+    """The overrides with what settles the YAML files before them, so that the command line prevails as it did."""
+    without_hydra = OmegaConf.masked_copy(base, [str(key) for key in base if key != "hydra"])
+    of_files = [own for own in settler.values(without_hydra) if own.partition("=")[0] not in params]
+    swept = [f"{key}={value}" for key, value in params.items()]
+    settled = [settler.override(given) for given in expanded(configs, swept)]
+    settled = [own for own, before in zip(settled, swept, strict=True) if own != before]
+    return [*of_files, *settled, *overrides]
 
 
 def compose_one(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> DictConfig:
@@ -81,28 +102,29 @@ def compose_one(overrides: Sequence[str], *, multirun: bool, more_configs: str |
         ConfigError, BadInput, HydraException: what is wrong, with the key.
     """
     with open_configs(more_configs) as configs:
+        overrides = expanded(configs, overrides)
         parsed = configs.parse(overrides)
         for override in parsed:
             configs.check(override)
-        sample = [_one_value(override, configs) for override in parsed] if multirun else list(overrides)
+        sample = [_one_value(override) for override in parsed] if multirun else list(overrides)
         return Composer(configs, {}).compose(sample)
 
 
 def _sample(configs: Configs, parsed: Sequence[Override], params: Mapping[str, object]) -> list[str]:
     """One job's overrides: those that are not swept, and one value of each that is."""
-    sample = [_one_value(override, configs) for override in parsed]
+    sample = [_one_value(override) for override in parsed]
     for key, value in params.items():
         if not isinstance(value, str | int | float):
             continue  # a form that only the sweeper knows
         try:
-            [override] = configs.parse([f"{key}={value}"])
+            [override] = configs.parse(expanded(configs, [f"{key}={value}"]))
         except HydraException:
             continue
-        sample.append(_one_value(override, configs))
+        sample.append(_one_value(override))
     return sample
 
 
-def _one_value(override: Override, configs: Configs) -> str:
+def _one_value(override: Override) -> str:
     """The override itself, or with one value: the middle of an interval, the first of anything else."""
     if not override.is_sweep_override():
         return str(override.input_line)
@@ -113,6 +135,4 @@ def _one_value(override: Override, configs: Configs) -> str:
         total = value.start + value.end
         whole = isinstance(value.start, int) and isinstance(value.end, int)
         return f"{key}={total // 2 if whole else total / 2}"
-    if isinstance(value, Glob):
-        return f"{key}={value.filter(configs.options(override.key_or_group))[0]}"
     return f"{key}={next(override.sweep_string_iterator())}"

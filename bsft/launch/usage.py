@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 from bsft.config import SCHEMAS
-from bsft.paths import config_dir
+from bsft.paths import config_dir, user_path
 
 WIDTH = 110
 _HEADER = """\
@@ -53,7 +53,7 @@ def usage(more_configs: str | None = None) -> str:
     Args:
         more_configs: a directory with YAML files of the user's own (`--config-dir`).
     """
-    directories = [config_dir(), *([Path(more_configs)] if more_configs is not None else [])]
+    directories = [config_dir(), *([user_path(more_configs)] if more_configs is not None else [])]
     groups = [_group(group, directories) for group in (*SCHEMAS, "experiment")]
     return f"{_HEADER}\ngroups and their options:\n" + "\n".join(groups) + f"\n\n{_FOOTER}"
 

@@ -19,6 +19,7 @@ from bsft.config import ModelConfig
 from bsft.paths import cache_dir
 from bsft.records.directories import remove, replacing_directory
 from bsft.records.files import write_json
+from bsft.records.names import slug
 
 log = logging.getLogger(__name__)
 RECORD = "bsft_weights.json"
@@ -61,7 +62,7 @@ def check_installed(model: ModelConfig) -> None:
 
 
 def _target(model: ModelConfig) -> Path:
-    return cache_dir() / "weights" / f"{model.name}-{(model.gguf_sha256 or str(model.package_version))[:16]}"
+    return cache_dir() / "weights" / f"{model.name}-{slug((model.gguf_sha256 or str(model.package_version))[:16])}"
 
 
 def _install_command(model: ModelConfig, *options: str) -> str:

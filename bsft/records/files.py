@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 from collections.abc import Iterator, Mapping
@@ -12,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from bsft.records.errors import BadInput
+from bsft.records.escaping import json_text
 
 
 def write_json(file: Path, value: Mapping[str, Any], *, durable: bool = True) -> None:
-    write_atomically(file, json.dumps(value, indent=2, ensure_ascii=False) + "\n", durable=durable)
+    write_atomically(file, json_text(value) + "\n", durable=durable)
 
 
 def write_atomically(file: Path, text: str, *, durable: bool = True) -> None:

@@ -17,6 +17,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
+from bsft.quiet import any_glyphs
+from bsft.records.escaping import visible
+
 Content = TypeVar("Content")
 WIDTH_IN = 6.4
 DPI = 250
@@ -30,6 +33,7 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.top": False,
     "axes.spines.right": False,
     "legend.frameon": False,
+    "text.parse_math": False,
     "svg.hashsalt": "bsft",
 }
 
@@ -48,9 +52,13 @@ class Panel:
 
     def heading(self, text: str) -> None:
         y = 1 - 0.08 / self.height_in
-        self.subfigure.text(0.5, y, text, ha="center", va="top", fontsize=10, color="#444444")
+        self.subfigure.text(0.5, y, visible(text), ha="center", va="top", fontsize=10, color="#444444")
 
     def legend(self, handles: Sequence[Artist], top_in: float) -> None:
+        for handle in handles:
+            label = visible(str(handle.get_label()))
+            # matplotlib leaves out labels that begin with an underscore
+            handle.set_label(f" {label}" if label.startswith("_") else label)
         n_columns = _legend_columns([str(handle.get_label()) for handle in handles])
         anchor = (0.5, 1 - top_in / self.height_in)
         options: dict[str, Any] = {"ncols": n_columns, "fontsize": 9, "columnspacing": 1.4, "borderaxespad": 0}
@@ -79,7 +87,7 @@ def draw_panels(
         halves = figure.subfigures(2, 1, squeeze=False, height_ratios=[title_in, height_in * n_rows], hspace=0)
         head, body = halves.ravel()
         if title:
-            head.text(0.5, 0.4, title, ha="center", va="center", fontsize=14, fontweight="bold")
+            head.text(0.5, 0.4, visible(title), ha="center", va="center", fontsize=14, fontweight="bold")
         grid = body.subfigures(n_rows, n_columns, squeeze=False, hspace=0, wspace=0).ravel()
         for content, subfigure in zip(contents, grid, strict=False):
             draw(Panel(subfigure, height_in), content)
@@ -89,6 +97,6 @@ def draw_panels(
 def to_bytes(figure: Figure, file_format: Literal["png", "svg"]) -> bytes:
     """The file's content; without date and random identifiers, the same figure gives the same bytes."""
     stream = io.BytesIO()
-    with mpl.rc_context(_STYLE):
+    with mpl.rc_context(_STYLE), any_glyphs():
         figure.savefig(stream, format=file_format, dpi=DPI, metadata={"Date": None} if file_format == "svg" else None)
     return stream.getvalue()

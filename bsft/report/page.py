@@ -6,10 +6,10 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jinja2
 from matplotlib.figure import Figure
 
 from bsft import __version__
+from bsft.pages import page_environment
 from bsft.report.canvas import to_bytes
 from bsft.report.palette import GROUP_COLOURS, task_title
 from bsft.report.rows import Block, Row, shown, varying
@@ -55,32 +55,29 @@ class Line:
 
 def page(sweep: Sweep, rows: Sequence[Row], blocks: Sequence[Block], pictures: Sequence[Pictures]) -> str:
     """The page: tables, pictures, runs; nothing in it is fetched from elsewhere."""
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bsft.report"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     names, columns = leading(rows), used_columns(rows)
     run_settings = _run_settings(sweep.jobs)
-    return environment.get_template("page.html.j2").render(
-        title=sweep.name,
-        subtitle=common(rows),
-        name_headers=[header for header, _ in names],
-        columns=columns,
-        lines=[_comparison_line(row, [values[i] for _, values in names], columns) for i, row in enumerate(rows)],
-        notes=notes(rows),
-        pictures=pictures,
-        blocks=[(block, _task_lines(block)) for block in blocks],
-        several_blocks=len(blocks) > 1,
-        arms=[line for row in rows for line in _arm_lines(row, len(blocks) > 1)],
-        generation=[line for row in rows for line in _generation_lines(row, len(blocks) > 1)],
-        runs=_run_lines(sweep, run_settings),
-        run_settings=run_settings,
-        unfinished=sweep.unfinished,
-        problems=sweep.problems,
-        version=__version__,
+    return (
+        page_environment("bsft.report")
+        .get_template("page.html.j2")
+        .render(
+            title=sweep.name,
+            subtitle=common(rows),
+            name_headers=[header for header, _ in names],
+            columns=columns,
+            lines=[_comparison_line(row, [values[i] for _, values in names], columns) for i, row in enumerate(rows)],
+            notes=notes(rows),
+            pictures=pictures,
+            blocks=[(block, _task_lines(block)) for block in blocks],
+            several_blocks=len(blocks) > 1,
+            arms=[line for row in rows for line in _arm_lines(row, len(blocks) > 1)],
+            generation=[line for row in rows for line in _generation_lines(row, len(blocks) > 1)],
+            runs=_run_lines(sweep, run_settings),
+            run_settings=run_settings,
+            unfinished=sweep.unfinished,
+            problems=sweep.problems,
+            version=__version__,
+        )
     )
 
 

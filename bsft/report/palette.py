@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Iterable, Mapping
 
 from bsft.bench.records import Group
+from bsft.records.escaping import visible
 from bsft.report.rows import Row
 
 GROUP_COLOURS: dict[Group, str] = {"reactive": "#0072B2", "balanced": "#00795A", "proactive": "#C44E00"}
@@ -51,5 +52,5 @@ def legend_label(row: Row) -> str:
 def task_title(name: str) -> str:
     """A task's name for people: `ddx_reasoning` becomes "DDx reasoning"."""
     words = [{"ddx": "DDx", "mcq": "MCQ"}.get(word, word) for word in name.split("_")]
-    title = " ".join(words)
-    return title[0].upper() + title[1:]
+    title = visible(" ".join(words))
+    return title[:1].upper() + title[1:]

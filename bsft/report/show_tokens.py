@@ -124,4 +124,4 @@ def _panel(title: str, tokens: Sequence[Token], border: str, style: str) -> Pane
     strings.rstrip()
     ids = Text(" ".join(str(token.id) for token in tokens), style="bright_black")
     n = f"{len(tokens):,} token{'s' if len(tokens) != 1 else ''}"
-    return Panel(Group(strings, Text(), ids), title=f"{title}: {n}", title_align="left", border_style=border)
+    return Panel(Group(strings, Text(), ids), title=Text(f"{title}: {n}"), title_align="left", border_style=border)

@@ -10,6 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
+from bsft.console import SafeConsole
 from bsft.report.rows import Row
 from bsft.report.sweep import Standing
 from bsft.report.tables import Column, leading, used_columns, value_cell
@@ -72,4 +73,4 @@ def rich_standings(standings: Iterable[Standing]) -> Table:
 
 def console_for(stream: TextIO) -> Console:
     """A console as wide as the terminal; in files and pipes nothing is wrapped or cut."""
-    return Console(file=stream, width=None if stream.isatty() else 240, highlight=False)
+    return SafeConsole(file=stream, width=None if stream.isatty() else 240)

@@ -79,12 +79,15 @@ DENIED = edited(SCENE, "turns", 1, "text", value="I have had the fever for two d
 
 
 class Server:
-    """Speaks /v1/chat/completions. `answer` decides what it says; `requests` and `headers` keep what was sent."""
+    """Speaks /v1/chat/completions. `answer` decides what it says; `requests` and `headers` (of authorization, and all)
+    keep what was sent; `location` is where it redirects to."""
 
     def __init__(self) -> None:
         self.answer: Answer = good
         self.requests: list[dict[str, Any]] = []
         self.headers: list[str | None] = []
+        self.all_headers: list[dict[str, str]] = []
+        self.location: str | None = None
         owner = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -92,12 +95,15 @@ class Server:
                 request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 owner.requests.append(request)
                 owner.headers.append(self.headers["Authorization"])
+                owner.all_headers.append(dict(self.headers.items()))
                 status, body = owner.answer(request) if self.path == "/v1/chat/completions" else failure(404, "path")
                 data = json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.send_header("retry-after-ms", "1")
+                if owner.location is not None:
+                    self.send_header("Location", owner.location)
                 self.end_headers()
                 self.wfile.write(data)
 

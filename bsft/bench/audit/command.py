@@ -7,8 +7,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from rich.console import Console
-
 from bsft.bench.arguments import parse
 from bsft.bench.audit.audit import Settings, audit
 from bsft.bench.audit.corpus import Corpus, read_corpus
@@ -17,7 +15,9 @@ from bsft.bench.audit.limits import Limits
 from bsft.bench.audit.terminal import show
 from bsft.bench.records import Item
 from bsft.bench.store import BadInput, open_benchmark
+from bsft.console import SafeConsole
 from bsft.progress import progress_bar
+from bsft.records.secrets import masked_arguments
 
 USAGE = """usage: bsft-bench audit PATH [key=value ...]
 
@@ -40,7 +40,7 @@ keys:
 
 @dataclass
 class DataOptions:
-    path: str | None = None
+    path: Path | None = None
 
 
 @dataclass
@@ -48,9 +48,9 @@ class AuditOptions:
     """Options of `bsft-bench audit`."""
 
     data: DataOptions = field(default_factory=DataOptions)
-    mederrbench: str | None = None
+    mederrbench: Path | None = None
     normalise_case: bool = True
-    output: str = "audit"
+    output: Path = Path("audit")
     max_pairs: int = 2000
     min_pairs: int = 1000
     n_bootstrap: int = 500
@@ -83,13 +83,13 @@ def load(options: AuditOptions) -> tuple[Corpus, str]:
     if options.mederrbench is not None:
         from bsft.bench.importers.mederrbench import import_mederrbench
 
-        imported = import_mederrbench(Path(options.mederrbench), normalise_case=options.normalise_case)
+        imported = import_mederrbench(options.mederrbench, normalise_case=options.normalise_case)
         items = [item for own in imported.items.values() for item in own]
         tasks = {task.name: task for task in imported.tasks}
         name = "MedErrBench-EN" + ("" if options.normalise_case else " as published")
-        return read_corpus(name, tasks, items), options.mederrbench
+        return read_corpus(name, tasks, items), str(options.mederrbench)
     assert options.data.path is not None
-    benchmark = open_benchmark(Path(options.data.path))
+    benchmark = open_benchmark(options.data.path)
     manifest = benchmark.manifest
     n_items = sum(n for splits in manifest.counts.values() for labels in splits.values() for n in labels.values())
 
@@ -115,11 +115,12 @@ def run(arguments: Sequence[str]) -> int:
         BadInput: an argument or the benchmark is wrong, or the output holds another program's files.
     """
     options = parse_options(arguments)
-    output = Path(options.output)
-    check_output(output)
+    check_output(options.output)
     corpus, source = load(options)
     settings = Settings(options.max_pairs, options.seed, options.n_bootstrap, Limits(min_pairs=options.min_pairs))
     found = audit(corpus, settings)
-    story = write_documents(found, output, source=source, command=shlex.join(["bsft-bench", "audit", *arguments]))
-    show(corpus.name, story, output, Console())
+    story = write_documents(
+        found, options.output, source=source, command=shlex.join(["bsft-bench", "audit", *masked_arguments(arguments)])
+    )
+    show(corpus.name, story, options.output, SafeConsole())
     return 0 if found.passed else 1

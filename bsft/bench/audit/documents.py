@@ -10,14 +10,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import jinja2
-
 from bsft import __version__
 from bsft.bench.audit import plots
 from bsft.bench.audit.audit import Audit
 from bsft.bench.audit.describe import TaskCounts, TwinLengths, count_task, twin_lengths
 from bsft.bench.audit.sections import Cell, Story, tell
+from bsft.pages import page_environment
 from bsft.records.errors import BadInput
+from bsft.records.escaping import json_text, markdown, one_line
 from bsft.records.files import write_atomically
 
 SCHEMA = 1
@@ -46,7 +46,7 @@ def write_documents(audit: Audit, output: Path, *, source: str, command: str) ->
     """
     counts, lengths = describe(audit)
     story = tell(audit, counts, lengths)
-    record = json.dumps(_record(audit, counts, lengths, source, command), indent=1, ensure_ascii=False)
+    record = json_text(_record(audit, counts, lengths, source, command), indent=1)
     page = _page(audit, story, counts, lengths, command)
     for name, text in zip(FILES, (record + "\n", _markdown(audit, story, command), page), strict=True):
         write_atomically(output / name, text)
@@ -119,15 +119,15 @@ def _designs(audit: Audit) -> list[str]:
 
 
 def _markdown(audit: Audit, story: Story, command: str) -> str:
-    lines = [f"# Audit of {audit.corpus.name}", "", story.verdict, "", _subtitle(audit)]
-    lines += [f"Probes: {'; '.join(_designs(audit))}.", "", f"    {command}", ""]
+    lines = [f"# Audit of {markdown(audit.corpus.name)}", "", markdown(story.verdict), "", markdown(_subtitle(audit))]
+    lines += [f"Probes: {markdown('; '.join(_designs(audit)))}.", "", f"    {one_line(command)}", ""]
     if story.broken:
-        lines += ["## Broken limits", "", *(f"- {_escaped(message)}" for message in story.broken), ""]
+        lines += ["## Broken limits", "", *(f"- {markdown(message)}" for message in story.broken), ""]
     if story.remarks:
-        lines += ["## To be judged", "", REMARKS_NOTE, "", *(f"- {_escaped(message)}" for message in story.remarks), ""]
+        lines += ["## To be judged", "", REMARKS_NOTE, "", *(f"- {markdown(message)}" for message in story.remarks), ""]
     for section in story.sections:
-        lines += [f"## {section.title}", "", *([section.note, ""] if section.note else [])]
-        lines += [_line(section.headers), _line(["---"] * len(section.headers))]
+        lines += [f"## {markdown(section.title)}", "", *([markdown(section.note), ""] if section.note else [])]
+        lines += [_line([markdown(header) for header in section.headers]), _line(["---"] * len(section.headers))]
         lines += [_line([_cell(cell) for cell in row]) for row in section.rows]
         lines.append("")
     return "\n".join(lines)
@@ -138,24 +138,13 @@ def _line(texts: Sequence[str]) -> str:
 
 
 def _cell(cell: Cell) -> str:
-    text = _escaped(f"{cell.value} [{cell.spread}]" if cell.spread else cell.value)
+    text = f"{markdown(cell.value)} [{markdown(cell.spread)}]" if cell.spread else markdown(cell.value)
     return f"**{text}**" if cell.status == "broken" else text
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
 
 
 def _page(
     audit: Audit, story: Story, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths], command: str
 ) -> str:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("bsft.bench.audit"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
     limit = audit.settings.limits.max_auroc
     figures = [
         (
@@ -171,16 +160,20 @@ def _page(
         ),
         ("Lengths of twins", "Characters of perturbed and clean scenes.", plots.lengths_figure(lengths)),
     ]
-    return environment.get_template("audit.html.j2").render(
-        name=audit.corpus.name,
-        passed=audit.passed,
-        story=story,
-        remarks_note=REMARKS_NOTE,
-        subtitle=_subtitle(audit),
-        designs=_designs(audit),
-        command=command,
-        figures=[(title, alt, _source(svg)) for title, alt, svg in figures if svg is not None],
-        version=__version__,
+    return (
+        page_environment("bsft.bench.audit")
+        .get_template("audit.html.j2")
+        .render(
+            name=audit.corpus.name,
+            passed=audit.passed,
+            story=story,
+            remarks_note=REMARKS_NOTE,
+            subtitle=_subtitle(audit),
+            designs=_designs(audit),
+            command=command,
+            figures=[(title, alt, _source(svg)) for title, alt, svg in figures if svg is not None],
+            version=__version__,
+        )
     )
 
 

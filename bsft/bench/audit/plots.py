@@ -16,6 +16,8 @@ from bsft.bench.audit.audit import Audit
 from bsft.bench.audit.describe import TaskCounts, TwinLengths
 from bsft.bench.audit.probes import ALONE, BETWEEN
 from bsft.bench.audit.puzzles import Probe
+from bsft.quiet import any_glyphs
+from bsft.records.escaping import visible
 
 MASKED_COLOUR, SHOWN_COLOUR, BROKEN_COLOUR = "#0072B2", "#8A8A8A", "#B3261E"
 PERTURBED_COLOUR, CLEAN_COLOUR = "#C44E00", "#0072B2"
@@ -32,6 +34,7 @@ _STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.titlesize": 10.0,
     "legend.frameon": False,
+    "text.parse_math": False,
     "svg.hashsalt": "bsft",
 }
 
@@ -57,7 +60,7 @@ def auroc_figure(audit: Audit) -> str | None:
             axes.plot([probe.estimate.value], [y], marker="o" if probe.binding else "s", markersize=4, color=colour)
         axes.set_yticks(range(len(names)), names[::-1])
         axes.set_xlim(0.4, 1.02)
-        axes.set_title(task)
+        axes.set_title(visible(task))
         axes.set_xlabel("AUROC")
 
     return _panels(tasks, draw, height_in=0.9 + 0.3 * len(names), left_in=2.6)
@@ -73,11 +76,11 @@ def balance_figure(counts: Sequence[TaskCounts]) -> str:
             for i, (label, n) in enumerate(sorted(own.labels.items(), key=lambda pair: -pair[1])):
                 share = n / total
                 axes.barh(y, share, left=start, height=0.72, color=LABEL_COLOURS[i % len(LABEL_COLOURS)])
-                text = f"{label.removeprefix('flag_').replace('_', ' ')} {share:.0%}"
+                text = visible(f"{label.removeprefix('flag_').replace('_', ' ')} {share:.0%}")
                 if share > _LABEL_CHARACTER * len(text):
                     axes.text(start + share / 2, y, text, ha="center", va="center", color="white", fontsize=7)
                 start += share
-        axes.set_yticks(range(len(counts)), [own.task for own in reversed(counts)])
+        axes.set_yticks(range(len(counts)), [visible(own.task) for own in reversed(counts)])
         axes.set_xlim(0, 1)
         axes.set_xlabel("share of items")
         return _svg(figure)
@@ -95,7 +98,7 @@ def lengths_figure(lengths: Sequence[TwinLengths]) -> str | None:
         bins = np.linspace(shortest, longest + 1, 30).tolist()
         axes.hist(own.perturbed, bins, histtype="step", color=PERTURBED_COLOUR, linewidth=1.6, label="perturbed")
         axes.hist(own.clean, bins, histtype="step", color=CLEAN_COLOUR, linewidth=1.2, linestyle="--", label="clean")
-        axes.set_title(task)
+        axes.set_title(visible(task))
         axes.set_xlabel("characters of the scene")
         axes.set_ylabel("items")
         axes.legend(fontsize=8)
@@ -134,5 +137,6 @@ def _figure(width_in: float, height_in: float) -> Figure:
 
 def _svg(figure: Figure) -> str:
     stream = io.StringIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None})
+    with any_glyphs():
+        figure.savefig(stream, format="svg", metadata={"Date": None})
     return stream.getvalue()

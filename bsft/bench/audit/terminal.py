@@ -6,7 +6,6 @@ from pathlib import Path
 
 from rich import box
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
@@ -18,7 +17,7 @@ _STYLES = {"broken": "bold red", "not checked": "dim", "passed": "green", None: 
 
 def show(name: str, story: Story, output: Path, console: Console) -> None:
     """Prints the story's brief tables, then what is broken and where the files are."""
-    console.print(f"[bold]Audit of {escape(name)}[/bold]")
+    console.print(Text(f"Audit of {name}", style="bold"))
     for section in story.sections:
         if section.brief:
             console.print(_table(section))
@@ -30,7 +29,7 @@ def show(name: str, story: Story, output: Path, console: Console) -> None:
         console.print(Text(f"To be judged. {REMARKS_NOTE}", "yellow"))
     for message in story.remarks:
         console.print(Text(f"- {message}"), soft_wrap=True)
-    console.print(f"Everything: {output}/audit.html, audit.md, audit.json", markup=False, highlight=False)
+    console.print(f"Everything: {output}/audit.html, audit.md, audit.json")
 
 
 def _table(section: Section) -> Table:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from omegaconf import MISSING
-from rich.console import Console
 from rich.table import Table
 
 from bsft.bench.arguments import parse
@@ -21,6 +20,8 @@ from bsft.bench.importers.report import ImportReport, fresh_directory
 from bsft.bench.records import Case, Manifest
 from bsft.bench.store import BadInput, check_replaceable, write_benchmark
 from bsft.bench.store.ownership import ITEMS_REPORT as REPORT
+from bsft.console import SafeConsole
+from bsft.paths import user_path
 
 VERSION = "caseitems-1"
 """Changes when the same cases would give other items."""
@@ -45,7 +46,7 @@ See docs/importing.md.
 class ItemsOptions:
     """Options of `bsft-bench items`."""
 
-    output: str = MISSING
+    output: Path = MISSING
     name: str = "cases"
     train: float = 0.7
     val: float = 0.1
@@ -66,7 +67,7 @@ def make_benchmark(source: Path, options: ItemsOptions) -> tuple[Manifest, Reaso
     if not items:
         raise BadInput(f"{file}: no item could be made of its {len(cases)} cases: {_first(reasons)}")
     note = f"Made from {len(cases)} cases of {file.name}, SHA-256 {report.sha256[file.name]}."
-    with fresh_directory(Path(options.output), source) as directory:
+    with fresh_directory(options.output, source) as directory:
         manifest = write_benchmark(
             directory, items, specs_of(items), name=options.name, version=VERSION, seed=options.seed,
             licence=_licence(cases), notes=[note],
@@ -108,8 +109,8 @@ def run(arguments: Sequence[str]) -> int:
     if "=" in arguments[0]:
         raise BadInput("no cases; give bsft-bench items CASES output=DIR")
     options = parse(ItemsOptions, arguments[1:], "bsft-bench items")
-    manifest, reasons = make_benchmark(Path(arguments[0]), options)
-    console = Console()
-    show(manifest, Path(options.output), console)
+    manifest, reasons = make_benchmark(user_path(arguments[0]), options)
+    console = SafeConsole()
+    show(manifest, options.output, console)
     console.print(_reason_table(reasons))
     return 0

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, get_args
 
 from omegaconf import MISSING
-from rich.console import Console
 
 from bsft.bench.arguments import parse
 from bsft.bench.importers import ImportedBenchmark
@@ -24,6 +23,8 @@ from bsft.bench.importers.report import ImportReport, fresh_directory
 from bsft.bench.records import Case
 from bsft.bench.store import BadInput, check_replaceable, write_benchmark
 from bsft.bench.writer.options import WriterOptions
+from bsft.console import SafeConsole
+from bsft.paths import user_path
 
 COMMAND = "bsft-bench import"
 USAGE = """usage: bsft-bench import FORMAT SOURCE output=DIR [key=value ...]
@@ -52,7 +53,7 @@ keys of text:
   writer=llm            the only one: any OpenAI-compatible endpoint
   model=NAME            as the endpoint calls it
   base_url=URL          of the endpoint, such as http://127.0.0.1:8000/v1; default: OpenAI's
-  api_key_env=OPENAI_API_KEY    environment variable that holds the key
+  api_key_env=VARIABLE  that holds the key; OPENAI_API_KEY for OpenAI's endpoint, none for any other
   licence=unknown       of the texts
   attempts=3            replies asked for until one passes every check
   context_tokens=16384  of the model
@@ -71,7 +72,7 @@ bsft-bench items CASES makes a benchmark from the cases. See docs/importing.md.
 class CaseOptions:
     """Keys of `cases`."""
 
-    output: str = MISSING
+    output: Path = MISSING
     invalid: str = "stop"
 
 
@@ -84,14 +85,14 @@ class AgentClinicOptions(CaseOptions):
 class NoteOptions:
     """Keys of `mederrbench` and `medec`."""
 
-    output: str = MISSING
+    output: Path = MISSING
     seed: int = 0
     normalise_case: bool = True
 
 
 @dataclass
 class ItemOptions(CaseOptions):
-    mapping: str = MISSING
+    mapping: Path = MISSING
     version: str = "1"
 
 
@@ -148,30 +149,30 @@ def _items(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
     options = parse(ItemOptions, arguments, COMMAND)
     report = ImportReport("items", str(source))
     drop_invalid = _choice("invalid", options.invalid, ("stop", "drop")) == "drop"
-    mapping = read_mapping(Path(options.mapping))
+    mapping = read_mapping(options.mapping)
     imported = import_items(source, mapping, report, drop_invalid=drop_invalid)
     return _write(imported, options.output, report, name=mapping.name, version=options.version, licence=mapping.licence)
 
 
 def _text(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
     options = parse(WriterOptions, arguments, COMMAND)
-    check_replaceable(Path(options.output), source=source)
+    check_replaceable(options.output, source=source)
     # The client is an optional dependency, and slow to import.
     from bsft.bench.writer.run import write_texts
 
-    return Path(options.output), write_texts(source, options)
+    return options.output, write_texts(source, options)
 
 
-def _write_cases(cases: Iterable[Case], output: str, report: ImportReport) -> tuple[Path, ImportReport]:
-    with fresh_directory(Path(output), Path(report.source)) as directory:
+def _write_cases(cases: Iterable[Case], output: Path, report: ImportReport) -> tuple[Path, ImportReport]:
+    with fresh_directory(output, Path(report.source)) as directory:
         report.written[CASES_FILE] = write_cases(directory, cases)
         _refuse_nothing(report)
         report.write(directory)
-    return Path(output), report
+    return output, report
 
 
 def _write(
-    imported: ImportedBenchmark, output: str, report: ImportReport, *, name: str, licence: str, seed: int = 0,
+    imported: ImportedBenchmark, output: Path, report: ImportReport, *, name: str, licence: str, seed: int = 0,
     version: str = mederrbench_importer.IMPORTER_VERSION,
 ) -> tuple[Path, ImportReport]:  # fmt: skip
     """Writes a benchmark and its report."""
@@ -179,13 +180,13 @@ def _write(
     _refuse_nothing(report)
     known = {*report.dropped, *report.noticed}
     report.repaired = [note for note in imported.notes if note not in known]
-    with fresh_directory(Path(output), Path(report.source)) as directory:
+    with fresh_directory(output, Path(report.source)) as directory:
         write_benchmark(
             directory, imported.items, imported.tasks, name=name, version=version, seed=seed, licence=licence,
             notes=imported.notes,
         )  # fmt: skip
         report.write(directory)
-    return Path(output), report
+    return output, report
 
 
 def _refuse_nothing(report: ImportReport) -> None:
@@ -219,6 +220,6 @@ def run(arguments: Sequence[str]) -> int:
         raise BadInput(f"unknown format {arguments[0]!r}; known are {', '.join(FORMATS)}")
     if len(arguments) < 2 or "=" in arguments[1]:
         raise BadInput(f"no source; give bsft-bench import {arguments[0]} SOURCE output=DIR")
-    output, report = FORMATS[arguments[0]](Path(arguments[1]), arguments[2:])
-    report.show(output, Console())
+    output, report = FORMATS[arguments[0]](user_path(arguments[1]), arguments[2:])
+    report.show(output, SafeConsole())
     return 0

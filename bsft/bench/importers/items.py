@@ -6,7 +6,6 @@ and code stay as they are. Names that the mapping does not know are errors.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
@@ -20,9 +19,7 @@ from bsft.bench.importers.item_mapping import Category, ItemMapping, Options
 from bsft.bench.importers.report import ImportReport
 from bsft.bench.records import BEHAVIORS, Autonomy, Item, TaskSpec, Variant
 from bsft.bench.store import BadInput, explain
-
-_SPLIT_NAME = re.compile(r"\w[\w-]*")
-"""Splits become file names."""
+from bsft.records.names import name_problem
 
 
 def import_items(
@@ -118,8 +115,8 @@ def _item(place: str, line: object, mapping: ItemMapping) -> Item:
     if fields.split is not None:
         split = str(part(place, line, fields.split))
         record["split"] = named(place, fields.split, split, mapping.splits, ()) if mapping.splits else split
-        if not _SPLIT_NAME.fullmatch(record["split"]):
-            raise BadInput(f"{place}: field {fields.split}: found {split!r}, allowed: letters, digits, _ and -")
+        if problem := name_problem(record["split"]):
+            raise BadInput(f"{place}: field {fields.split}: {problem}")
     if fields.autonomy is not None:
         found = part(place, line, fields.autonomy)
         record["autonomy"] = named(place, fields.autonomy, found, mapping.autonomy, get_args(Autonomy))

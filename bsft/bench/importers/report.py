@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from rich.table import Table
 from bsft.bench.store import BadInput, check_replaceable, file_sha256
 from bsft.bench.store.ownership import IMPORT_REPORT as REPORT
 from bsft.records.directories import replacing_directory
+from bsft.records.escaping import json_text
 
 SHOWN = 12
 """Findings of one sort that are printed; the file has them all."""
@@ -88,8 +88,7 @@ class ImportReport:
             raise BadInput(f"{file}: is a directory, allowed: a file") from None
 
     def write(self, directory: Path) -> None:
-        text = json.dumps(asdict(self), indent=2, ensure_ascii=False)
-        (directory / REPORT).write_text(text + "\n", encoding="utf-8")
+        (directory / REPORT).write_text(json_text(asdict(self)) + "\n", encoding="utf-8")
 
     def show(self, output: Path, console: Console) -> None:
         """Prints the tables."""
@@ -123,11 +122,11 @@ class ImportReport:
 def _list(console: Console, title: str, sentences: list[str]) -> None:
     if not sentences:
         return
-    console.print(f"{title}:", highlight=False, markup=False)
+    console.print(f"{title}:")
     for sentence in sentences[:SHOWN]:
-        console.print(f"  {sentence}", highlight=False, markup=False, soft_wrap=True)
+        console.print(f"  {sentence}", soft_wrap=True)
     if len(sentences) > SHOWN:
-        console.print(f"  ... and {len(sentences) - SHOWN:,} more in {REPORT}", highlight=False, markup=False)
+        console.print(f"  ... and {len(sentences) - SHOWN:,} more in {REPORT}")
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest, TaskSpec
 from bsft.records.errors import BadInput, explain
+from bsft.records.names import listed_file, name_problem
 
 MANIFEST = "manifest.json"
 
@@ -38,15 +39,29 @@ def read_manifest(directory: Path) -> Manifest:
         )
     for name in sorted({name for names in manifest.files.values() for name in names} - set(manifest.sha256)):
         raise BadInput(f"{file}: field sha256: {name} is missing, though files lists it")
+    check_listing(manifest, file)
     for name, expected in manifest.sha256.items():
-        if not (directory / name).exists():
-            raise BadInput(f"{directory / name}: no such file, though {MANIFEST} lists it")
         if (found := file_sha256(directory / name)) != expected:
             raise BadInput(
                 f"{directory / name}: SHA-256 is {found[:12]}..., {MANIFEST} says {expected[:12]}...; "
                 "the file was changed or damaged: build or import the benchmark again"
             )
     return manifest
+
+
+def check_listing(manifest: Manifest, file: Path) -> None:
+    """Checks that a manifest lists regular files beside it, under splits that can be names.
+
+    Raises:
+        BadInput: a split or a file that is not; names it.
+    """
+    for split, names in manifest.files.items():
+        if problem := name_problem(split):
+            raise BadInput(f"{file}: field files: {problem}")
+        for name in names:
+            listed_file(file, f"files.{split}", name)
+    for name in manifest.sha256:
+        listed_file(file, "sha256", name)
 
 
 class Tally:

@@ -13,6 +13,7 @@ from bsft.bench.store.lines import read_items
 from bsft.bench.store.manifest import MANIFEST, Tally, file_sha256, read_manifest
 from bsft.bench.store.ownership import put_back
 from bsft.records.errors import BadInput
+from bsft.records.names import name_problem
 
 
 def open_benchmark(path: Path) -> Benchmark:
@@ -53,6 +54,7 @@ class _Inspection:
         self._tally = Tally()
         self._index = IndexBuilder()
         self._split_of_case: dict[str, str] = {}
+        self._splits: set[str] = set()
 
     def run(self) -> tuple[Manifest, ItemIndex]:
         """
@@ -87,6 +89,10 @@ class _Inspection:
             return problem
         if (group := self._tally.groups.get(item.task, item.group)) != item.group:
             return f"field group: found {item.group!r}, but earlier items of task {item.task!r} say {group!r}"
+        if item.split not in self._splits:
+            if problem := name_problem(item.split):
+                return f"field split: {problem}"
+            self._splits.add(item.split)
         if split is not None and item.split != split:
             return f"field split: found {item.split!r}, expected {split!r}"
         if item.id in self._index.row_of:

@@ -10,6 +10,7 @@ from bsft.bench.store.manifest import MANIFEST, Tally, file_sha256
 from bsft.bench.store.ownership import check_replaceable
 from bsft.records.directories import replacing_directory
 from bsft.records.errors import BadInput
+from bsft.records.names import name_problem
 
 
 def write_benchmark(
@@ -26,8 +27,12 @@ def write_benchmark(
     """Writes `<split>.jsonl` files and the manifest, all or nothing: a half-written directory is never left behind.
 
     Raises:
-        BadInput: the disk is full, the place cannot be written to, or holds what is no benchmark.
+        BadInput: the disk is full, the place cannot be written to, or holds what is no benchmark; or a split's name
+            cannot be a file's.
     """
+    for split in items:
+        if problem := name_problem(split):
+            raise BadInput(f"{output}: split: {problem}")
     try:
         with replacing_directory(output, check_replaceable) as scratch:
             tally = Tally()

@@ -11,7 +11,8 @@ from openai.types.chat import ChatCompletion
 
 from bsft.bench.store import BadInput
 from bsft.bench.writer.cache import Reply, ReplyCache
-from bsft.bench.writer.options import OPENAI_URL, WriterOptions
+from bsft.bench.writer.options import WriterOptions
+from bsft.records.secrets import MASK, masked
 
 Message = dict[str, str]
 
@@ -30,13 +31,15 @@ class CallFailed(Exception):
 class Endpoint:
     """Asks a model for JSON of a given schema. Thread-safe.
 
-    The key is read from the environment variable that the options name; it is never stored, logged or shown.
+    The key is read from the environment variable that the options name, and sent to no other host than the endpoint's;
+    it is never stored, logged or shown. The client's own variables (OPENAI_BASE_URL, OPENAI_ORG_ID, ...) do not count.
     """
 
     def __init__(self, options: WriterOptions, cache: ReplyCache) -> None:
-        self._key = os.environ.get(options.api_key_env, "")
-        if not self._key and options.base_url == OPENAI_URL:
-            raise BadInput(f"api_key_env: the environment variable {options.api_key_env} is not set; it holds the key")
+        variable = options.key_variable
+        self._key = os.environ.get(variable, "") if variable is not None else ""
+        if variable is not None and not self._key:
+            raise BadInput(f"api_key_env: the environment variable {variable} is not set; it holds the key")
         self._options = options
         self._cache = cache
         self._client = openai.OpenAI(
@@ -44,7 +47,9 @@ class Endpoint:
             base_url=options.base_url,
             timeout=options.timeout_s,
             max_retries=options.max_retries,
+            http_client=openai.DefaultHttpxClient(follow_redirects=False),
         )
+        self._client.organization = self._client.project = self._client.admin_api_key = None
 
     def close(self) -> None:
         self._client.close()
@@ -81,7 +86,7 @@ class Endpoint:
             inner = {"name": name, "strict": True, "schema": schema}
             constraint = {"type": "json_schema", "json_schema": inner}
         # OpenAI's newer models know only the one name for the limit, many local servers only the other.
-        limit = "max_completion_tokens" if options.base_url == OPENAI_URL else "max_tokens"
+        limit = "max_completion_tokens" if options.is_official else "max_tokens"
         request: dict[str, Any] = {
             "model": options.model,
             "messages": list(messages),
@@ -94,9 +99,9 @@ class Endpoint:
 
     def _explained(self, error: openai.OpenAIError) -> CallFailed | BadInput:
         """Our error for the client's, without the key."""
-        said = " ".join(str(error).split())[:300]
+        said = masked(" ".join(str(error).split()))[:300]
         if self._key:
-            said = said.replace(self._key, "***")
+            said = said.replace(self._key, MASK)
         url, model = self._options.base_url, self._options.model
         match error:
             case openai.APITimeoutError():
@@ -104,7 +109,9 @@ class Endpoint:
             case openai.APIConnectionError():
                 return CallFailed("no_connection", f"{url}: {said}")
             case openai.AuthenticationError() | openai.PermissionDeniedError():
-                return BadInput(f"{url}: the key in {self._options.api_key_env} is not accepted: {said}")
+                variable = self._options.key_variable
+                which = f"the key in {variable} is not accepted" if variable else "asks for a key: api_key_env=VARIABLE"
+                return BadInput(f"{url}: {which}: {said}")
             case openai.NotFoundError():
                 return BadInput(f"{url}: no model {model!r}, or not an OpenAI-compatible endpoint: {said}")
             case openai.RateLimitError():
@@ -113,6 +120,9 @@ class Endpoint:
                 if "context" in said.lower():
                     return CallFailed("too_long", f"the endpoint's context is too short for this text: {said}")
                 return BadInput(f"{url}: does not accept the request (see schema_format, temperature): {said}")
+            case openai.APIStatusError() if error.response.is_redirect:
+                to = error.response.headers.get("location", "nowhere")
+                return BadInput(f"{url}: redirects to {masked(to)}; nothing is sent there unless base_url names it")
             case _:
                 return CallFailed("server_error", said)
 

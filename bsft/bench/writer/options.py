@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from omegaconf import MISSING
 
 from bsft.bench.store import BadInput
+from bsft.records.secrets import masked
 
 OPENAI_URL = "https://api.openai.com/v1"
+OPENAI_KEY = "OPENAI_API_KEY"
+
+_VARIABLE = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass
 class WriterOptions:
     """Keys of `bsft-bench import text`; see its help."""
 
-    output: str = MISSING
+    output: Path = MISSING
     writer: str = MISSING
     model: str = MISSING
     base_url: str = OPENAI_URL
-    api_key_env: str = "OPENAI_API_KEY"
+    api_key_env: str | None = None
     licence: str = "unknown"
     attempts: int = 3
     context_tokens: int = 16384
@@ -39,8 +45,13 @@ class WriterOptions:
             raise BadInput(f"writer: found {self.writer!r}, allowed: llm")
         if self.schema_format not in ("json_schema", "json_object"):
             raise BadInput(f"schema_format: found {self.schema_format!r}, allowed: json_schema or json_object")
-        if urlsplit(self.base_url).scheme not in ("http", "https"):
-            raise BadInput(f"base_url: found {self.base_url!r}, allowed: an http or https address")
+        url = urlsplit(self.base_url)
+        if url.scheme not in ("http", "https") or not url.hostname:
+            raise BadInput(f"base_url: found {masked(self.base_url)!r}, allowed: an http or https address")
+        if url.username or url.password:
+            raise BadInput("base_url: holds a user or a password; put the key into a variable and name it: api_key_env")
+        if self.api_key_env is not None and not _VARIABLE.fullmatch(self.api_key_env):
+            raise BadInput("api_key_env: allowed is the name of the environment variable that holds the key")
         for name, least in (("attempts", 1), ("reply_tokens", 1), ("workers", 1), ("max_retries", 0)):
             if (found := getattr(self, name)) < least:
                 raise BadInput(f"{name}: found {found}, allowed: {least} or more")
@@ -51,3 +62,14 @@ class WriterOptions:
                 f"context_tokens: found {self.context_tokens}, allowed: more than twice reply_tokens "
                 f"({self.reply_tokens}), as a correction holds the earlier reply"
             )
+
+    @property
+    def is_official(self) -> bool:
+        """Whether the endpoint is OpenAI's own, over https."""
+        url = urlsplit(self.base_url)
+        return (url.scheme, url.hostname, url.port or 443) == ("https", urlsplit(OPENAI_URL).hostname, 443)
+
+    @property
+    def key_variable(self) -> str | None:
+        """The environment variable whose key is sent: the one that is named. OpenAI's key goes to OpenAI unasked."""
+        return self.api_key_env or (OPENAI_KEY if self.is_official else None)

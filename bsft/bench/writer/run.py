@@ -56,7 +56,7 @@ def write_texts(source: Path, options: WriterOptions) -> ImportReport:
     scenes = [each.scene for each in written if each.scene is not None]
     if not cases:
         raise BadInput(f"{source}: none of {len(documents)} texts could be written up; the first: {report.dropped[0]}")
-    with fresh_directory(Path(options.output), source) as directory:
+    with fresh_directory(options.output, source) as directory:
         report.written = {CASES_FILE: write_cases(directory, cases), SCENES_FILE: len(scenes)}
         text = "".join(scene.model_dump_json() + "\n" for scene in scenes)
         (directory / SCENES_FILE).write_text(text, encoding="utf-8")

@@ -1,0 +1,39 @@
+"""The terminal: consoles that obey nothing which stands in the text that they are given, and complaints.
+
+Markup, emoji codes and control characters in names, reasons and item texts are shown as they are. Styles come from
+`rich.text.Text` alone; titles of panels must be such texts, as rich reads markup in any other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+from rich.text import Text
+
+from bsft.records.escaping import one_line, visible
+from bsft.records.secrets import masked
+
+
+class SafeConsole(Console):
+    """A console without markup, whose text reaches the terminal visible."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As rich does, with what the text hides made visible before it is laid out (a picture is one cell wide)."""
+        if isinstance(renderable, str):
+            renderable = visible(renderable)
+        elif isinstance(renderable, Text) and (shown := visible(renderable.plain)) != renderable.plain:
+            renderable = renderable.copy()
+            renderable.plain = shown
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else visible(text), style, control)
+
+
+def complain(sentence: str) -> None:
+    """One line on stderr, in red where there are colours, without keys and passwords."""
+    SafeConsole(stderr=True).print(one_line(masked(sentence)), style="red", soft_wrap=True)

@@ -1,0 +1,37 @@
+"""What libraries say about themselves goes to a log, or nowhere: to a user it says nothing that they could act on."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+LIBRARIES = ("huggingface_hub", "lightning", "lightning.fabric", "lightning.pytorch", "peft", "transformers", "wandb")
+"""Loggers that bring handlers of their own, which write to the terminal."""
+
+
+@contextmanager
+def libraries_to(handler: logging.Handler) -> Iterator[None]:
+    """Sends logs and warnings to a handler while the block runs; those of libraries that are imported by then."""
+    root = logging.getLogger()
+    before = [(logger, logger.handlers[:], logger.propagate) for logger in map(logging.getLogger, LIBRARIES)]
+    for logger, _, _ in before:
+        logger.handlers, logger.propagate = [], True
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+        for logger, handlers, propagate in before:
+            logger.handlers, logger.propagate = handlers, propagate
+
+
+@contextmanager
+def any_glyphs() -> Iterator[None]:
+    """Lets matplotlib draw boxes for characters that its font lacks, without a warning for each."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
+        yield
