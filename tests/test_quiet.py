@@ -38,7 +38,7 @@ def test_a_sweep_says_its_own_lines_and_keeps_no_key(small: Path, root: Path, tm
     assert (done.returncode, done.stdout) == (0, ""), done.stderr
     assert [line for line in done.stderr.splitlines() if not OURS.fullmatch(line)] == []
     assert_kept_nowhere(root)
-    assert "SOME_SERVICE_KEY=***" in next(root.rglob("env.json")).read_text()
+    assert "SOME_SERVICE_KEY=***" in (root / "runs" / "multirun.yaml").read_text()
 
 
 def test_a_failure_keeps_no_key(small: Path, root: Path, tmp_path: Path) -> None:
