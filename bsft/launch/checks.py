@@ -17,6 +17,7 @@ from bsft import config as cfg
 from bsft.bench.records import Manifest, TaskSpec
 from bsft.bench.source import fingerprint
 from bsft.bench.store import MANIFEST, BadInput
+from bsft.launch.templates import check_template
 from bsft.model.weights import check_installed
 from bsft.paths import cache_dir
 from bsft.runs import weights_fingerprint
@@ -26,7 +27,7 @@ def check_job(job: cfg.Config) -> None:
     """
     Raises:
         ConfigError: a task, flag or split that the benchmark does not have, or a package that is not installed.
-        BadInput: a file that is missing, or a cache that cannot be written to.
+        BadInput: a file that is missing, a chat template that does not work, or a cache that cannot be written to.
     """
     weights_fingerprint(job.model)  # the files first, of the model before the data's, which take longer
     fingerprint(job.data)
@@ -39,6 +40,7 @@ def check_job(job: cfg.Config) -> None:
     for key, split in _splits_used(job).items():
         _one_of(f"data.{key}", split, names.splits)
     check_installed(job.model)
+    check_template(job)
     if isinstance(job.method, cfg.SftConfig) and job.method.tuning == "qlora":
         _check_bitsandbytes()
     if not isinstance(job.data, cfg.JsonlConfig) or job.model.source == "packaged":
