@@ -143,6 +143,7 @@ def _renderer(config: cfg.Config, method: Method, backbone: Backbone, benchmark:
         exemplars=exemplars_of(benchmark, config, method),
         scene_tokens=config.data.scene_tokens,
         max_length_tokens=config.model.max_length_tokens,
+        date=config.model.date,
     )
 
 

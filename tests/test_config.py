@@ -36,6 +36,7 @@ CONTRADICTIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: cfg.ModelConfig(id="a", dtype="float16"), "model.dtype=float16: allowed are float32, bfloat16"),
     (lambda: cfg.ModelConfig(id="a", attention="fast"), "model.attention=fast: allowed are sdpa"),
     (lambda: cfg.ModelConfig(id="a", chat_template="alpaca"), "model.chat_template=alpaca: allowed are chatml"),
+    (lambda: cfg.ModelConfig(id="a", date="today"), "model.date=today: must be a date such as 2025-01-01"),
     (lambda: cfg.ModelConfig(id="a", max_length_tokens=63), "model.max_length_tokens=63: must be at least 64"),
     (
         lambda: cfg.ModelConfig(source="random", id="lama"),

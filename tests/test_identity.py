@@ -41,6 +41,7 @@ DETERMINES: dict[str, Any] = {
     "model.attention": "eager",
     "model.max_length_tokens": 512,
     "model.chat_template": "chatml",
+    "model.date": "2025-06-01",
     "model.trust_remote_code": True,
     "data.name": "other",
     "data.train_split": "val",

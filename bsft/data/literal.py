@@ -28,11 +28,16 @@ _MARK = "\ufdd0"
 class LiteralEncoder:
     """Encodes what a chat template has made of marked texts. Create it after all tokens have been added."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
+    def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str = "") -> None:
+        """
+        Args:
+            template: the chat template; tokens that it writes itself, such as `<think>`, count as special ones.
+        """
         self._tokenizer = tokenizer
-        added = tokenizer.added_tokens_decoder
+        added = tokenizer.added_tokens_decoder.values()
         # longest first: one may begin another
-        self._specials = sorted((str(t) for t in added.values() if t.special), key=len, reverse=True)
+        marked = (str(t) for t in added if t.special or _is_markup(str(t), template))
+        self._specials = sorted(marked, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, self._specials)) or r"(?!)")
 
     def mark(self, text: str) -> str:
@@ -77,3 +82,8 @@ class LiteralEncoder:
         state["post_processor"] = None  # it adds tokens at the ends, which is not asked for, and knows them by name
         state["truncation"] = state["padding"] = None
         return Tokenizer.from_str(json.dumps(state))
+
+
+def _is_markup(token: str, template: str) -> bool:
+    """Whether a template uses a token to structure its text: `<think>`, but neither line breaks nor words."""
+    return not token[:1].isalnum() and any(map(str.isalnum, token)) and token in template

@@ -7,12 +7,15 @@ last. Options are never shown. The assistant's turn is `[behaviour token] reply 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
 from bsft.bench.records import Behavior, Item, Turn
 from bsft.bench.store import BadInput
+from bsft.config import DEFAULT_DATE
+from bsft.data.chat_format import ChatFormat
+from bsft.data.conversation import Conversation, Exchange
 from bsft.data.literal import LiteralEncoder
 from bsft.methods import Method
 from bsft.model.behavior import BehaviorVocabulary
@@ -21,7 +24,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
 UNPROMPTED = "Nobody has asked you anything. Give your next message."
-_PROBE = "bsft-probe"
+_WORD_STARTS = "\u2581\u0120"
+"""How SentencePiece and byte-level BPE write a space."""
 _TURNS_REMEMBERED = 1 << 16
 """Lengths of turns are kept for the items that share them, but not those of a whole dataset."""
 
@@ -73,12 +77,17 @@ class Renderer:
         exemplars: Sequence[Item] = (),
         scene_tokens: int = 1024,
         max_length_tokens: int = 2048,
+        date: str = DEFAULT_DATE,
     ) -> None:
         """
         Args:
             vocabulary: the behaviour tokens of a method that has them, else None.
             scene_tokens: longest scene; half of `max_length_tokens` if that is less.
             max_length_tokens: the model's context.
+            date: what chat templates that write the date write (ISO 8601).
+
+        Raises:
+            BadInput: the chat template cannot write such a conversation.
         """
         self.tokenizer = tokenizer
         self.vocabulary = vocabulary
@@ -86,19 +95,20 @@ class Renderer:
         self._max_length_tokens = max_length_tokens
         self._method = method
         self._turn_lengths: dict[str, int] = {}
-        self._text = LiteralEncoder(tokenizer)
-        self._opening: list[dict[str, str]] = [{"role": "system", "content": self._text.mark(method.system_prompt)}]
-        for item in exemplars:
-            self._opening.append({"role": "user", "content": self.scene(item, ())})
-            self._opening.append({"role": "assistant", "content": self._text.mark(item.gold.text)})
-        self.end_of_turn = self._find_end_of_turn()
+        chat = ChatFormat.of(tokenizer)
+        self._text = LiteralEncoder(tokenizer, template=chat.template)
+        exchanges = [Exchange(self.scene(item, ()), self._text.mark(item.gold.text)) for item in exemplars]
+        self._chat = Conversation(chat, self._text.mark(method.system_prompt), exchanges, date=date)
+        self.end_of_turn = self._chat.end_of_turn
+        self._end_id = cast(int, tokenizer.convert_tokens_to_ids(self.end_of_turn))
+        self._leading_ids = _leading_ids(tokenizer)
+        self._space_is_read_with_reply = self._merges_space()
 
     def example(self, item: Item, twin: Item | None = None) -> Example:
         """The supervised sequence of an item's gold response (and gold behaviour, if the method has tokens)."""
         dropped = self.dropped_turns(item, twin)
-        prompt = self.prompt(item, dropped)
         behavior = item.gold_behavior if self.vocabulary else None
-        prompt_ids, [answer_ids] = self._encode(item, prompt, [item.gold.text], behavior)
+        prompt_ids, [answer_ids] = self._encode(item, dropped, [item.gold.text], behavior)
         behavior_id = self.vocabulary.id_of(behavior) if self.vocabulary and behavior else None
         return Example(item.id, item.case_id, prompt_ids, behavior_id, answer_ids)
 
@@ -110,23 +120,20 @@ class Renderer:
         """
         dropped = self.dropped_turns(item, twin)
         behavior: Behavior | None = "reactive" if with_behavior else None
-        texts = [option.text for option in item.options]
-        prompt_ids, option_ids = self._encode(item, self.prompt(item, dropped), texts, behavior)
+        prompt_ids, option_ids = self._encode(item, dropped, [option.text for option in item.options], behavior)
         return Candidates(item, prompt_ids, option_ids, dropped)
 
     def prompt(self, item: Item, dropped: Sequence[int] = ()) -> str:
-        """The prompt as text, up to where the assistant's turn begins; see `LiteralEncoder` for marks in it."""
-        messages = [*self._opening, {"role": "user", "content": self.scene(item, dropped)}]
-        return self._template(messages, add_generation_prompt=True)
+        """The prompt as text, up to where the reply begins; see `LiteralEncoder` for marks in it."""
+        return self._chat.prompt(self.scene(item, dropped))
 
     def shared_prefix(self) -> tuple[int, ...]:
         """Ids with which every prompt begins: the system prompt and the exemplars."""
-        prompts = [
-            self._template([*self._opening, {"role": "user", "content": text}], add_generation_prompt=True)
-            for text in ("A", "0")
-        ]
-        first, second = self._text.encode(prompts)
-        return tuple(first[: _common_length(first, second)])
+        one, other = self._chat.prompt("A"), self._chat.prompt("0")
+        # a space is read with the word after it
+        text = one[: _common_length(one, other)].rstrip(" ")
+        prefix, whole = self._read([text, one])
+        return tuple(prefix[: _common_length(prefix, whole)])
 
     def scene(self, item: Item, dropped: Sequence[int]) -> str:
         lines = [_line(turn) for i, turn in enumerate(item.turns) if i not in dropped]
@@ -158,28 +165,27 @@ class Renderer:
         return [self._turn_lengths[_line(turn)] for turn in item.turns]
 
     def _encode(
-        self, item: Item, prompt: str, replies: Sequence[str], behavior: Behavior | None
+        self, item: Item, dropped: Sequence[int], replies: Sequence[str], behavior: Behavior | None
     ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
         """Encodes prompt and reply together and then splits, because a tokenizer may merge across the boundary."""
         token = ""
         if behavior is not None:
             assert self.vocabulary is not None
             token = self.vocabulary.tokens[self.vocabulary.ids.index(self.vocabulary.id_of(behavior))]
-        texts = [prompt, *(prompt + token + self._text.mark(reply) + self.end_of_turn for reply in replies)]
         try:
-            encoded = self._text.encode(texts)
+            scene = self.scene(item, dropped)
+            prompt, written = self._chat.replies(scene, [self._text.mark(reply) for reply in replies])
+            alone = prompt.rstrip(" ") if self._space_is_read_with_reply and not token else prompt
+            encoded = self._read([alone, *(prompt + token + reply for reply in written)])
         except BadInput as error:
             raise BadInput(f"item {item.id}: {error}") from None
         prompt_ids, joint = encoded[0], encoded[1:]
         start = min(_common_length(prompt_ids, ids) for ids in joint)
         if behavior is not None and start != len(prompt_ids):
             raise BadInput(f"item {item.id}: the tokenizer merges the prompt with the behaviour token {token}")
-        if (bos := self.tokenizer.bos_token_id) is not None and prompt_ids[:2] == [bos, bos]:
-            raise BadInput(f"item {item.id}: the prompt begins with two {self.tokenizer.bos_token} tokens")
         skip = start + (behavior is not None)
         answers = tuple(tuple(ids[skip:]) for ids in joint)
-        if any(not ids for ids in answers):
-            raise BadInput(f"item {item.id}: a reply has no token of its own, nothing would be supervised")
+        self._check_answers(item, answers)
         longest = max(len(ids) for ids in joint)
         if longest > self._max_length_tokens:
             raise BadInput(
@@ -188,31 +194,39 @@ class Renderer:
             )
         return tuple(prompt_ids[:start]), answers
 
-    def _find_end_of_turn(self) -> str:
-        """What the template puts after the assistant's text, without the white space behind it."""
-        probe = [*self._opening[:1], {"role": "user", "content": _PROBE}]
-        start = self._template(probe, add_generation_prompt=True)
-        whole = self._template([*probe, {"role": "assistant", "content": _PROBE}], add_generation_prompt=False)
-        end = whole.removeprefix(start + _PROBE).rstrip() if whole.startswith(start + _PROBE) else ""
-        if not end:
-            raise BadInput(
-                "the tokenizer's chat template does not mark where an assistant's turn begins and ends; "
-                "set model.chat_template=chatml"
-            )
-        return end
+    def _check_answers(self, item: Item, answers: Sequence[Sequence[int]]) -> None:
+        for ids in answers:
+            if len(ids) < 2:
+                raise BadInput(f"item {item.id}: a reply has no token of its own, nothing would be supervised")
+            if self._end_id not in ids or ids.index(self._end_id) != len(ids) - 1:
+                raise BadInput(
+                    f"item {item.id}: a reply does not end where its first {self.end_of_turn} token stands, which the "
+                    "tokenizer does not read as one token there; set model.chat_template=chatml"
+                )
 
-    def _template(self, messages: Sequence[Mapping[str, str]], *, add_generation_prompt: bool) -> str:
-        text = self.tokenizer.apply_chat_template(
-            [dict(message) for message in messages], tokenize=False, add_generation_prompt=add_generation_prompt
-        )
-        return cast(str, text)
+    def _read(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids as the tokenizer itself would begin them: what it puts first comes once, whoever writes it."""
+        first = self._leading_ids
+        return [ids if ids[: len(first)] == first else first + ids for ids in self._text.encode(texts)]
+
+    def _merges_space(self) -> bool:
+        """Whether a space that the template writes before a reply may be read as a part of the reply's first token."""
+        vocabulary = self.tokenizer.get_vocab() if self._chat.prompt("A").endswith(" ") else {}
+        return any(len(piece) > 1 and piece[0] in _WORD_STARTS for piece in vocabulary)
+
+
+def _leading_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
+    """What a tokenizer puts before every text, most often one token that begins a sequence."""
+    plain = cast(list[int], tokenizer("A", add_special_tokens=False)["input_ids"])
+    whole = cast(list[int], tokenizer("A")["input_ids"])
+    return next((whole[:n] for n in range(len(whole)) if whole[n : n + len(plain)] == plain), [])
 
 
 def _line(turn: Turn) -> str:
     return f"{turn.speaker}: {turn.text}"
 
 
-def _common_length(a: Sequence[int], b: Sequence[int]) -> int:
+def _common_length(a: Sequence[object], b: Sequence[object]) -> int:
     for i, (x, y) in enumerate(zip(a, b, strict=False)):
         if x != y:
             return i

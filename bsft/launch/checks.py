@@ -19,6 +19,7 @@ from bsft.bench.source import fingerprint
 from bsft.bench.store import MANIFEST, BadInput
 from bsft.bench.store.manifest import check_listing
 from bsft.identity import model_content
+from bsft.launch.templates import check_template
 from bsft.model.own_adapter import check_own_adapter, has_own_adapter
 from bsft.model.weights import check_installed
 from bsft.paths import cache_dir
@@ -29,8 +30,8 @@ def check_job(job: cfg.Config) -> None:
     """
     Raises:
         ConfigError: a task, flag or split that the benchmark does not have, or a package that is not installed.
-        BadInput: a file that is missing, a commit that cannot be known, an adapter that fitting would replace, or a
-            cache that cannot be written to.
+        BadInput: a file that is missing, a commit that cannot be known, an adapter that fitting would replace, a chat
+            template that does not work, or a cache that cannot be written to.
     """
     if has_own_adapter(job.model):
         check_own_adapter(job.model, fitted=isinstance(job.method, cfg.SftConfig))
@@ -45,6 +46,7 @@ def check_job(job: cfg.Config) -> None:
     for key, split in _splits_used(job).items():
         _one_of(f"data.{key}", split, names.splits)
     check_installed(job.model)
+    check_template(job)
     if isinstance(job.method, cfg.SftConfig) and job.method.tuning == "qlora":
         _check_bitsandbytes()
     if not isinstance(job.data, cfg.JsonlConfig) or job.model.source == "packaged":

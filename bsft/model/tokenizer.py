@@ -9,8 +9,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from bsft.bench.store import BadInput
 from bsft.config import ModelConfig
+from bsft.data.chat_format import ChatFormat
 from bsft.model.hub import commit_of
-from bsft.model.tiny import CHATML, tiny_tokenizer
+from bsft.model.tiny import tiny_tokenizer
 from bsft.model.weights import converted
 
 
@@ -32,7 +33,8 @@ def hub_options(model: ModelConfig) -> dict[str, Any]:
 
 
 def load_tokenizer(model: ModelConfig, place: str | Path | None) -> PreTrainedTokenizerBase:
-    """
+    """A tokenizer with the chat template that its conversations are written with: its own, or `model.chat_template`.
+
     Args:
         place: what `place_of` returned.
 
@@ -40,15 +42,15 @@ def load_tokenizer(model: ModelConfig, place: str | Path | None) -> PreTrainedTo
         BadInput: it cannot be loaded, or has no chat template.
     """
     if place is None:
-        return tiny_tokenizer()
+        return tiny_tokenizer()  # which writes ChatML anyway
     try:
         tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(place, **hub_options(model)))
     except (OSError, ValueError) as error:
         raise not_loaded(model, place, error) from error
-    if tokenizer.chat_template is None and model.chat_template is not None:
-        tokenizer.chat_template = CHATML
-    if tokenizer.chat_template is None:
-        raise BadInput(f"model={model.name}: its tokenizer has no chat template; set model.chat_template=chatml")
+    try:
+        tokenizer.chat_template = ChatFormat.of(tokenizer, override=model.chat_template).template
+    except BadInput as error:
+        raise BadInput(f"model={model.name}: {error}") from None
     return tokenizer
 
 

@@ -61,6 +61,17 @@ def check_installed(model: ModelConfig) -> None:
         _package(model)
 
 
+def converted_already(model: ModelConfig) -> Path | None:
+    """The directory of packaged weights that were converted before, unverified."""
+    target = _target(model)
+    return target if target.exists() else None
+
+
+def packaged_gguf_as_is(model: ModelConfig) -> Path | None:
+    """The GGUF file of an installed package; None where the package would have to put it together first."""
+    return next(iter(sorted(_package(model).glob("*.gguf"))), None)
+
+
 def _target(model: ModelConfig) -> Path:
     return cache_dir() / "weights" / f"{model.name}-{slug((model.gguf_sha256 or str(model.package_version))[:16])}"
 

@@ -73,6 +73,7 @@ def render_tokens(found: Found, benchmark: Benchmark, config: cfg.Config) -> Ren
         exemplars=exemplars_of(benchmark, config, method),
         scene_tokens=config.data.scene_tokens,
         max_length_tokens=config.model.max_length_tokens,
+        date=config.model.date,
     )
     example = renderer.example(found.item, found.twin)
     dropped = renderer.dropped_turns(found.item, found.twin)

@@ -36,9 +36,14 @@ def outcome_of(scored: Scored, context: Context) -> Outcome:
     return Outcome(scored.candidates.item, max(range(len(values)), key=lambda i: (values[i], -i)))
 
 
+def with_evidence(scored: Sequence[Scored]) -> list[Scored]:
+    """Items that can be solved: those that were not shortened by the turn that shows their problem."""
+    return [s for s in scored if not s.candidates.evidence_lost]
+
+
 def validation_metrics(scored: Sequence[Scored], tasks: Mapping[str, TaskSpec]) -> dict[str, float]:
-    """What is logged during training: macro-F1 overall and by group, over-intervention."""
-    outcomes = [outcome_of(s, s.predicted_behavior) for s in scored]
+    """What is logged during training: macro-F1 overall and by group, over-intervention; of items `with_evidence`."""
+    outcomes = [outcome_of(s, s.predicted_behavior) for s in with_evidence(scored)]
     result = evaluate(outcomes, tasks, bootstrap_samples=1)
     values = {"macro_f1": result["overall"]["macro_f1"]}
     values |= {group: entry["macro_f1"] for group, entry in result["group"].items() if entry is not None}
@@ -117,7 +122,7 @@ class Evaluation:
     def metrics(self, scored: Sequence[Scored]) -> dict[str, Any]:
         """overall, group, task, naive, restraint and behavior of metrics.json; items that lost their evidence when
         they were shortened are counted and left out."""
-        kept = [s for s in scored if not s.candidates.evidence_lost]
+        kept = with_evidence(scored)
         outcomes = [outcome_of(s, self.primary_context(s)) for s in kept]
         result = evaluate(outcomes, self._tasks, bootstrap_samples=self._bootstrap_samples)
         result["restraint"]["auroc_flag"] = self._flag_auroc(kept)

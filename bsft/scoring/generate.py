@@ -45,12 +45,12 @@ def generate(
 
     Args:
         contexts: for each item, the behaviour token that is put before the reply, or None.
-        end_of_turn: the text that ends a reply.
+        end_of_turn: the token that ends a reply.
     """
     backbone.use_attention("sdpa")
     tokenizer = backbone.tokenizer
     device = next(backbone.causal.parameters()).device
-    ends = tokenizer.encode(end_of_turn, add_special_tokens=False)[-1:]
+    end = cast(int, tokenizer.convert_tokens_to_ids(end_of_turn))
     replies: list[Generated] = []
     for candidate, context in zip(candidates, contexts, strict=True):
         token = () if context is None or backbone.vocabulary is None else (backbone.vocabulary.id_of(context),)
@@ -62,10 +62,11 @@ def generate(
                 attention_mask=torch.ones_like(prompt),
                 max_new_tokens=max_new_tokens,
                 do_sample=False,
-                eos_token_id=ends,
-                pad_token_id=tokenizer.pad_token_id,
+                eos_token_id=end,
+                pad_token_id=end,  # of one sequence at a time nothing is padded
             )
-        text = cast(str, tokenizer.decode(output[0, prompt.shape[1] :], skip_special_tokens=True)).strip()
+        said = [i for i in output[0, prompt.shape[1] :].tolist() if i != end]  # it need not be a special one
+        text = cast(str, tokenizer.decode(said, skip_special_tokens=True)).strip()
         replies.append(Generated(candidate.item, text, match(text, candidate.item)))
         on_progress(1)
     return replies

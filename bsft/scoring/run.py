@@ -19,7 +19,7 @@ from bsft.progress import progress_bar
 from bsft.records.files import write_json
 from bsft.runs import METRICS, PREDICTIONS, RunDirectory
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
-from bsft.scoring.evaluation import Evaluation, outcome_of, write_predictions
+from bsft.scoring.evaluation import Evaluation, outcome_of, with_evidence, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics
 from bsft.scoring.policies import label_counts
 
@@ -60,8 +60,9 @@ def score(
     candidates = datamodule.candidates(data.eval_split, data.max_eval_items)
     scored = _likelihoods(config, directory, backbone, datamodule, candidates, evaluation.contexts)
     score_s = time.monotonic() - start
-    replies = _replies(config, directory, backbone, datamodule, evaluation, scored)
-    chosen = [outcome_of(s, evaluation.primary_context(s)).chosen for s in scored[: len(replies)]]
+    generated_for = with_evidence(scored)[: recipe.generate_items]
+    replies = _replies(config, directory, backbone, datamodule, evaluation, generated_for)
+    chosen = [outcome_of(s, evaluation.primary_context(s)).chosen for s in generated_for]
     metrics = {
         "schema": 1,
         "method": config.method.name,
@@ -110,10 +111,8 @@ def _replies(
     backbone: Backbone,
     datamodule: BehaviorBenchDataModule,
     evaluation: Evaluation,
-    scored: Sequence[Scored],
+    wanted: Sequence[Scored],
 ) -> list[Generated]:
-    recipe = config.trainer.score
-    wanted = scored[: recipe.generate_items]
     if not wanted:
         return []
     with progress_bar(f"generating {directory.path.name}", len(wanted)) as advance:
@@ -121,7 +120,7 @@ def _replies(
             backbone,
             [s.candidates for s in wanted],
             [evaluation.primary_context(s) for s in wanted],
-            max_new_tokens=recipe.max_new_tokens,
+            max_new_tokens=config.trainer.score.max_new_tokens,
             end_of_turn=datamodule.renderer.end_of_turn,
             on_progress=advance,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -13,8 +14,10 @@ from bsft.data.render import UNPROMPTED, Renderer
 from bsft.methods import Method, method_of
 from bsft.model.behavior import BehaviorVocabulary
 from bsft.model.tiny import tiny_tokenizer
+from bsft.model.tiny_chat import TINY_CHAT
 
 START, END = 1, 2
+CHATML = TINY_CHAT.template
 REACTIVE, BALANCED, PROACTIVE = 259, 260, 261
 
 
@@ -127,31 +130,72 @@ def test_the_instruction_is_part_of_the_system_prompt() -> None:
     assert prompt.startswith("<|im_start|>system\nReply. Warn!<|im_end|>")
 
 
+def with_template(template: str, exemplars: Sequence[Item] = ()) -> Renderer:
+    other = tiny_tokenizer()
+    other.add_special_tokens({"extra_special_tokens": ["[/assistant]"]}, replace_extra_special_tokens=False)
+    other.chat_template = template
+    return Renderer(other, Method("baseline", SHORT_PROMPT), vocabulary=None, exemplars=exemplars)
+
+
+BRACKETS = (
+    "{{ bos_token }}{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}[/{{ m['role'] }}] {% endfor %}"
+    "{% if add_generation_prompt %}[assistant]{% endif %}"
+)
+
+
 def test_the_end_of_turn_is_learnt_from_the_template() -> None:
     assert renderer().end_of_turn == "<|im_end|>"
-    other = tiny_tokenizer()
-    other.chat_template = (
-        "{{ bos_token }}{% for m in messages %}[{{ m['role'] }}]{{ m['content'] }}[/{{ m['role'] }}] {% endfor %}"
-        "{% if add_generation_prompt %}[assistant]{% endif %}"
-    )
-    found = Renderer(other, Method("baseline", SHORT_PROMPT), vocabulary=None)
+    found = with_template(BRACKETS)
     assert found.end_of_turn == "[/assistant]"
-    assert found.candidates(item()).option_ids[0] == ids("Y[/assistant]")
+    assert found.candidates(item()).option_ids[0] == (*ids("Y"), 259)
 
 
-def test_a_template_that_does_not_mark_turns_is_refused() -> None:
-    other = tiny_tokenizer()
-    other.chat_template = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
-    with pytest.raises(BadInput, match=r"does not mark where an assistant's turn begins and ends.*chatml"):
-        Renderer(other, Method("baseline", SHORT_PROMPT), vocabulary=None)
+@pytest.mark.parametrize(
+    ("template", "shown"),
+    [
+        ("{% for m in messages %}{{ m['content'] }}{% endfor %}", "nothing"),
+        ("{% for m in messages %}{{ m['role'] + ': ' + m['content'] }}\n{% endfor %}", "nothing"),
+        (BRACKETS.replace("[/", "(/"), r"'\(/assistant\]'"),
+        ("{% for m in messages %}{{ m['content'] }}.[/assistant]{% endfor %}", r"'\.\[/assistant\]'"),
+    ],
+)
+def test_an_end_of_turn_that_is_not_one_token_is_refused(template: str, shown: str) -> None:
+    expected = f"ends a reply with {shown}, where one token has to stand .*; set model.chat_template=chatml"
+    with pytest.raises(BadInput, match=expected):
+        with_template(template)
+
+
+@pytest.mark.parametrize(
+    ("template", "sentence"),
+    [
+        ("{{ bos_token }}" + CHATML, r"the chat template begins with two <\|im_start\|> tokens"),
+        ("{{ raise_exception('no') }}", "the chat template refuses user, assistant: no"),
+        ("{{ messages[9].content.x }}", "the chat template refuses user, assistant: .* has no element 9"),
+        ("{% for m in", "the chat template is not valid Jinja: unexpected 'end of template'"),
+        ("{{ messages[-1].content }}[/assistant]", "leaves out a turn of the user, 'Reply"),
+        ("{% for m in messages %}{{ m.content + m.content }}[/assistant]{% endfor %}", "a reply .* exactly once"),
+    ],
+)
+def test_a_template_that_cannot_write_the_conversation_is_refused(template: str, sentence: str) -> None:
+    with pytest.raises(BadInput, match=sentence):
+        with_template(template)
+
+
+def test_a_template_that_forgets_exemplars_is_refused() -> None:
+    template = "{{ messages[0].content + messages[-2].content + messages[-1].content }}[/assistant]"
+    assert with_template(template).candidates(item()).option_ids[0] == (*ids("Y"), 259)
+    with pytest.raises(BadInput, match=r"leaves out a turn of the assistant, 'N!'; set model\.chat_template=chatml"):
+        with_template(template, [item()])
+
+
+def test_a_template_that_rewrites_a_reply_is_refused() -> None:
+    found = with_template("{% for m in messages %}{{ m.content | replace('!', '?') }}[/assistant]{% endfor %}")
+    with pytest.raises(BadInput, match=r"item i: the chat template does not write the reply 'N!' as it is"):
+        found.candidates(item())
 
 
 def test_a_prompt_begins_with_one_bos() -> None:
     assert renderer().example(item()).prompt_ids.index(START) == 0
-    other = tiny_tokenizer()
-    other.chat_template = "{{ bos_token }}" + str(other.chat_template)
-    with pytest.raises(BadInput, match=r"item i: the prompt begins with two <\|im_start\|> tokens"):
-        Renderer(other, Method("baseline", SHORT_PROMPT), vocabulary=None).candidates(item())
 
 
 # --- exemplars and what all prompts share ---------------------------------------------------------------------------

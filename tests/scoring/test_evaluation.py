@@ -137,6 +137,13 @@ def test_items_that_lost_their_evidence_are_counted_and_left_out() -> None:
     assert found["restraint"]["pair_accuracy"] is None
 
 
+def test_validation_leaves_them_out_too() -> None:
+    kept = [item for item in ITEMS if item.variant != "perturbed"]
+    wrong = [scored(i, dict.fromkeys(ALL_CONTEXTS, "no_flag"), None, (2,)) for i in ITEMS if i.variant == "perturbed"]
+    alone = validation_metrics([oracle(item) for item in kept], SPECS)
+    assert validation_metrics([*(oracle(item) for item in kept), *wrong], SPECS) == alone
+
+
 def test_nothing_to_evaluate_is_an_error() -> None:
     with pytest.raises(ValueError, match="nothing to evaluate"):
         evaluation().metrics([])

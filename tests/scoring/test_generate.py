@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 import torch
-from making import items_of, make_backbone, make_renderer, method_config, shaken
+from families import FAMILIES
+from making import items_of, make_backbone, make_renderer, method_config, model_config, shaken
 from small import case_items
+from transformers import AutoConfig, AutoModelForCausalLM
+from transformers.modeling_outputs import CausalLMOutput
 
 from bsft.bench.records import BEHAVIORS
-from bsft.model.backbone import Backbone
+from bsft.methods import method_of
+from bsft.model.backbone import Backbone, load_backbone
 from bsft.scoring.choices import Context
 from bsft.scoring.generate import Generated, generate, generation_metrics, match
 
@@ -89,3 +96,37 @@ def test_a_reply_ends_with_its_turn() -> None:
         backbone, [renderer.candidates(ITEM)], [None], max_new_tokens=50, end_of_turn=renderer.end_of_turn
     )
     assert (reply.text, reply.chosen) == ("", None)
+
+
+@pytest.mark.parametrize("name", ["phi_3", "two_end_tokens"])
+def test_generation_stops_at_the_first_token_of_the_end_of_turn(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of `<|end|>` and the end of the sequence that the template writes after it, and not at any later one."""
+    tokenizer = FAMILIES[name].tokenizer()
+    tokenizer.save_pretrained(tmp_path)
+    config = AutoConfig.for_model(
+        "llama", vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
+        num_attention_heads=2, num_key_value_heads=2,
+    )  # fmt: skip
+    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    method = method_config("baseline")
+    backbone = load_backbone(model_config(source="local", path=str(tmp_path)), method_of(method))
+    renderer = make_renderer(backbone, method)
+    candidates = renderer.candidates(ITEM)
+    end = tokenizer.convert_tokens_to_ids(FAMILIES[name].end)
+    assert tokenizer.eos_token_id != end
+    script = [*candidates.option_ids[2], tokenizer.eos_token_id, *candidates.option_ids[0]]
+
+    def say(input_ids: torch.Tensor, **options: Any) -> Any:
+        """A model that follows the script, whatever it reads."""
+        logits = torch.zeros(1, 1, len(tokenizer))
+        logits[0, -1, script[said[0]]] = 1.0
+        said[0] += 1
+        return CausalLMOutput(logits=logits)
+
+    said = [0]
+    monkeypatch.setattr(backbone.causal, "forward", say)
+    [reply] = generate(backbone, [candidates], [None], max_new_tokens=len(script), end_of_turn=renderer.end_of_turn)
+    assert said == [len(candidates.option_ids[2])]
+    assert (reply.text, reply.chosen) == ("Stop: the chart errs.", 2)

@@ -1,0 +1,127 @@
+"""How a model writes conversations, read off the files of its tokenizer: without torch, in a few milliseconds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from bsft import config as cfg
+from bsft.data.chat_format import ChatFormat
+from bsft.model.gguf_header import chat_format
+from bsft.model.hub import commit_of
+from bsft.model.tiny_chat import TINY_CHAT
+from bsft.model.weights import converted_already, packaged_gguf_as_is
+from bsft.records.errors import BadInput
+
+_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "added_tokens.json")
+_NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+
+
+def format_of(model: cfg.ModelConfig) -> ChatFormat | None:
+    """How a model's tokenizer writes conversations; None when its files are not here and cannot be had now.
+
+    Raises:
+        BadInput: the tokenizer has no format, or one of its files is damaged.
+    """
+    if model.source == "random":
+        return TINY_CHAT
+    directory = _directory(model)
+    if directory is not None:
+        found = _format_in(directory, model.chat_template, *(_stamp(directory / name) for name in _FILES))
+        return found if found is not None else _loaded(model, directory)
+    gguf = packaged_gguf_as_is(model) if model.source == "packaged" else None
+    return None if gguf is None else _format_in_gguf(gguf, model.chat_template, _stamp(gguf))
+
+
+def _directory(model: cfg.ModelConfig) -> Path | None:
+    if model.source == "local":
+        return Path(str(model.path))
+    return converted_already(model) if model.source == "packaged" else _hub_directory(str(model.id), commit_of(model))
+
+
+@cache
+def _hub_directory(model_id: str, revision: str) -> Path | None:
+    """Where the cache of the hub has a tokenizer's files; fetches them (some megabytes) if the hub can be reached."""
+    from huggingface_hub import snapshot_download, try_to_load_from_cache
+
+    cached = try_to_load_from_cache(model_id, "tokenizer_config.json", revision=revision)
+    if isinstance(cached, str):
+        return Path(cached).parent
+    try:
+        directory = Path(snapshot_download(model_id, revision=revision, allow_patterns=list(_FILES), etag_timeout=3))
+    except Exception:  # whatever the hub's client raises: the job says why, if it does not get them either
+        return None
+    return directory if (directory / "tokenizer_config.json").exists() else None
+
+
+def _loaded(model: cfg.ModelConfig, directory: Path) -> ChatFormat:
+    """Where only the tokenizer's class knows it all, transformers (and torch) have to load it."""
+    from bsft.model.tokenizer import load_tokenizer
+
+    return ChatFormat.of(load_tokenizer(model, directory))
+
+
+def _stamp(file: Path) -> tuple[int, int] | None:
+    """What changes with a file's content."""
+    try:
+        found = file.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_size, found.st_mtime_ns
+
+
+@cache
+def _format_in_gguf(file: Path, override: str | None, stamp: tuple[int, int] | None) -> ChatFormat:
+    return chat_format(file, override=override)
+
+
+@cache
+def _format_in(directory: Path, override: str | None, *stamps: tuple[int, int] | None) -> ChatFormat | None:
+    """
+    Args:
+        stamps: of the files, in the order of `_FILES`; None for one that is missing.
+    """
+    if stamps[0] is None or stamps[1] is None:
+        return None
+    config = _read(directory / "tokenizer_config.json")
+    special = {name: text for name in _NAMED if (text := _text(config.get(name))) is not None}
+    if "eos_token" not in special:
+        return None
+    added = {*special.values(), *_added(directory, config)}
+    jinja = directory / "chat_template.jinja"
+    own = jinja.read_text(encoding="utf-8") if jinja.exists() else config.get("chat_template")
+    if isinstance(own, list):
+        own = {each["name"]: each["template"] for each in own}
+    return ChatFormat.chosen(own, special, frozenset(added), override=override)
+
+
+def _added(directory: Path, config: Mapping[str, Any]) -> Iterator[str]:
+    """The tokens that a text is cut at before anything else, wherever a tokenizer's files name them."""
+    entries = [
+        *_read(directory / "tokenizer.json").get("added_tokens", []),
+        *config.get("added_tokens_decoder", {}).values(),
+        *config.get("extra_special_tokens", []),
+        *config.get("additional_special_tokens", []),
+    ]
+    yield from (text for entry in entries if (text := _text(entry)) is not None)
+    if (more := directory / "added_tokens.json").exists():
+        yield from _read(more)
+
+
+def _text(token: object) -> str | None:
+    """A token is written as its text, or as a record with its text."""
+    text = token.get("content") if isinstance(token, Mapping) else token
+    return text if isinstance(text, str) else None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise BadInput(f"{file}: not valid JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise BadInput(f"{file}: found {type(found).__name__}, allowed: an object")
+    return found
