@@ -73,7 +73,7 @@ def fit(
         backbone,
         recipe,
         n_steps=n_steps,
-        attention=NAME if datamodule.batching == "tree" else config.model.attention,
+        attention=NAME if datamodule.batching == "tree" else backbone.attention,
         row_lr=config.method.behavior.row_lr if isinstance(config.method, cfg.BehaviorSftConfig) else None,
         validate=_validator(config, backbone, datamodule),
     )

@@ -109,12 +109,8 @@ def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
     method = method_of(config.method)
     log.info("job %s", directory.path.name)
     backbone = _backbone(config, method)
-    batching = config.trainer.batching
-    if batching == "tree" and not backbone.supports_trees:
-        log.warning("%s has no exchangeable attention; falling back to trainer.batching=flat", config.model.name)
-        batching = "flat"
     renderer = _renderer(config, method, backbone, benchmark)
-    datamodule = BehaviorBenchDataModule(config, benchmark, renderer, batching=batching)
+    datamodule = BehaviorBenchDataModule(config, benchmark, renderer, batching=backbone.road.batching)
     with open_logger(config, directory.path) as logger:
         fit_s = fit(config, directory, backbone, datamodule, logger) if method.needs_fit else 0.0
         if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
@@ -131,7 +127,12 @@ def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
 def _backbone(config: cfg.Config, method: Method) -> Backbone:
     trainer = config.trainer
     return load_backbone(
-        config.model, method, precision=trainer.precision, first_layer=trainer.fit.first_layer, seed=config.seed
+        config.model,
+        method,
+        precision=trainer.precision,
+        first_layer=trainer.fit.first_layer,
+        seed=config.seed,
+        batching=trainer.batching,
     )
 
 

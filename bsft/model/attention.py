@@ -2,8 +2,9 @@
 
 Registered with transformers under `bsft_tree`; a forward pass hands its `TreeLayout` to every layer as the keyword
 `tree`. On CPU the tree is computed block by block, in bf16 by a library of ours where the processor can (`native/`),
-otherwise by torch's operators (`blockwise.py`); on CUDA by FlexAttention (`flex.py`). Elsewhere, and under attention
-dropout, one dense mask is used.
+otherwise by torch's operators (`blockwise.py`); on CUDA by FlexAttention (`flex.py`). Soft-capped scores, attention
+sinks and values of another size than keys are written out (`eager_tree.py`). Elsewhere, and under attention dropout,
+one dense mask is used.
 """
 
 from __future__ import annotations
@@ -20,11 +21,14 @@ from transformers import AttentionInterface, AttentionMaskInterface
 
 from bsft.data.prefix_tree import Ints, PrefixTree, blocks_of
 from bsft.model.blockwise import BlockBatch, BlockwiseTreeAttention, Heads, batch_blocks
+from bsft.model.eager_tree import EagerBlock, Scores, eager_blocks, eager_tree_attention
 from bsft.model.flex import block_mask_of, flex_tree_attention
 from bsft.model.native.attention import NativeTree, NativeTreeAttention, can_compute
 
 NAME = "bsft_tree"
 MAX_BLOCK_TOKENS = 128
+_NO_MATTER = frozenset({"position_ids", "cache_position", "position_embeddings", "use_cache", "num_items_in_batch"})
+"""What transformers hands to attention besides, and what changes nothing in it: positions are in queries and keys."""
 
 
 @dataclass
@@ -40,6 +44,7 @@ class TreeLayout:
     _native: dict[int | None, NativeTree] = field(default_factory=dict)
     _dense: dict[tuple[Any, ...], Tensor] = field(default_factory=dict)
     _flex: dict[tuple[Any, ...], BlockMask] = field(default_factory=dict)
+    _eager: dict[tuple[Any, ...], list[EagerBlock]] = field(default_factory=dict)
 
     def batches(self, heads: Heads) -> list[BlockBatch]:
         """The tree's blocks as torch's operators compute them on CPU."""
@@ -54,6 +59,14 @@ class TreeLayout:
             blocks = blocks_of(self.tree, MAX_BLOCK_TOKENS)
             self._native[window] = NativeTree(self.tree, self.past_depths, blocks, window)
         return self._native[window]
+
+    def eager(self, device: torch.device, window: int | None) -> list[EagerBlock]:
+        """The tree's blocks as attention is written out."""
+        key = (device, window)
+        if key not in self._eager:
+            blocks = blocks_of(self.tree, MAX_BLOCK_TOKENS)
+            self._eager[key] = eager_blocks(self.tree, self.past_depths, blocks, window, device)
+        return self._eager[key]
 
     def dense_mask(self, device: torch.device, window: int | None) -> Tensor:
         """`(1, 1, N, P + N)`, True where a key is seen."""
@@ -89,29 +102,40 @@ def tree_attention(
     scaling: float | None = None,
     dropout: float = 0.0,
     *,
-    tree: TreeLayout,
-    sliding_window: int | None = None,
-    **_: Any,
+    tree: TreeLayout | None = None,
+    softcap: float | None = None,
+    s_aux: Tensor | None = None,
+    is_causal: bool | None = None,
+    **others: Any,
 ) -> tuple[Tensor, None]:
     """Attention of a tree batch, in the form that transformers calls.
 
     Args:
         query: `(1, H, N, D)`, RoPE by depth already applied.
-        key, value: `(1, Hkv, P + N, D)`; the first `P` are cached ancestors.
+        key, value: `(1, Hkv, P + N, D)`, values perhaps of another size; the first `P` are cached ancestors.
         tree: the batch's layout.
+        softcap, s_aux: soft cap of the scores and the heads' sinks, as in `Scores`.
+        others: `sliding_window`, or else the module's own; what changes nothing.
 
     Returns:
         `(1, N, H, D)` and no weights.
 
     Raises:
-        ValueError: more than one tree in the batch dimension.
+        ValueError: no tree, more than one in the batch dimension, or an argument that this attention does not know.
     """
+    if tree is None:
+        raise ValueError("the model does not hand the tree on to its attention")
     if query.shape[0] != 1:
         raise ValueError(f"a tree batch has batch size 1, found {query.shape[0]}")
+    # a layer may have a window and say, by None, that it does not use it
+    window: int | None = others.pop("sliding_window", getattr(module, "sliding_window", None))
+    _refuse_unknown({"attention_mask": attention_mask, "not causal": is_causal is False, **others})
     # float32 weights under autocast: projections are bf16, but rotary embeddings make queries and keys float32 again
     query, key = query.to(value.dtype), key.to(value.dtype)
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    window = sliding_window if sliding_window is not None else getattr(module, "sliding_window", None)
+    if softcap is not None or s_aux is not None or key.shape[-1] != value.shape[-1]:
+        blocks = tree.eager(query.device, window)
+        return eager_tree_attention(query, key, value, blocks, Scores(scale, softcap, s_aux, dropout)), None
     if dropout == 0.0 and can_compute(query, key, value):
         native: Tensor = NativeTreeAttention.apply(query, key, value, tree.native(window), scale)  # type: ignore[no-untyped-call]
         return native, None
@@ -131,6 +155,13 @@ def tree_attention(
         enable_gqa=key.shape[1] != query.shape[1],
     )
     return dense.transpose(1, 2).contiguous(), None
+
+
+def _refuse_unknown(arguments: dict[str, Any]) -> None:
+    """What is None or off changes nothing; anything else that is not known here could change the result."""
+    for name, value in arguments.items():
+        if value is not None and value is not False and name not in _NO_MATTER:
+            raise ValueError(f"tree attention does not know this model's {name!r}")
 
 
 def register() -> None:

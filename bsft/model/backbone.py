@@ -6,28 +6,35 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, cast
 
 import torch
-from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training, set_peft_model_state_dict
+from peft import PeftModel, set_peft_model_state_dict
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from bsft import config as cfg
 from bsft.bench.store import BadInput
+from bsft.data.batches import Batch
 from bsft.methods import Method
 from bsft.model import attention
-from bsft.model.behavior import BehaviorVocabulary, initial_rows
-from bsft.model.frozen_layers import FrozenLayers, decoder_layers
+from bsft.model.adapters import adapt, add_behavior_tokens
+from bsft.model.behavior import BehaviorVocabulary
+from bsft.model.frozen_layers import FrozenLayers
 from bsft.model.fused_lora import fuse
 from bsft.model.fused_norm import fuse_norms
+from bsft.model.head import logits_of
 from bsft.model.last_mlp import LastMlp
 from bsft.model.own_adapter import check_own_adapter
+from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of
+from bsft.model.roads import ROADS, Road
+from bsft.model.self_check import Subject, choose_road
 from bsft.model.tiny import tiny_model
 from bsft.model.token_rows import TokenRows
 from bsft.model.tokenizer import hub_options, load_tokenizer, not_loaded, place_of
@@ -41,62 +48,74 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 class Backbone:
     """A causal LM with its tokenizer and, for methods that have them, its behaviour tokens.
 
-    `causal` is the transformers model itself; adapters, if any, are inside it and `adapted` is their owner.
+    `causal` is the transformers model itself; adapters, if any, are inside it and `adapted` is their owner. `attention`
+    is the attention that it is read with where no trees are, `road` the way that it is read.
     """
 
     causal: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     vocabulary: BehaviorVocabulary | None
     adapted: PeftModel | None = None
+    attention: str = "sdpa"
+    road: Road = ROADS[0]
+
+    def __post_init__(self) -> None:
+        if self.adapted is None:
+            return
+        if self.vocabulary is not None:
+            TokenRows(self.causal, self.vocabulary.ids)
+        if self.road.savings:
+            fuse(self.adapted)
+            fuse_norms(self.adapted)
 
     @property
     def module(self) -> nn.Module:
         return self.adapted if self.adapted is not None else self.causal
 
     @cached_property
-    def _token_rows(self) -> TokenRows | None:
-        if self.adapted is None or self.vocabulary is None:
-            return None
-        return TokenRows(self.causal, self.vocabulary.ids)
-
-    @cached_property
     def _frozen_layers(self) -> FrozenLayers | None:
-        if self.vocabulary is None or self.causal.is_gradient_checkpointing or not decoder_layers(self.causal):
+        if self.adapted is None or self.vocabulary is None or not self.road.savings:
+            return None
+        if self.causal.is_gradient_checkpointing or not decoder_layers(self.causal):
             return None
         frozen = FrozenLayers(self.causal, self.vocabulary.ids)
         return frozen if frozen.n_frozen else None
 
     @cached_property
     def _last_mlp(self) -> LastMlp | None:
-        layers = decoder_layers(self.causal)
+        layers = decoder_layers(self.causal) if self.road.savings else None
         mlp = getattr(layers[-1], "mlp", None) if layers else None
-        # mixtures of experts return more than states
         return LastMlp(mlp) if isinstance(mlp, nn.Module) and type(mlp).__name__.endswith("MLP") else None
-
-    @property
-    def _head(self) -> nn.Linear:
-        return cast(nn.Linear, self.causal.get_output_embeddings())  # type: ignore[no-untyped-call]
 
     @property
     def vocabulary_size(self) -> int:
         """Rows of the output layer."""
-        return int(self._head.weight.shape[0])
-
-    @property
-    def supports_trees(self) -> bool:
-        return bool(getattr(self.causal, "_supports_attention_backend", False))
+        head = head_of(self.causal)
+        return int(head.weight.shape[0] if head is not None else self.causal.config.get_text_config().vocab_size)
 
     def use_attention(self, name: str) -> None:
+        """Reads with another attention from now on.
+
+        Raises:
+            BadInput: the architecture has no exchangeable attention.
+        """
         if name == attention.NAME:
             attention.register()
+        if self.causal.config._attn_implementation == name:
+            return
+        if not self.causal._can_set_attn_implementation():
+            raise BadInput(f"the attention of {type(self.causal).__name__} cannot be exchanged for {name}")
         self.causal.set_attn_implementation(name)
 
     def hidden_states(self, input_ids: Tensor, *, read_at: Tensor | None = None, **kwargs: Any) -> Tensor:
-        """Last hidden states `(B, T, H)`; the output layer is not computed.
+        """What `logits` makes logits of: last hidden states `(B, T, H)`, where the road is split; the output layer is
+        not computed.
 
         Args:
             read_at: `(n,)` indices into the flattened `B * T` tokens; only there the result may be read.
         """
+        if not self.road.split:
+            return self._whole_logits(input_ids, kwargs.get("attention_mask"))
         # gradient checkpointing would compute the rest again
         if read_at is None or self.causal.is_gradient_checkpointing or self._last_mlp is None:
             return self._hidden_states(input_ids, **kwargs)
@@ -104,19 +123,31 @@ class Backbone:
             return self._hidden_states(input_ids, **kwargs)
 
     def _hidden_states(self, input_ids: Tensor, **kwargs: Any) -> Tensor:
-        rows = self._token_rows
-        tokens = {"input_ids": input_ids} if rows is None else {"inputs_embeds": rows.embed(input_ids)}
-        if torch.is_grad_enabled() and self._frozen_layers is not None and "tree" in kwargs:
-            return self._frozen_layers.hidden_states(tokens["inputs_embeds"], kwargs["position_ids"], kwargs["tree"])
-        outputs = self.causal.base_model(**tokens, **kwargs)
-        return cast(Tensor, outputs.last_hidden_state)
+        if torch.is_grad_enabled() and "tree" in kwargs and self._frozen_layers is not None:
+            embeds = embedding_of(self.causal)(input_ids)
+            return self._frozen_layers.hidden_states(embeds, kwargs["position_ids"], kwargs["tree"])
+        return cast(Tensor, decoder_of(self.causal)(input_ids=input_ids, **kwargs).last_hidden_state)
+
+    def _whole_logits(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
+        """`(B, T, V)`, zero where there is no token."""
+        n_tokens = input_ids.shape[1]
+        lengths = [n_tokens] * len(input_ids) if attention_mask is None else attention_mask.sum(1).tolist()
+        sequences = (row[None, :n] for row, n in zip(input_ids, lengths, strict=True))
+        rows = [self.causal(sequence, use_cache=False).logits[0] for sequence in sequences]
+        return pad_sequence(rows, batch_first=True)
+
+    def label_states(self, batch: Batch) -> Tensor:
+        """What `logits` makes the logits of a batch's labels of, `(N, ...)`."""
+        if batch.tree is not None:
+            inputs: dict[str, Any] = {"position_ids": batch.position_ids, "tree": batch.tree}
+        else:
+            inputs = {"attention_mask": batch.attention_mask}
+        states = self.hidden_states(batch.input_ids, use_cache=False, read_at=batch.positions, **inputs)
+        return states.flatten(0, 1)[batch.positions]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """`(..., H)` -> `(..., V)`."""
-        rows = self._token_rows
-        out: Tensor = self._head(hidden) if rows is None else rows.logits(hidden)
-        softcap = getattr(self.causal.config, "final_logit_softcapping", None)
-        return out if softcap is None else torch.tanh(out / softcap) * softcap
+        return logits_of(self.causal, hidden) if self.road.split else hidden
 
     def trainable(self) -> dict[str, nn.Parameter]:
         return {name: p for name, p in self.module.named_parameters() if p.requires_grad}
@@ -173,7 +204,13 @@ def _read_weights(directory: Path, pattern: str) -> dict[str, Tensor]:
 
 
 def load_backbone(
-    model: cfg.ModelConfig, method: Method, *, precision: str = "32-true", first_layer: int = 0, seed: int = 0
+    model: cfg.ModelConfig,
+    method: Method,
+    *,
+    precision: str = "32-true",
+    first_layer: int = 0,
+    seed: int = 0,
+    batching: str = "tree",
 ) -> Backbone:
     """Loads a model and prepares it for a method.
 
@@ -181,9 +218,11 @@ def load_backbone(
         precision: Lightning's name; with `bf16-mixed` a frozen base is held in bf16, adapters stay in fp32.
         first_layer: the first layer that gets adapters.
         seed: seeds what is random at the start (adapters, random rows).
+        batching: what is wanted, `tree` or `flat`; the backbone's road says what can be had.
 
     Raises:
-        BadInput: the weights cannot be had or do not fit the tokenizer, or have an adapter that is in the way.
+        BadInput: the weights cannot be had, do not fit the tokenizer or the method, have an adapter that is in the way,
+            or the model is not one that can be read token by token.
     """
     lora = method.sft is not None and method.sft.tuning in ("lora", "qlora")
     dtype = _DTYPES[model.dtype]
@@ -192,20 +231,54 @@ def load_backbone(
     causal, tokenizer = _load(model, dtype, quantized=method.sft is not None and method.sft.tuning == "qlora")
     if causal._hf_peft_config_loaded:
         check_own_adapter(model, fitted=method.needs_fit)
+    subject = Subject(model.name, causal, model.max_length_tokens)
+    road = choose_road(subject, batching, partial(_on_trial, tokenizer=tokenizer, method=method, upper=first_layer > 0))
     torch.manual_seed(seed)
     vocabulary = None
     if method.behavior is not None:
-        vocabulary = _add_behavior_tokens(causal, tokenizer, method.behavior)
-    backbone = Backbone(causal, tokenizer, vocabulary)
-    if method.sft is None:
-        causal.requires_grad_(False)
-    elif lora:
-        # again, because new rows took random numbers: methods with and without them start from the same adapters
-        torch.manual_seed(seed)
-        backbone.adapted = _adapt(causal, method.sft, vocabulary, first_layer)
+        vocabulary = add_behavior_tokens(causal, tokenizer, method.behavior)
+    # again, because new rows took random numbers: methods with and without them start from the same adapters
+    torch.manual_seed(seed)
+    backbone = _prepared(causal, tokenizer, vocabulary, method.sft, first_layer, road)
     if method.sft is not None and method.sft.gradient_checkpointing:
         causal.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
     return backbone
+
+
+def _prepared(
+    causal: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    vocabulary: BehaviorVocabulary | None,
+    sft: cfg.SftConfig | None,
+    first_layer: int,
+    road: Road,
+) -> Backbone:
+    """A model as a method wants it: frozen, whole, or with adapters."""
+    attention_name: str = causal.config._attn_implementation
+    adapted = None
+    if sft is None:
+        causal.requires_grad_(False)
+    elif sft.tuning != "full":
+        adapted = adapt(causal, sft, vocabulary, first_layer)
+    return Backbone(causal, tokenizer, vocabulary, adapted, attention_name, road)
+
+
+def _on_trial(
+    causal: PreTrainedModel,
+    road: Road,
+    ids: tuple[int, ...],
+    *,
+    tokenizer: PreTrainedTokenizerBase,
+    method: Method,
+    upper: bool,
+) -> Backbone:
+    """A small copy of a model as the method wants it, without quantisation; `ids` stand for the behaviour tokens."""
+    sft = method.sft
+    if sft is not None and sft.tuning == "qlora":
+        sft = replace(sft, tuning="lora")
+    vocabulary = None if method.behavior is None else BehaviorVocabulary(tuple(map(str, ids)), ids)
+    first_layer = min(int(upper), len(decoder_layers(causal)) - 1)
+    return _prepared(causal, tokenizer, vocabulary, sft, max(0, first_layer), road)
 
 
 def _load(
@@ -214,16 +287,25 @@ def _load(
     place = place_of(model)
     tokenizer = load_tokenizer(model, place)
     if place is None:
-        return tiny_model(cast(str, model.id), dtype=dtype), tokenizer
+        causal = tiny_model(cast(str, model.id), dtype=dtype)
+        causal.set_attn_implementation(model.attention)
+        return causal, tokenizer
     options = hub_options(model)
     if quantized:
         options["quantization_config"] = _four_bit()
+    read = partial(AutoModelForCausalLM.from_pretrained, place, dtype=dtype, use_safetensors=True, **options)
     try:
-        causal = AutoModelForCausalLM.from_pretrained(
-            place, dtype=dtype, use_safetensors=True, attn_implementation=model.attention, **options
-        )
+        return read(attn_implementation=model.attention), tokenizer
+    except (OSError, ValueError, ImportError) as error:
+        if model.attention != "sdpa" or isinstance(error, OSError):
+            raise not_loaded(model, place, error) from error
+        refused = error
+    try:  # the default, which some architectures do not have
+        causal = read(attn_implementation="eager")
     except (OSError, ValueError) as error:
         raise not_loaded(model, place, error) from error
+    reason = " ".join(str(refused).split())[:200]
+    log.warning("model=%s: model.attention=sdpa is refused, eager is used instead: %s", model.name, reason)
     return causal, tokenizer
 
 
@@ -242,58 +324,3 @@ def _four_bit() -> Any:
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=torch.bfloat16,
     )
-
-
-def _add_behavior_tokens(
-    causal: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, behavior: cfg.BehaviorConfig
-) -> BehaviorVocabulary:
-    n_known = len(tokenizer)
-    vocabulary = BehaviorVocabulary.add_to(tokenizer)
-    if max(vocabulary.ids) >= cast(nn.Embedding, causal.get_input_embeddings()).num_embeddings:
-        causal.resize_token_embeddings(len(tokenizer), mean_resizing=False)
-    matrices = [cast(nn.Embedding, causal.get_input_embeddings()).weight]
-    if not causal.config.get_text_config().tie_word_embeddings:
-        head = causal.get_output_embeddings()  # type: ignore[no-untyped-call]
-        matrices.append(cast(nn.Linear, head).weight)
-    with torch.no_grad():
-        for matrix in matrices:
-            matrix[list(vocabulary.ids)] = initial_rows(matrix, tokenizer, behavior.init, n_known)
-    return vocabulary
-
-
-def _adapt(
-    causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVocabulary | None, first_layer: int
-) -> PeftModel:
-    if sft.tuning == "qlora":
-        causal = prepare_model_for_kbit_training(  # type: ignore[no-untyped-call]
-            causal, use_gradient_checkpointing=sft.gradient_checkpointing
-        )
-    targets: str | list[str] = list(sft.lora.targets)
-    if targets == ["all-linear"]:
-        targets = "all-linear"
-    rows: Any = None
-    if vocabulary is not None:
-        rows = list(vocabulary.ids)
-        if not causal.config.get_text_config().tie_word_embeddings:
-            # on untied models the output rows would otherwise keep their first values
-            rows = {"embed_tokens": rows, "lm_head": rows}
-    n_layers = len(decoder_layers(causal))
-    if first_layer and first_layer >= n_layers:
-        raise BadInput(f"trainer.fit.first_layer={first_layer}: must be below the model's {n_layers} known layers")
-    if first_layer and targets == "all-linear":
-        # PEFT chooses layers only among targets that are named
-        names = (name for name, module in causal.base_model.named_modules() if isinstance(module, nn.Linear))
-        targets = sorted({name.rpartition(".")[2] for name in names})
-    peft_config = LoraConfig(
-        task_type="CAUSAL_LM",
-        r=sft.lora.rank,
-        lora_alpha=sft.lora.alpha,  # type: ignore[arg-type]  # PEFT only divides it by the rank
-        lora_dropout=sft.lora.dropout,
-        target_modules=targets,
-        layers_to_transform=list(range(first_layer, n_layers)) if first_layer else None,
-        trainable_token_indices=rows,
-    )
-    adapted = cast(PeftModel, get_peft_model(causal, peft_config, autocast_adapter_dtype=True))
-    fuse(adapted)
-    fuse_norms(adapted)
-    return adapted

@@ -21,6 +21,7 @@ from transformers import PreTrainedModel
 from bsft.data.prefix_tree import Ints, PrefixTree, build_tree
 from bsft.model.attention import TreeLayout
 from bsft.model.cache import TokenwiseCache
+from bsft.model.parts import decoder_layers, decoder_of
 
 
 @dataclass(frozen=True)
@@ -63,11 +64,6 @@ def _places(part: PrefixTree, in_whole: list[Ints]) -> Tensor:
     return torch.from_numpy(places)
 
 
-def decoder_layers(causal: PreTrainedModel) -> nn.ModuleList:
-    """The decoder's layers; none where the architecture keeps them under another name than `layers`."""
-    return cast(nn.ModuleList, getattr(causal.base_model, "layers", None) or nn.ModuleList())
-
-
 def first_trained_layer(causal: PreTrainedModel) -> int:
     """Number of the first decoder layer that holds a trainable parameter (the number of layers if none does)."""
     layers = decoder_layers(causal)
@@ -83,7 +79,7 @@ class FrozenLayers:
         Args:
             marked: ids of the tokens whose input rows are trained.
         """
-        self._decoder = causal.base_model
+        self._decoder = decoder_of(causal)
         self.n_frozen = first_trained_layer(causal)
         self._marked = marked
 

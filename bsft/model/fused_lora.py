@@ -20,12 +20,13 @@ import torch.nn.functional as F
 from peft.tuners.lora import Linear as LoraLinear
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
+from transformers.activations import SiLUActivation
 
 from bsft.model.fused_norm import NormAgain, input_of
 from bsft.model.native import rows
 
-_SILU_MLPS = {"LlamaMLP", "Qwen2MLP"}
-"""transformers' modules that compute `down_proj(silu(gate_proj(x)) * up_proj(x))`."""
+_GATED_MLPS = {"LlamaMLP", "Qwen2MLP"}
+"""transformers' modules that compute `down_proj(act_fn(gate_proj(x)) * up_proj(x))`."""
 
 
 def _project(flat: Tensor, weight: Tensor, bias: Tensor | None, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
@@ -151,10 +152,14 @@ def fuse(model: nn.Module) -> int:
         if _is_plain(module):
             module.forward = partial(_forward, module)  # type: ignore[arg-type]
             n_fused += 1
-        elif type(module).__name__ in _SILU_MLPS and _is_plain(cast(nn.Module, module.down_proj)):
+        elif _is_silu_mlp(module) and _is_plain(cast(nn.Module, module.down_proj)):
             module.forward = partial(_gated_forward, module)
             n_fused += 1
     return n_fused
+
+
+def _is_silu_mlp(module: nn.Module) -> bool:
+    return type(module).__name__ in _GATED_MLPS and isinstance(module.act_fn, nn.SiLU | SiLUActivation)
 
 
 def _is_plain(layer: nn.Module) -> bool:

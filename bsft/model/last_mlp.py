@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -34,9 +34,15 @@ class LastMlp:
         finally:
             self._positions = None
 
-    def _forward(self, states: Tensor) -> Tensor:
+    def _forward(self, states: Tensor) -> Any:
         if self._positions is None:
-            return cast(Tensor, self._whole(states))
+            return self._whole(states)
         rows = states.flatten(0, 1)
-        made: Tensor = self._whole(rows[self._positions][None])[0]
-        return torch.zeros_like(rows, dtype=made.dtype).index_copy(0, self._positions, made).view(states.shape)
+        made = self._whole(rows[self._positions][None])
+        if isinstance(made, tuple):  # experts also return what the router says, which nobody reads after them
+            return self._spread(made[0], rows, states), *made[1:]
+        return self._spread(made, rows, states)
+
+    def _spread(self, made: Tensor, rows: Tensor, states: Tensor) -> Tensor:
+        spread = torch.zeros_like(rows, dtype=made.dtype).index_copy(0, cast(Tensor, self._positions), made[0])
+        return spread.view_as(states)

@@ -72,17 +72,12 @@ class BehaviorLM(LightningModule):
 
     def loss_sum(self, batch: Batch) -> Tensor:
         """The weighted sum of label losses of a micro-batch; only labelled positions reach the output layer."""
-        inputs: dict[str, Any] = {"position_ids": batch.position_ids, "use_cache": False, "read_at": batch.positions}
-        if batch.tree is not None:
-            inputs["tree"] = batch.tree
-        else:
-            inputs["attention_mask"] = batch.attention_mask
-        hidden = self.backbone.hidden_states(batch.input_ids, **inputs).flatten(0, 1)
+        states = self.backbone.label_states(batch)
         rows = max(1, _LOGITS_AT_ONCE // self.backbone.vocabulary_size)
         chunks = [slice(start, start + rows) for start in range(0, len(batch.positions), rows)]
         losses = []
         for chunk in chunks:
-            inputs_of_chunk = hidden[batch.positions[chunk]], batch.targets[chunk], batch.weights[chunk]
+            inputs_of_chunk = states[chunk], batch.targets[chunk], batch.weights[chunk]
             # more chunks than one: the logits of all would be kept for the backward pass, so each is computed again
             losses.append(
                 self._label_loss(*inputs_of_chunk)
@@ -91,8 +86,8 @@ class BehaviorLM(LightningModule):
             )
         return torch.stack(losses).sum()
 
-    def _label_loss(self, hidden: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        return label_loss(self.backbone.logits(hidden), targets, weights)
+    def _label_loss(self, states: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        return label_loss(self.backbone.logits(states), targets, weights)
 
     def training_step(self, step: Step, index: int) -> None:
         optimizer = cast(AdamW, self.optimizers())

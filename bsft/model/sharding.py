@@ -22,7 +22,7 @@ from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
 from bsft.bench.store import BadInput
-from bsft.model.frozen_layers import decoder_layers
+from bsft.model.parts import decoder_layers
 
 
 class ShardedStrategy(DDPStrategy):

@@ -96,7 +96,7 @@ class OptionScorer:
                 on_progress(len(group))
 
     def _backbone_attention(self) -> torch.inference_mode:
-        self._backbone.use_attention(NAME if self._batching == "tree" else "sdpa")
+        self._backbone.use_attention(NAME if self._batching == "tree" else self._backbone.attention)
         return torch.inference_mode()
 
     def _groups(self, candidates: Sequence[Candidates]) -> Iterator[list[Candidates]]:

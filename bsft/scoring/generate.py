@@ -47,7 +47,7 @@ def generate(
         contexts: for each item, the behaviour token that is put before the reply, or None.
         end_of_turn: the token that ends a reply.
     """
-    backbone.use_attention("sdpa")
+    backbone.use_attention(backbone.attention)
     tokenizer = backbone.tokenizer
     device = next(backbone.causal.parameters()).device
     end = cast(int, tokenizer.convert_tokens_to_ids(end_of_turn))

@@ -158,3 +158,49 @@ def test_a_tree_is_alone_in_its_batch() -> None:
     query = torch.zeros(2, HEADS, 1, HEAD_DIM)
     with pytest.raises(ValueError, match="a tree batch has batch size 1, found 2"):
         tree_attention(SimpleNamespace(), query, query, query, None, tree=layout)  # type: ignore[arg-type]
+
+
+def test_an_argument_that_is_not_known_is_an_error() -> None:
+    layout = TreeLayout(build_tree([[1, 2]]))
+    states = random_states(layout)
+    plain = tree_attention(SimpleNamespace(), *states, None, tree=layout, use_cache=False, position_ids=1)[0]  # type: ignore[arg-type]
+    assert plain.shape == (1, 2, HEADS, HEAD_DIM)
+    for name, value in {"position_bias": torch.zeros(1), "output_attentions": True, "is_causal": False}.items():
+        with pytest.raises(ValueError, match="tree attention does not know this model's"):
+            tree_attention(SimpleNamespace(), *states, None, tree=layout, **{name: value})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="'attention_mask'"):
+        tree_attention(SimpleNamespace(), *states, torch.zeros(2, 2), tree=layout)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="does not hand the tree on"):
+        tree_attention(SimpleNamespace(), *states, None)  # type: ignore[arg-type]
+
+
+def test_a_layer_may_have_a_window_and_not_use_it() -> None:
+    layout = TreeLayout(build_tree([[1, 2, 3, 4]]))
+    states = random_states(layout)
+    windowed = SimpleNamespace(sliding_window=1)
+    found = tree_attention(windowed, *states, None, tree=layout, sliding_window=None)[0]  # type: ignore[arg-type]
+    torch.testing.assert_close(found, dense(states, layout, None))
+    assert not torch.allclose(found, blockwise(states, layout, 1))
+
+
+@pytest.mark.parametrize("window", [None, 3])
+@pytest.mark.parametrize("softcap", [None, 0.5])
+@pytest.mark.parametrize("with_sinks", [False, True])
+def test_soft_caps_sinks_and_long_values_are_computed(
+    window: int | None, softcap: float | None, with_sinks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against the formula on one dense mask; one sink more is one key more, whose value is zero."""
+    monkeypatch.setattr(attention, "MAX_BLOCK_TOKENS", 4)
+    layout = TreeLayout(build_tree([[1, 2, 3, 4, 5], [1, 2, 6, 7, 8, 9], [5, 5, 5]]))
+    query, key, value = random_states(layout)
+    value = torch.cat([value, 2 * value], dim=-1)
+    sinks = torch.randn(HEADS, generator=torch.Generator().manual_seed(2)) if with_sinks else None
+    arguments = {"softcap": softcap, "s_aux": sinks, "sliding_window": window}
+    found = tree_attention(SimpleNamespace(), query, key, value, None, tree=layout, **arguments)[0]  # type: ignore[arg-type]
+    scores = query @ key.repeat_interleave(2, 1).transpose(2, 3) * HEAD_DIM**-0.5
+    if softcap is not None:
+        scores = softcap * torch.tanh(scores / softcap)
+    weights = scores.exp() * layout.dense_mask(CPU, window)
+    total = weights.sum(-1, keepdim=True) + (0 if sinks is None else sinks.exp()[:, None, None])
+    expected = (weights / total) @ value.repeat_interleave(2, 1)
+    torch.testing.assert_close(found, expected.transpose(1, 2), rtol=1e-4, atol=1e-5)

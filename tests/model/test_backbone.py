@@ -15,7 +15,9 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from bsft import config as cfg
 from bsft.bench.store import BadInput
 from bsft.methods import method_of
-from bsft.model.backbone import VOCABULARY, Backbone, _adapt, load_backbone
+from bsft.model.adapters import adapt
+from bsft.model.backbone import VOCABULARY, Backbone, load_backbone
+from bsft.model.roads import Road
 from bsft.model.tiny import tiny_model, tiny_tokenizer
 
 LORA_PER_RANK = 2 * (64 + 48 + 48 + 64 + 96 + 96 + 96)
@@ -105,7 +107,7 @@ def test_hidden_states_and_logits_are_those_of_the_model() -> None:
         backbone = make_backbone(architecture)
         ids = torch.tensor([[1, 40, 41, 42]])
         torch.testing.assert_close(backbone.logits(backbone.hidden_states(ids)), backbone.causal(ids).logits)
-        assert backbone.supports_trees
+        assert backbone.road == Road("tree")
         assert backbone.vocabulary_size == 262
 
 
@@ -282,6 +284,6 @@ def test_an_architecture_with_other_names_works_without_these_savings() -> None:
     expected = backbone.hidden_states(ids)
     torch.testing.assert_close(backbone.hidden_states(ids, read_at=torch.tensor([3]))[:, 3], expected[:, 3])
     sft = cfg.SftConfig(name="general_sft")
-    assert _adapt(GPT2LMHeadModel(small), sft, None, 0).peft_config
-    with pytest.raises(BadInput, match=r"trainer.fit.first_layer=1: must be below the model's 0 known layers"):
-        _adapt(GPT2LMHeadModel(small), sft, None, 1)
+    assert adapt(GPT2LMHeadModel(small), sft, None, 0).peft_config
+    with pytest.raises(BadInput, match=r"trainer.fit.first_layer=1: must be below the model's 1 known layers"):
+        adapt(GPT2LMHeadModel(small), sft, None, 1)

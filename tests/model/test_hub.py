@@ -151,8 +151,8 @@ def test_the_cache_is_found_where_the_hubs_client_keeps_it(tmp_path: Path) -> No
     point(tmp_path / "home" / "hub", "main", A)
     script = (
         "import sys; from bsft.config import ModelConfig; from bsft.model.hub import commit_of\n"
-        "print(commit_of(ModelConfig(source='hub', id='org/model')), sorted({'torch', 'transformers', 'httpx', 'httpx2'} & "
-        "set(sys.modules)))"
+        "heavy = {'torch', 'transformers', 'httpx', 'httpx2'}\n"
+        "print(commit_of(ModelConfig(source='hub', id='org/model')), sorted(heavy & set(sys.modules)))"
     )
     environment = {**os.environ, "HF_HOME": str(tmp_path / "home"), "BSFT_CACHE": str(tmp_path / "cache")}
     environment.pop("HF_HUB_CACHE", None)

@@ -92,7 +92,7 @@ def test_what_is_kept_for_the_backward_pass_does_not_grow_with_the_vocabulary(mo
 
         def keep(tensor: Tensor) -> Tensor:
             if tensor.data_ptr() != backbone.causal.get_output_embeddings().weight.data_ptr():
-                seen[tensor.data_ptr()] = tensor.untyped_storage().nbytes()
+                seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
             return tensor
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):

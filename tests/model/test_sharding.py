@@ -48,5 +48,7 @@ def test_small_gradients_and_none_are_left_alone() -> None:
 
 def test_an_architecture_without_known_layers_is_refused() -> None:
     small = GPT2Config(n_layer=1, n_head=1, n_embd=8, vocab_size=50, n_positions=16)
+    model = GPT2LMHeadModel(small)
+    model.config.n_layer = 2  # which are not in one list
     with pytest.raises(BadInput, match=r"trainer.strategy=fsdp: GPT2LMHeadModel has no known layers; use"):
-        shard_layers(GPT2LMHeadModel(small), "cpu", 1)
+        shard_layers(model, "cpu", 1)
