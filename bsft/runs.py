@@ -15,16 +15,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 import yaml
 from omegaconf import DictConfig, OmegaConf
+from pydantic import ConfigDict, Field
 
 from bsft import config as cfg
 from bsft.bench.records import SCHEMA_VERSION
 from bsft.bench.source import fingerprint as data_fingerprint
 from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically, write_json
+from bsft.records.untrusted import Missing, read_json, read_record, read_yaml
 
 State = Literal["queued", "running", "done", "failed"]
 CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV = (
@@ -36,8 +38,7 @@ CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV = (
     "env.json",
 )
 
-# libyaml's are ten times faster, which a sweep of 500 jobs feels
-_YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# libyaml's is ten times faster, which a sweep of 500 jobs feels
 _YAML_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 _IGNORED = {"logger", "sweep", "root", "redo", "dry_run"}
@@ -118,11 +119,15 @@ def register_resolver() -> None:
 
 @dataclass(frozen=True)
 class Status:
+    """What `status.json` says; the limits are those of what can be meant."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
     state: State
     reason: str | None = None
-    step: int | None = None
-    updated_unix_s: float = 0.0
-    pid: int | None = None
+    step: Annotated[int, Field(strict=True, ge=0, le=2**53)] | None = None
+    updated_unix_s: Annotated[float, Field(strict=True, ge=0, le=2**40)] = 0.0
+    pid: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)] | None = None
     host: str | None = None
 
 
@@ -144,11 +149,11 @@ class RunDirectory:
         """
         file = self.path / STATUS
         try:
-            return Status(**json.loads(file.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+            return read_record(Status, file)
+        except Missing:
             return Status("queued")
-        except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
-            raise BadInput(f"{file}: damaged ({error}); delete it and run the command again") from None
+        except BadInput as error:
+            raise BadInput(f"{damaged(file, error)}; delete it and run the command again") from None
 
     def set_status(self, state: State, reason: str | None = None, step: int | None = None) -> None:
         status = Status(state, reason, step, time.time(), os.getpid(), os.uname().nodename)
@@ -160,26 +165,29 @@ class RunDirectory:
         write_atomically(self.path / CONFIG, yaml.dump(frozen, Dumper=_YAML_DUMPER, sort_keys=False))
 
     def frozen_identity(self) -> dict[str, Any] | None:
-        """The identity that `config.yaml` recorded, or None when there is none yet."""
+        """The identity that `config.yaml` recorded, or None when there is none yet.
+
+        Raises:
+            BadInput: `config.yaml` is damaged.
+        """
         file = self.path / CONFIG
         try:
-            return cast(dict[str, Any], yaml.load(file.read_text(encoding="utf-8"), _YAML_LOADER)["identity"])
-        except FileNotFoundError:
+            found = read_yaml(file).get("identity")
+            if not isinstance(found, dict) or not found or not all(isinstance(key, str) for key in found):
+                raise BadInput(f"field identity: found {str(found)[:60]!r}, allowed: a mapping of settings")
+        except Missing:
             return None
-        except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise BadInput(f"{file}: damaged ({type(error).__name__}); delete {self.path} or use redo=true") from None
+        except BadInput as error:
+            raise BadInput(f"{damaged(file, error)}; delete {self.path} or use redo=true") from None
+        return found
 
     def metrics(self) -> dict[str, Any]:
         return read_json(self.path / METRICS)
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    try:
-        return cast(dict[str, Any], json.loads(file.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise BadInput(f"{file}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not valid JSON: {error}") from None
+def damaged(file: Path, error: BadInput) -> str:
+    """That one of a job's own files is damaged, and how."""
+    return f"{file}: damaged ({str(error).removeprefix(f'{file}: ')})"
 
 
 def run_directories(sweep: Path) -> Iterator[RunDirectory]:

@@ -168,7 +168,7 @@ def test_ctrl_c_before_the_first_job_leaves_earlier_results_alone(
             "defaults:\n  - override /trainer: nosuch\n",
             "Could not find 'trainer/nosuch' Available options in",
         ),
-        ("seed: \xff\n", "pilot.yaml: byte 27 is not UTF-8"),
+        ("seed: \xff\n", "pilot.yaml: byte 27 is 0xff, which is not UTF-8"),
     ],
     ids=["list", "tab", "key", "type", "option", "encoding"],
 )

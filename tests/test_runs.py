@@ -17,13 +17,13 @@ from bsft import config as cfg
 from bsft.bench.records import SCHEMA_VERSION
 from bsft.bench.store import BadInput
 from bsft.records.files import write_atomically, write_json
+from bsft.records.untrusted import read_json
 from bsft.runs import (
     CONFIG,
     STATUS,
     RunDirectory,
     identity,
     job_name,
-    read_json,
     run_directories,
     weights_fingerprint,
 )

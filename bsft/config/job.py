@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from bsft.config.base import ConfigError, Section, at_least, one_of
+from bsft.config.base import ConfigError, Section, one_of
 from bsft.config.data import DataConfig
 from bsft.config.method import MethodConfig, SftConfig
 from bsft.config.model import ModelConfig
+from bsft.config.ranges import seed
 from bsft.config.trainer import TrainerConfig
 
 
@@ -43,7 +44,7 @@ class Config(Section):
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        at_least("seed", self.seed, 0)
+        seed("seed", self.seed)
         if not self.sweep or "/" in self.sweep or self.sweep.startswith("."):
             raise ConfigError(f"sweep={self.sweep!r}: must be a plain directory name")
         if isinstance(self.method, SftConfig):

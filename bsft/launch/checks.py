@@ -4,14 +4,11 @@ splits that its benchmark has, and packages that its model needs."""
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from bsft import config as cfg
 from bsft.bench.records import Manifest, TaskSpec
@@ -19,6 +16,7 @@ from bsft.bench.source import fingerprint
 from bsft.bench.store import MANIFEST, BadInput
 from bsft.model.weights import check_installed
 from bsft.paths import cache_dir
+from bsft.records.untrusted import parse_json, read_lines, read_record
 from bsft.runs import weights_fingerprint
 
 
@@ -103,29 +101,29 @@ def _labels(tasks: Iterable[TaskSpec]) -> frozenset[str]:
 
 @cache
 def _manifest_names(file: Path, mtime_ns: int) -> _Names:
-    try:
-        manifest = Manifest.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        raise BadInput(f"{file}: {' '.join(str(error.errors()[0]['msg']).split())}") from None
+    manifest = read_record(Manifest, file)
     return _Names(frozenset(task.name for task in manifest.tasks), frozenset(manifest.files), _labels(manifest.tasks))
 
 
 @cache
 def _file_names(file: Path, size: int, mtime_ns: int) -> _Names:
-    """Tasks, splits and labels of a file of items; a line that is no item is left to the reader, which complains."""
-    tasks, splits, labels = set(), set(), set()
-    with file.open("rb") as stream:
-        for line in stream:
-            try:
-                record = json.loads(line)
-                tasks.add(str(record["task"]))
-                splits.add(str(record["split"]))
-                labels.add(str(record["label"]))
-            except (ValueError, KeyError, TypeError):
-                continue
-    if not tasks:
-        raise BadInput(f"{file}: no item in it that names its task and split")
-    return _Names(frozenset(tasks), frozenset(splits), frozenset(labels))
+    """Tasks, splits and labels of a file of items; their other fields are left to the reader.
+
+    Raises:
+        BadInput: a line is no JSON object, or one of these three is missing or no text.
+    """
+    found: dict[str, set[str]] = {"task": set(), "split": set(), "label": set()}
+    for number, _, raw in read_lines(file):
+        place = f"{file}: line {number}"
+        record = parse_json(raw, place)
+        for name, values in found.items():
+            value = record.get(name) if isinstance(record, dict) else None
+            if not isinstance(value, str) or not value:
+                raise BadInput(f"{place}: field {name}: found {str(value)[:60]!r}, allowed: a text that is not empty")
+            values.add(value)
+    if not found["task"]:
+        raise BadInput(f"{file}: the file has no items")
+    return _Names(frozenset(found["task"]), frozenset(found["split"]), frozenset(found["label"]))
 
 
 # --- what a job needs besides ---

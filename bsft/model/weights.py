@@ -10,17 +10,29 @@ import logging
 import os
 import shutil
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
 
 from filelock import FileLock
+from pydantic import ConfigDict
 
 from bsft.bench.store import BadInput, file_sha256
 from bsft.config import ModelConfig
 from bsft.paths import cache_dir
+from bsft.records.untrusted import read_record
 
 log = logging.getLogger(__name__)
 RECORD = "bsft_weights.json"
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What was converted, and the SHA-256 of what it became, by file name."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    gguf: str
+    sha256: dict[str, str]
 
 
 def converted(model: ModelConfig) -> Path:
@@ -104,7 +116,7 @@ def _convert(gguf: Path, target: Path) -> None:
         model.save_pretrained(scratch)
         tokenizer.save_pretrained(scratch)
         digests = {file.name: file_sha256(file) for file in sorted(scratch.glob("*.safetensors"))}
-        (scratch / RECORD).write_text(json.dumps({"gguf": gguf.name, "sha256": digests}, indent=2))
+        (scratch / RECORD).write_text(json.dumps(asdict(_Record(gguf.name, digests)), indent=2))
         scratch.rename(target)
     except OSError as error:
         raise BadInput(f"{target}: could not be written: {error}") from error
@@ -115,10 +127,10 @@ def _convert(gguf: Path, target: Path) -> None:
 def _verify(directory: Path) -> None:
     repair = f"delete {directory} and run the command again"
     try:
-        recorded = cast(dict[str, dict[str, str]], json.loads((directory / RECORD).read_text()))["sha256"]
-    except (OSError, json.JSONDecodeError, KeyError, TypeError, UnicodeDecodeError):
-        raise BadInput(f"{directory / RECORD}: missing or damaged; {repair}") from None
-    for name, expected in recorded.items():
+        recorded = read_record(_Record, directory / RECORD)
+    except BadInput as error:
+        raise BadInput(f"{error}; {repair}") from None
+    for name, expected in recorded.sha256.items():
         file = directory / name
         if not file.exists() or file_sha256(file) != expected:
             raise BadInput(f"{file}: the cached weights are damaged; {repair}")

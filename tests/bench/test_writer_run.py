@@ -95,7 +95,7 @@ BAD = {
     "wrong number": ("case", lambda: reply(WRONG_NUMBER), "mismatch", "value 39.7 °C is not in its quote"),
     "invented finding": ("scene", lambda: reply(INVENTED), "mismatch", '"rash" is not in the text'),
     "denied finding": ("scene", lambda: reply(DENIED), "mismatch", '"cough" is denied in the text'),
-    "no JSON": ("case", lambda: reply("Certainly! Here is"), "invalid_json", "invalid JSON"),
+    "no JSON": ("case", lambda: reply("Certainly! Here is"), "invalid_json", "not valid JSON"),
     "wrong schema": ("case", lambda: reply({**CASE, "mood": "good"}), "schema", "field mood: unknown field"),
     "cut off": ("scene", lambda: reply('{"turns": [', finish_reason="length"), "truncated", "cut off"),
 }  # fmt: skip

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
+from string import ascii_uppercase
 from typing import Any, get_args
 
 from bsft.bench.importers.item_mapping import ItemMapping
@@ -13,6 +15,8 @@ CORRECT = "correct"
 DISTRACTOR = "distractor_{}"
 MAX_SPEAKER_CHARACTERS = 40
 """What stands before the first colon of a line is a speaker if it is no longer than this."""
+MAX_NAMES = 20
+_POSITION = re.compile(r"[0-9]{1,9}")
 
 
 def find(value: object, path: str) -> Any:
@@ -20,7 +24,7 @@ def find(value: object, path: str) -> Any:
     for step in path.split("."):
         if isinstance(value, dict):
             value = value.get(step)
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        elif isinstance(value, list) and _POSITION.fullmatch(step) and int(step) < len(value):
             value = value[int(step)]
         else:
             return None
@@ -113,13 +117,19 @@ def _gold_position(place: str, line: object, mapping: ItemMapping, options: list
     if spec.gold in ("label", "text"):
         allowed = [str(option[spec.gold]) for option in options]
     elif spec.gold == "letter":
-        allowed = [chr(ord("A") + index) for index in range(len(options))]
+        allowed = list(ascii_uppercase[: len(options)])
     else:
         allowed = [str(index + (spec.gold == "number")) for index in range(len(options))]
     told = str(found).strip().upper() if spec.gold == "letter" else str(found)
     if allowed.count(told) != 1:
-        raise BadInput(f"{place}: field {path}: found {shown(found)}, allowed: one of {', '.join(allowed)}")
+        raise BadInput(f"{place}: field {path}: found {shown(found)}, allowed: one of {_some(allowed)}")
     return allowed.index(told)
+
+
+def _some(names: Sequence[str]) -> str:
+    """Names for a message, not too many."""
+    more = f" and {len(names) - MAX_NAMES:,} more" if len(names) > MAX_NAMES else ""
+    return ", ".join(name if len(name) <= 60 else name[:57] + "..." for name in names[:MAX_NAMES]) + more
 
 
 def turns_of(place: str, line: object, mapping: ItemMapping) -> list[dict[str, str]]:

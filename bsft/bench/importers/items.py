@@ -43,26 +43,25 @@ def import_items(
     items: dict[str, list[Item]] = {}
     line_of: dict[str, int] = {}
     split_of: dict[str, str] = {}
-    for line, found in json_lines(source):
-        report.read += 1
-        place = f"{source}: line {line}"
+    for place, line, found in json_lines(source, report, drop_invalid=drop_invalid):
         try:
             item = _item(place, found, mapping)
-            if (earlier := line_of.setdefault(item.id, line)) != line:
+            if (earlier := line_of.get(item.id)) is not None:
                 raise BadInput(
                     f"{place}: field {mapping.fields.id}: found {item.id!r}, which line {earlier} has; "
                     "allowed: unique ids"
+                )
+            if (other := split_of.setdefault(item.case_id, item.split)) != item.split:
+                raise BadInput(
+                    f"{place}: field {mapping.fields.split}: case {item.case_id!r} is in split {other!r} and in "
+                    f"{item.split!r}; allowed: one split for all items of a case"
                 )
         except BadInput as error:
             if not drop_invalid:
                 raise
             report.dropped.append(str(error))
             continue
-        if (other := split_of.setdefault(item.case_id, item.split)) != item.split:
-            raise BadInput(
-                f"{place}: field {mapping.fields.split}: case {item.case_id!r} is in split {other!r} and in "
-                f"{item.split!r}; allowed: one split for all items of a case"
-            )
+        line_of[item.id] = line
         items.setdefault(item.split, []).append(item)
     if missing := sum(item.twin_id not in line_of for found in items.values() for item in found if item.twin_id):
         report.noticed.append(f"{missing} items name a twin that is not in the file")

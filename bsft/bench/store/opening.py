@@ -10,12 +10,13 @@ from bsft.bench.store import cache
 from bsft.bench.store.benchmark import Benchmark
 from bsft.bench.store.index import IndexBuilder, ItemIndex
 from bsft.bench.store.lines import read_items
-from bsft.bench.store.manifest import MANIFEST, Tally, file_sha256, read_manifest
+from bsft.bench.store.manifest import MANIFEST, Tally, read_manifest
 from bsft.records.errors import BadInput
+from bsft.records.untrusted import file_sha256
 
 
 def open_benchmark(path: Path) -> Benchmark:
-    """Opens a benchmark and checks it: hashes, every line, unique ids, every case in one split only.
+    """Opens a benchmark and checks it: hashes, every line, counts, unique ids, every case in one split only.
 
     Args:
         path: a directory with or without `manifest.json`, or one `.jsonl` file.
@@ -55,7 +56,7 @@ class _Inspection:
     def run(self) -> tuple[Manifest, ItemIndex]:
         """
         Raises:
-            BadInput: the first line that is wrong.
+            BadInput: the first line that is wrong, or a count that differs from the manifest's.
         """
         tasks = None if self._said is None else {task.name: task for task in self._said.tasks}
         files: dict[str, list[str]] = {}
@@ -70,6 +71,8 @@ class _Inspection:
                     files[item.split].append(name)
                 self._tally.add(item)
                 self._index.add(name, offset, item)
+        if self._said is not None:
+            self._tally.check(self._said, self._path / MANIFEST)
         return self._said or self._tally.derived(self._path.stem, files, self._sha256), self._index.finish()
 
     def _files(self) -> Iterator[tuple[str, str | None]]:

@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest, TaskSpec
-from bsft.bench.store.manifest import MANIFEST, Tally, file_sha256
+from bsft.bench.store.manifest import MANIFEST, Tally
 from bsft.records.errors import BadInput
+from bsft.records.untrusted import file_sha256
 
 
 def write_benchmark(

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-import yaml
-
 from bsft.bench.bank.load import Bank, load_bank
 from bsft.bench.writer.quantities import readable
+from bsft.records.untrusted import read_yaml
 
 WORDS_FILE = Path(__file__).with_name("words.yaml")
 NEGATION_WORDS = 8
@@ -95,7 +94,7 @@ class Lexicon:
 @cache
 def load_lexicon() -> Lexicon:
     """The words of `words.yaml` and of the case bank."""
-    found = yaml.safe_load(WORDS_FILE.read_text(encoding="utf-8"))
+    found = read_yaml(WORDS_FILE)
     bank = load_bank()
     ordinary = frozenset(map(stem, found["ordinary"].split()))
     words = {word for phrase in _bank_phrases(bank) for word in _WORD.findall(phrase) if len(word) > 2}

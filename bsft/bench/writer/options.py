@@ -11,6 +11,16 @@ from bsft.bench.store import BadInput
 
 OPENAI_URL = "https://api.openai.com/v1"
 
+_RANGES: dict[str, tuple[float, float]] = {
+    "attempts": (1, 1000),
+    "context_tokens": (1, 1e9),
+    "reply_tokens": (1, 1e9),
+    "workers": (1, 1024),
+    "max_retries": (0, 1000),
+    "temperature": (0, 2),
+    "timeout_s": (0.001, 86_400),
+}
+
 
 @dataclass
 class WriterOptions:
@@ -41,11 +51,10 @@ class WriterOptions:
             raise BadInput(f"schema_format: found {self.schema_format!r}, allowed: json_schema or json_object")
         if urlsplit(self.base_url).scheme not in ("http", "https"):
             raise BadInput(f"base_url: found {self.base_url!r}, allowed: an http or https address")
-        for name, least in (("attempts", 1), ("reply_tokens", 1), ("workers", 1), ("max_retries", 0)):
-            if (found := getattr(self, name)) < least:
-                raise BadInput(f"{name}: found {found}, allowed: {least} or more")
-        if self.timeout_s <= 0:
-            raise BadInput(f"timeout_s: found {self.timeout_s:g}, allowed: more than 0")
+        for name, (least, most) in _RANGES.items():
+            found = getattr(self, name)
+            if found is not None and not least <= found <= most:
+                raise BadInput(f"{name}: found {found:g}, allowed: {least:g} to {most:g}")
         if self.context_tokens <= 2 * self.reply_tokens:
             raise BadInput(
                 f"context_tokens: found {self.context_tokens}, allowed: more than twice reply_tokens "
