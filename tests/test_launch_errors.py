@@ -188,7 +188,7 @@ def test_a_place_that_cannot_be_written_to_is_one_sentence(launched: Launch, roo
     root.write_text("a file")
     ended = launched()
     assert (ended.code, ended.ran) == (2, [])
-    assert "status.json: Not a directory" in ended.err and ended.err.count("\n") == 1
+    assert "config.yaml: could not be written: Not a directory" in ended.err and ended.err.count("\n") == 1
     assert root.read_text() == "a file"
 
 

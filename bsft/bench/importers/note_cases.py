@@ -55,11 +55,11 @@ def find_cases(notes: Mapping[str, Sequence[Note]]) -> NoteCases:
                 head_of[case] = kept[0]
                 if case != kept[0]:
                     found.merged.append(f"{last}: {kept[0]}: near-duplicate of {case}, counted as one case")
-    for note, case in case_ids.items():
+    for note_id, case in case_ids.items():
         if case in head_of:
-            found.case_ids[note] = head_of[case]
+            found.case_ids[note_id] = head_of[case]
         else:
-            found.dropped.add(note)
+            found.dropped.add(note_id)
     return found
 
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import jiter
 from pydantic import TypeAdapter, ValidationError
@@ -63,7 +62,7 @@ def parse_record(kind: type[RecordT], raw: bytes, where: str) -> RecordT:
         BadInput: as `parse_json`, or a field is wrong: the message names it, what was found and what is allowed.
     """
     try:
-        record: RecordT = _adapter(kind).validate_python(_parsed(raw, where))
+        record: RecordT = _adapter(cast(Any, kind)).validate_python(_parsed(raw, where))
     except ValidationError as error:
         raise BadInput(f"{where}: {explain(error)}") from None
     return record
@@ -80,7 +79,7 @@ def read_record(kind: type[RecordT], file: Path) -> RecordT:
 
 
 @cache
-def _adapter(kind: Hashable) -> TypeAdapter[Any]:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
