@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from bsft.bench.store import BadInput
+from bsft.records.errors import explain_os
 
 COMMANDS = {
     "build": ("bsft.bench.build_command", "build BehaviorBench-Open"),
@@ -47,6 +48,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = module.run(given)
     except BadInput as error:
         errors.print(f"bsft-bench: {error}")
+        return 2
+    except OSError as error:  # of a place that cannot be read or written to
+        errors.print(f"bsft-bench: {explain_os(error)}")
         return 2
     except KeyboardInterrupt:
         errors.print("bsft-bench: stopped; the same command goes on from what is finished")

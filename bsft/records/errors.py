@@ -15,6 +15,12 @@ class BadInput(Exception):
         super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message))
 
 
+def explain_os(error: OSError) -> str:
+    """What the system says, with the file if it names one, as one line."""
+    place = "" if error.filename is None else f"{error.filename}: "
+    return str(BadInput(f"{place}{error.strerror or error}"))
+
+
 def explain(error: ValidationError) -> str:
     """The first problem of a pydantic error as `field f: found x, <what is allowed>`."""
     first = error.errors()[0]

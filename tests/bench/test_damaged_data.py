@@ -301,3 +301,14 @@ def test_a_damaged_reply_is_asked_for_again(tmp_path: Path, damage: str) -> None
     assert cache.get("abc") == Reply("text", "stop", None, 1, 2)
     (tmp_path / "ab" / "abc.json").write_text(damage, encoding="utf-8")
     assert cache.get("abc") is None
+
+
+@pytest.mark.parametrize("output", ["a/file/below", "a/" + "x" * 300])
+def test_a_place_that_the_system_refuses_is_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], output: str
+) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "file").touch()
+    (tmp_path / "cases.jsonl").write_text(json.dumps(CASE), encoding="utf-8")
+    said = run(capsys, "import", "cases", tmp_path / "cases.jsonl", f"output={tmp_path / output}")
+    assert said.startswith("bsft-bench: ") and ("Not a directory" in said or "File name too long" in said)
