@@ -57,7 +57,7 @@ def test_an_override_that_cannot_be_taken_apart_is_one_sentence(launched: Launch
     for override in ("seed=" + "9" * 5000, "seed=" + "[" * 5000):
         ended = launched(override)
         assert (ended.code, ended.ran, ended.err.count("\n")) == (2, [], 1)
-        assert "seed=" in ended.err
+        assert ended.err.startswith("bsft-train: ")
 
 
 def test_configs_of_the_users_own_are_read_within_limits(launched: Launch, tmp_path: Path) -> None:

@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
+
 from pydantic import ValidationError
+
+_LONG_QUOTATION = re.compile(r"""(['"])((?:(?!\1).){80})(?:(?!\1).){121,}\1""", re.DOTALL)
+_NAMES = 20
+"""Names that a message lists."""
 
 
 class BadInput(Exception):
     """Something the user gave is wrong; the message says where, what was found and what is allowed.
 
-    It quotes what was found, so it is made one line of characters that can be printed.
+    It quotes what was found, so long quotations are shortened, and all is made one line that can be printed.
     """
 
     def __init__(self, message: str) -> None:
+        message = _LONG_QUOTATION.sub(r"\1\2...\1", message)
         super().__init__("".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in message))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names for a message, not too many and not too long."""
+    more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
+    return ", ".join(name if len(name) <= 60 else name[:57] + "..." for name in names[:_NAMES]) + more
 
 
 def explain_os(error: OSError) -> str:

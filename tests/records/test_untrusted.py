@@ -192,4 +192,5 @@ def test_a_table_that_cannot_be_trusted_is_refused(tmp_path: Path, text: str, sa
 
 
 def test_an_error_is_one_line_whatever_it_quotes() -> None:
+    assert str(BadInput(f"found {'x' * 5000!r}, allowed: 'y'")) == f"found '{'x' * 80}...', allowed: 'y'"
     assert str(BadInput("found 'a\nb\x1b[31m\ud800'")) == r"found 'a\nb\x1b[31m\ud800'"

@@ -15,11 +15,12 @@ from pydantic import ValidationError
 
 from bsft.bench.importers import ImportedBenchmark
 from bsft.bench.importers.cases import json_lines
-from bsft.bench.importers.item_layout import find, named, options_of, part, perturbation_of, turns_of
+from bsft.bench.importers.item_layout import find, named, options_of, part, perturbation_of, shown, turns_of
 from bsft.bench.importers.item_mapping import Category, ItemMapping, Options
 from bsft.bench.importers.report import ImportReport
 from bsft.bench.records import BEHAVIORS, Autonomy, Item, TaskSpec, Variant
 from bsft.bench.store import BadInput, explain
+from bsft.records.errors import listed
 
 _SPLIT_NAME = re.compile(r"\w[\w-]*")
 """Splits become file names."""
@@ -90,14 +91,14 @@ def _item(place: str, line: object, mapping: ItemMapping) -> Item:
     category_name = part(place, line, fields.task)
     if str(category_name) not in mapping.categories:
         raise BadInput(
-            f"{place}: field {fields.task}: found {category_name!r}, which categories does not name; "
-            f"known are {', '.join(mapping.categories)}"
+            f"{place}: field {fields.task}: found {shown(category_name)}, which categories does not name; "
+            f"known are {listed([*mapping.categories])}"
         )
     category = mapping.categories[str(category_name)]
     options, gold = options_of(place, line, mapping)
     if category.labels and (strange := [o["label"] for o in options if o["label"] not in category.labels]):
         raise BadInput(
-            f"{place}: found the label {strange[0]!r}, allowed in {category.task}: {', '.join(category.labels)}"
+            f"{place}: found the label {strange[0]!r}, allowed in {category.task}: {listed(category.labels)}"
         )
     record: dict[str, Any] = {
         "id": str(part(place, line, fields.id)),

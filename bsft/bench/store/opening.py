@@ -11,7 +11,7 @@ from bsft.bench.store.benchmark import Benchmark
 from bsft.bench.store.index import IndexBuilder, ItemIndex
 from bsft.bench.store.lines import read_items
 from bsft.bench.store.manifest import MANIFEST, Tally, read_manifest
-from bsft.records.errors import BadInput
+from bsft.records.errors import BadInput, listed
 from bsft.records.untrusted import file_sha256
 
 
@@ -103,9 +103,9 @@ class _Inspection:
 def _task_problem(item: Item, tasks: Mapping[str, TaskSpec]) -> str | None:
     """Where an item contradicts what the manifest says of its task."""
     if (task := tasks.get(item.task)) is None:
-        return f"field task: found {item.task!r}, allowed: {', '.join(sorted(tasks))}"
+        return f"field task: found {item.task!r}, allowed: {listed(sorted(tasks))}"
     if task.labels and item.label not in task.labels:
-        return f"field label: found {item.label!r}, allowed in task {item.task!r}: {', '.join(task.labels)}"
+        return f"field label: found {item.label!r}, allowed in task {item.task!r}: {listed(task.labels)}"
     if item.group != task.group:
         return f"field group: found {item.group!r}, but task {item.task!r} is {task.group!r}"
     return None

@@ -8,11 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bsft.records.errors import BadInput
+from bsft.records.errors import BadInput, listed
 from bsft.records.untrusted.files import read_text
-
-_SHOWN = 20
-"""Columns that a message names."""
 
 
 @dataclass(frozen=True)
@@ -62,12 +59,6 @@ def read_table(file: Path, needed: Sequence[str]) -> Table:
 def _check_header(file: Path, columns: Sequence[str], needed: Sequence[str]) -> None:
     named = [name for name in columns if name]
     if twice := sorted({name for name in named if named.count(name) > 1}):
-        raise BadInput(f"{file}: row 1: found column {twice[0][:60]!r} more than once, allowed: once")
+        raise BadInput(f"{file}: row 1: found column {twice[0]!r} more than once, allowed: once")
     if missing := [name for name in needed if name not in named]:
-        raise BadInput(f"{file}: row 1: no column {missing[0]!r}; found: {_some(named) or 'none'}")
-
-
-def _some(names: Sequence[str]) -> str:
-    """Names for a message, not too many and not too long."""
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(name[:60] for name in names[:_SHOWN]) + more
+        raise BadInput(f"{file}: row 1: no column {missing[0]!r}; found: {listed(named) or 'none'}")
