@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,9 @@ from test_mederrbench import pair, write
 from bsft.bench.build import BuildSpec, build
 from bsft.bench.caseitems.make import make_items
 from bsft.bench.cli import main
+from bsft.bench.importers.agentclinic import import_agentclinic
 from bsft.bench.importers.mederrbench import SOURCE_FILES, import_mederrbench
+from bsft.bench.importers.report import ImportReport
 from bsft.bench.store import BadInput, open_benchmark
 from bsft.bench.writer.cache import Reply, ReplyCache
 
@@ -312,3 +315,17 @@ def test_a_place_that_the_system_refuses_is_one_sentence(
     (tmp_path / "cases.jsonl").write_text(json.dumps(CASE), encoding="utf-8")
     said = run(capsys, "import", "cases", tmp_path / "cases.jsonl", f"output={tmp_path / output}")
     assert said.startswith("bsft-bench: ") and ("Not a directory" in said or "File name too long" in said)
+
+
+@pytest.mark.parametrize("run_of", ["[", "a", "!", "9", "normal ", "word ", "a. ", "(", ". 1 A ", "\n "])
+def test_long_runs_of_anything_take_no_time(tmp_path: Path, run_of: str) -> None:
+    """Texts are taken apart in time that grows with their length, not with its square."""
+    text = f"{run_of * (100_000 // len(run_of))}$"
+    rows = {split: pair(split, 0) for split in ("train", "validation", "test")}
+    for row in rows["test"]:
+        row |= {"Text": text if row["Error Flag"] == "1" else f"{text} b", "Corrected Text": "damaged"}
+    start_s = time.process_time()
+    import_mederrbench(write(tmp_path, rows))
+    (tmp_path / "osce.jsonl").write_text(json.dumps(osce(Test_Results={"Blood": {"WBC": text}})), encoding="utf-8")
+    import_agentclinic(tmp_path / "osce.jsonl", ImportReport("agentclinic", ""))
+    assert time.process_time() - start_s < 10

@@ -49,6 +49,8 @@ _NOTHING = ("", "nan")
 _SENTENCE_ID = re.compile(r"[0-9]{1,9}")
 MIN_TWIN_SIMILARITY = 0.6
 """Share of words that neighbouring rows have in common when one is the other's correction (seen: 0.84 and more)."""
+MAX_COMPARED_WORDS = 2000
+"""Longer than any note; comparing takes time that grows with the square."""
 
 
 @dataclass(frozen=True)
@@ -155,7 +157,8 @@ def _pair(notes: list[Note], repairs: Repairs) -> list[Note]:
 
 
 def _similar(one: str, other: str) -> bool:
-    return SequenceMatcher(None, one.split(), other.split(), autojunk=False).ratio() >= MIN_TWIN_SIMILARITY
+    words = (text.split()[:MAX_COMPARED_WORDS] for text in (one, other))
+    return SequenceMatcher(None, *words, autojunk=False).ratio() >= MIN_TWIN_SIMILARITY
 
 
 def remove_fingerprints(notes: list[Note], repairs: Repairs) -> list[Note]:
