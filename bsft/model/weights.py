@@ -132,5 +132,9 @@ def _verify(directory: Path) -> None:
         raise BadInput(f"{error}; {repair}") from None
     for name, expected in recorded.sha256.items():
         file = directory / name
-        if not file.exists() or file_sha256(file) != expected:
+        try:
+            found = file_sha256(file)
+        except BadInput as error:
+            raise BadInput(f"{error}; {repair}") from None
+        if found != expected:
             raise BadInput(f"{file}: the cached weights are damaged; {repair}")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest, TaskSpec
 from bsft.records.errors import BadInput
-from bsft.records.untrusted import file_sha256, read_record
+from bsft.records.untrusted import Missing, file_sha256, read_record
 
 MANIFEST = "manifest.json"
 
@@ -32,9 +32,11 @@ def read_manifest(directory: Path) -> Manifest:
     for name in sorted({name for names in manifest.files.values() for name in names} - set(manifest.sha256)):
         raise BadInput(f"{file}: field sha256: {name} is missing, though files lists it")
     for name, expected in manifest.sha256.items():
-        if not (directory / name).exists():
-            raise BadInput(f"{directory / name}: no such file, though {MANIFEST} lists it")
-        if (found := file_sha256(directory / name)) != expected:
+        try:
+            found = file_sha256(directory / name)
+        except Missing as error:
+            raise BadInput(f"{error}, though {MANIFEST} lists it") from None
+        if found != expected:
             raise BadInput(
                 f"{directory / name}: SHA-256 is {found[:12]}..., {MANIFEST} says {expected[:12]}...; "
                 "the file was changed or damaged: build or import the benchmark again"
