@@ -12,9 +12,10 @@ import shutil
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 from filelock import FileLock
-from pydantic import ConfigDict
+from pydantic import ConfigDict, Field
 
 from bsft.bench.store import BadInput, file_sha256
 from bsft.config import ModelConfig
@@ -32,7 +33,7 @@ class _Record:
     __pydantic_config__ = ConfigDict(extra="forbid")
 
     gguf: str
-    sha256: dict[str, str]
+    sha256: dict[Annotated[str, Field(max_length=255)], str]
 
 
 def converted(model: ModelConfig) -> Path:
@@ -129,12 +130,13 @@ def _verify(directory: Path) -> None:
     try:
         recorded = read_record(_Record, directory / RECORD)
     except BadInput as error:
-        raise BadInput(f"{error}; {repair}") from None
+        reason = str(error).removeprefix(f"{directory / RECORD}: ")
+        raise BadInput(f"{directory / RECORD}: missing or damaged ({reason}); {repair}") from None
     for name, expected in recorded.sha256.items():
         file = directory / name
         try:
-            found = file_sha256(file)
-        except BadInput as error:
-            raise BadInput(f"{error}; {repair}") from None
-        if found != expected:
+            is_whole = file_sha256(file) == expected
+        except BadInput:  # missing, or no file
+            is_whole = False
+        if not is_whole:
             raise BadInput(f"{file}: the cached weights are damaged; {repair}")

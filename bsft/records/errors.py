@@ -47,6 +47,8 @@ def explain(error: ValidationError) -> str:
     if first["type"] == "value_error":  # a rule about a record as a whole, which names its fields itself
         return f"field {field}: {reason}" if first["loc"] else reason
     found = _quoted(first["input"])
+    if first["type"] == "dataclass_type":
+        return f"field {field}: found {found}, allowed: a JSON object"
     return f"field {field}: found {found}: {reason[0].lower() + reason[1:]}"
 
 

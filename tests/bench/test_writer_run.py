@@ -287,7 +287,7 @@ def test_wrong_sources_are_named(write: Run, tmp_path: Path, lines: list[str], m
 def test_wrong_options_are_named(write: Run, source: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for option, message in {
         "writer=human": "writer: found 'human', allowed: llm",
-        "attempts=0": "attempts: found 0, allowed: 1 or more",
+        "attempts=0": "attempts: found 0, allowed: 1 to 1000",
         "base_url=here": "base_url: found 'here', allowed: an http or https address",
         "context_tokens=8000": "allowed: more than twice reply_tokens (4096)",
         "schema_format=xml": "allowed: json_schema or json_object",
