@@ -157,8 +157,8 @@ def _pair(notes: list[Note], repairs: Repairs) -> list[Note]:
 
 
 def _similar(one: str, other: str) -> bool:
-    words = (text.split()[:MAX_COMPARED_WORDS] for text in (one, other))
-    return SequenceMatcher(None, *words, autojunk=False).ratio() >= MIN_TWIN_SIMILARITY
+    first, second = (text.split()[:MAX_COMPARED_WORDS] for text in (one, other))
+    return SequenceMatcher(None, first, second, autojunk=False).ratio() >= MIN_TWIN_SIMILARITY
 
 
 def remove_fingerprints(notes: list[Note], repairs: Repairs) -> list[Note]:
