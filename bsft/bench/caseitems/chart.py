@@ -137,10 +137,9 @@ class Chart:
 
     def vital_text(self, vital_id: str, value: float | None = None, printed: str | None = None) -> str:
         """ "heart rate 72", with another value or another number if one is given."""
-        own = self.vitals[vital_id]
-        measured = own if value is None else value
-        # a blood pressure changes as a whole; what may be 0, such as a pain score, has no second number
-        diastolic = self.vitals.get("diastolic_bp_mmhg", 0.0) * (measured / own if own else 1.0)
+        measured = self.vitals[vital_id] if value is None else value
+        # never a division by 0, which no vital sign that is read out can be
+        diastolic = self.vitals.get("diastolic_bp_mmhg", 0.0) * measured / self.vitals[vital_id]
         shown = number(measured, self.bank.vitals[vital_id].decimals) if printed is None else printed
         return VITAL_PHRASES[vital_id][1].format(value=shown, diastolic=f"{diastolic:.0f}")
 
