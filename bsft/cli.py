@@ -42,6 +42,7 @@ def _run(arguments: list[str]) -> int:
     command.configure(parser)
     from bsft.bench.store import BadInput
     from bsft.config import ConfigError
+    from bsft.records.errors import explain_os
 
     try:
         status = int(command.run(parser.parse_intermixed_args(arguments[1:])))
@@ -56,6 +57,9 @@ def _run(arguments: list[str]) -> int:
         # whoever read the output has closed it; keep Python from failing once more when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # of a place that cannot be read or written to
+        sys.stderr.write(f"bsft {name}: {explain_os(error)}\n")
+        return 2
 
 
 def _complain(sentence: str) -> None:

@@ -7,20 +7,22 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Annotated, Any, Literal
 
 import yaml
+from pydantic import ConfigDict, Field
 
 from bsft import config as cfg
 from bsft.identity import identity, job_name
 from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically, write_json
+from bsft.records.secrets import masked_tree
+from bsft.records.untrusted import Missing, read_json, read_record, read_yaml
 
 State = Literal["queued", "running", "done", "failed"]
 CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV = (
@@ -34,18 +36,21 @@ CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV = (
 
 _OF_A_RUN = (CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV, "adapter", "checkpoints", "scores")
 
-# libyaml's are ten times faster, which a sweep of 500 jobs feels
-_YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# libyaml's is ten times faster, which a sweep of 500 jobs feels
 _YAML_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 
 
 @dataclass(frozen=True)
 class Status:
+    """What `status.json` says; the limits are those of what can be meant."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid", allow_inf_nan=False)
+
     state: State
     reason: str | None = None
-    step: int | None = None
-    updated_unix_s: float = 0.0
-    pid: int | None = None
+    step: Annotated[int, Field(strict=True, ge=0, le=2**53)] | None = None
+    updated_unix_s: Annotated[float, Field(strict=True, ge=0, le=2**40)] = 0.0
+    pid: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)] | None = None
     host: str | None = None
     results: dict[str, Any] | None = None
     """Of a run that is done: the seals of its results."""
@@ -69,11 +74,11 @@ class RunDirectory:
         """
         file = self.path / STATUS
         try:
-            return Status(**json.loads(file.read_text(encoding="utf-8")))
-        except FileNotFoundError:
+            return read_record(Status, file)
+        except Missing:
             return Status("queued")
-        except (json.JSONDecodeError, TypeError, UnicodeDecodeError) as error:
-            raise BadInput(f"{file}: damaged ({error}); delete it and run the command again") from None
+        except BadInput as error:
+            raise BadInput(f"{damaged(file, error)}; delete it and run the command again") from None
 
     def set_status(
         self,
@@ -88,7 +93,7 @@ class RunDirectory:
 
     def freeze(self, config: cfg.Config) -> None:
         """Writes `config.yaml` (resolved, with the identity) before the job starts."""
-        frozen = {"config": cfg.plain(config), "identity": identity(config)}
+        frozen = {"config": masked_tree(cfg.plain(config)), "identity": identity(config)}
         # not waiting for the disk: a sweep freezes hundreds before anything is at stake
         write_atomically(self.path / CONFIG, yaml.dump(frozen, Dumper=_YAML_DUMPER, sort_keys=False), durable=False)
 
@@ -100,26 +105,22 @@ class RunDirectory:
         """
         file = self.path / CONFIG
         try:
-            recorded = yaml.load(file.read_text(encoding="utf-8"), _YAML_LOADER)["identity"]
-            if not isinstance(recorded, dict) or not recorded:
-                raise TypeError("identity")
-            return cast(dict[str, Any], recorded)
-        except FileNotFoundError:
+            found = read_yaml(file).get("identity")
+            if not isinstance(found, dict) or not found or not all(isinstance(key, str) for key in found):
+                raise BadInput(f"field identity: found {str(found)[:60]!r}, allowed: a mapping of settings")
+        except Missing:
             return None
-        except (yaml.YAMLError, KeyError, TypeError, UnicodeDecodeError) as error:
-            raise BadInput(f"{file}: damaged ({type(error).__name__}); delete {self.path} or use redo=true") from None
+        except BadInput as error:
+            raise BadInput(f"{damaged(file, error)}; delete {self.path} or use redo=true") from None
+        return found
 
     def metrics(self) -> dict[str, Any]:
         return read_json(self.path / METRICS)
 
 
-def read_json(file: Path) -> dict[str, Any]:
-    try:
-        return cast(dict[str, Any], json.loads(file.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise BadInput(f"{file}: no such file") from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not valid JSON: {error}") from None
+def damaged(file: Path, error: BadInput) -> str:
+    """That one of a job's own files is damaged, and how."""
+    return f"{file}: damaged ({str(error).removeprefix(f'{file}: ')})"
 
 
 def run_directories(sweep: Path) -> Iterator[RunDirectory]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import typing
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -45,10 +47,10 @@ CONTRADICTIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: cfg.MedErrBenchConfig(min_kind_test_items=0), "data.min_kind_test_items=0: must be at least 1"),
     (lambda: cfg.JsonlConfig(scene_tokens=31), "data.scene_tokens=31: must be at least 32"),
     (lambda: cfg.JsonlConfig(max_eval_items=0), "data.max_eval_items=0: must be at least 1"),
-    (lambda: cfg.OpenBenchConfig(n_cases=0), "data.n_cases=0: must be at least 1"),
+    (lambda: cfg.OpenBenchConfig(n_cases=0), "data.n_cases=0: must be at least 10 and at most 1000000"),
     (lambda: cfg.OpenBenchConfig(max_train_items=0), "data.max_train_items=0: must be at least 1"),
-    (lambda: cfg.OptimConfig(lr=0), "trainer.fit.optim.lr=0: must be positive and finite"),
-    (lambda: cfg.OptimConfig(lr=float("nan")), "trainer.fit.optim.lr=nan: must be positive and finite"),
+    (lambda: cfg.OptimConfig(lr=0), "trainer.fit.optim.lr=0: must be positive and at most 10"),
+    (lambda: cfg.OptimConfig(lr=float("nan")), "trainer.fit.optim.lr=nan: must be positive and at most 10"),
     (lambda: cfg.OptimConfig(max_grad_norm=-1), "trainer.fit.optim.max_grad_norm=-1: must be at least 0"),
     (lambda: cfg.OptimConfig(weight_decay=-1), "trainer.fit.optim.weight_decay=-1: must be at least 0"),
     (lambda: cfg.OptimConfig(beta2=1), r"trainer.fit.optim.beta2=1: must be in \[0, 1\)"),
@@ -69,6 +71,12 @@ CONTRADICTIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: cfg.TrainerConfig(devices=2), "trainer.devices=2: also set trainer.strategy=ddp or"),
     (lambda: cfg.LoggerConfig(name="mlflow"), "logger.name=mlflow: allowed are wandb, csv, none"),
     (lambda: cfg.LoggerConfig(name="wandb", mode="on"), "logger.mode=on: allowed are offline, online"),
+    (lambda: make_config(seed=2**32), "seed=4294967296: must be at least 0 and at most 4294967295"),
+    (lambda: make_config(seed=10**4000), r"seed=an integer of 13,288 bits: must be at least 0 and at most"),
+    (lambda: cfg.OpenBenchConfig(n_cases=5), "data.n_cases=5: must be at least 10 and at most 1000000"),
+    (lambda: cfg.OpenBenchConfig(build_seed=2**32), "data.build_seed=4294967296: must be at least 0 and at most"),
+    (lambda: cfg.LoraConfig(rank=10**9), "method.lora.rank=1000000000: must be at least 1 and at most 4096"),
+    (lambda: cfg.OptimConfig(weight_decay=500, lr=0.01), r"weight_decay=500: with .*lr=0.01, .* must be below 100"),
     (lambda: make_config(seed=-1), "seed=-1: must be at least 0"),
     (lambda: make_config(sweep="a/b"), "sweep: found 'a/b', allowed: letters, digits,"),
     (lambda: make_config(sweep=""), "sweep: found '', allowed: letters, digits,"),
@@ -196,3 +204,29 @@ def test_every_yaml_starts_from_a_schema_and_names_itself_after_its_file() -> No
             extends_another = (conf / group / f"{first}.yaml").exists()
             assert first.removeprefix("schema_") in cfg.SCHEMAS[group] or extends_another, file
             assert node.name == file.stem, file
+
+
+# --- every number ---------------------------------------------------------------------------------------------------
+
+NUMBERS = [
+    (section, field.name, typing.get_type_hints(section)[field.name])
+    for section in (
+        cfg.BehaviorConfig, cfg.Config, cfg.FewShotConfig, cfg.FitConfig, cfg.JsonlConfig, cfg.LoraConfig,
+        cfg.MedErrBenchConfig, cfg.ModelConfig, cfg.OpenBenchConfig, cfg.OptimConfig, cfg.ScoreConfig,
+        cfg.TrainerConfig,
+    )
+    for field in dataclasses.fields(section)
+    if typing.get_type_hints(section)[field.name] in (int, float, int | None, float | None)
+]  # fmt: skip
+"""(section, field, type) of everything in the configuration that is a number."""
+
+
+@pytest.mark.parametrize(("section", "name", "kind"), NUMBERS, ids=lambda value: getattr(value, "__name__", str(value)))
+def test_every_number_has_a_range_that_can_work(section: type[cfg.Section], name: str, kind: object) -> None:
+    """Neither NaN nor infinity, nothing negative, nothing that no machine can hold; the message names the key."""
+    known = {field.name for field in dataclasses.fields(section)}
+    needed = {key: value for key, value in (("name", "x"), ("id", "a")) if key in known}
+    wrong = [-1, 10**12, 10**5000] if kind in (int, int | None) else [-0.5, 1e12, math.inf, -math.inf, math.nan]
+    for value in wrong:
+        with pytest.raises(cfg.ConfigError, match=f"{name}=.*: must be "):
+            make_config(**{name: value}) if section is cfg.Config else section(**{**needed, name: value})

@@ -97,7 +97,7 @@ def test_a_directory_that_belongs_to_another_configuration_is_refused(launched: 
 @pytest.mark.parametrize(
     ("file", "text", "sentence"),
     [
-        (CONFIG, "identity: [", "config.yaml: damaged (ParserError)"),
+        (CONFIG, "identity: [", "config.yaml: damaged (line 2: not valid YAML"),
         (STATUS, "{", "status.json: damaged"),
     ],
 )

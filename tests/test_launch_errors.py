@@ -85,7 +85,7 @@ def test_a_wrong_command_ends_with_one_sentence_before_anything_is_written(
         (["data.flags=[flag_doze]"], "data.flags: unknown flag_doze; did you mean flag_dose?"),
         (["data.tasks=[ddx_resoning]"], "data.tasks: unknown ddx_resoning; did you mean ddx_reasoning?"),
         (["data.eval_split=heldout"], "data.eval_split: unknown heldout; did you mean test_heldout?"),
-        (["data.n_cases=5"], "data.n_cases: found 5, allowed: 10 or more"),
+        (["data.n_cases=5"], "data.n_cases=5: must be at least 10 and at most 1000000"),
     ],
     ids=str,
 )
@@ -160,15 +160,15 @@ def test_ctrl_c_before_the_first_job_leaves_earlier_results_alone(
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("seed: [1\n", "while parsing a flow sequence"),
-        ("seed:\t- 1\n  x: 2", "cannot start any token in"),
+        ("seed: [1\n", "not valid YAML: did not find expected ',' or ']'"),
+        ("seed:\t- 1\n  x: 2", "line 2: not valid YAML: block sequence entries are not allowed"),
         ("sed: 3\n", "sed: Key 'sed' not in 'Config' (In 'experiment/pilot')"),
         ("seed: three\n", "seed: Value 'three' of type 'str' could not be converted to Integer"),
         (
             "defaults:\n  - override /trainer: nosuch\n",
             "Could not find 'trainer/nosuch' Available options in",
         ),
-        ("seed: \xff\n", "pilot.yaml: byte 27 is not UTF-8"),
+        ("seed: \xff\n", "pilot.yaml: byte 27 is 0xff, which is not UTF-8"),
     ],
     ids=["list", "tab", "key", "type", "option", "encoding"],
 )
@@ -188,7 +188,7 @@ def test_a_place_that_cannot_be_written_to_is_one_sentence(launched: Launch, roo
     root.write_text("a file")
     ended = launched()
     assert (ended.code, ended.ran) == (2, [])
-    assert "status.json: Not a directory" in ended.err and ended.err.count("\n") == 1
+    assert "config.yaml: could not be written: Not a directory" in ended.err and ended.err.count("\n") == 1
     assert root.read_text() == "a file"
 
 

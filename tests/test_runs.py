@@ -15,11 +15,11 @@ from bsft import config as cfg
 from bsft.bench.store import BadInput
 from bsft.identity import identity
 from bsft.records.files import write_atomically, write_json
+from bsft.records.untrusted import read_json
 from bsft.runs import (
     CONFIG,
     STATUS,
     RunDirectory,
-    read_json,
     run_directories,
 )
 

@@ -18,6 +18,7 @@ from dataclasses import asdict, dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
+from pydantic import RootModel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bsft.bench.bank.load import load_bank
@@ -29,8 +30,11 @@ from bsft.bench.store import BadInput, check_replaceable, file_sha256, line_of, 
 from bsft.bench.tasks import TASKS, items_of
 from bsft.bench.version import FROZEN, VERSION
 from bsft.bench.wordings import load_words
+from bsft.config.data import MAX_CASES, MIN_CASES
+from bsft.config.ranges import MAX_SEED
 from bsft.records.directories import replace_directory
 from bsft.records.files import replacing, write_atomically
+from bsft.records.untrusted import read_record
 
 NAME = "bsft-open"
 LICENCE = "Apache-2.0"
@@ -57,8 +61,10 @@ class BuildSpec:
     heldout: bool = True
 
     def __post_init__(self) -> None:
-        if self.n_cases < 10:
-            raise BadInput(f"data.n_cases: found {self.n_cases}, allowed: 10 or more")
+        if not MIN_CASES <= self.n_cases <= MAX_CASES:
+            raise BadInput(f"data.n_cases: found {self.n_cases}, allowed: {MIN_CASES} to {MAX_CASES}")
+        if not 0 <= self.seed <= MAX_SEED:
+            raise BadInput(f"data.seed: found {self.seed}, allowed: 0 to {MAX_SEED}")
 
 
 @dataclass(frozen=True)
@@ -69,6 +75,10 @@ class Shard:
     split: str
     first: int
     last: int
+
+
+class _Counts(RootModel[list[tuple[str, str, int]]]):
+    """(task, label, number of items) of a shard."""
 
 
 def identity(spec: BuildSpec) -> str:
@@ -100,7 +110,7 @@ def build(spec: BuildSpec, output: Path, *, workers: int = 1, progress: bool = T
         scratch.mkdir(parents=True, exist_ok=True)
         for partial in scratch.glob(".*"):  # of a build that was killed
             partial.unlink()
-        todo = [s for s in shards if not (_done(scratch, s).exists() and (scratch / s.name).exists())]
+        todo = [shard for shard in shards if not _is_done(scratch, shard)]
         _make(spec, todo, scratch, workers, progress, done=len(shards) - len(todo))
         manifest = _manifest(spec, shards, scratch)
         for shard in shards:
@@ -169,6 +179,14 @@ def _done(scratch: Path, shard: Shard) -> Path:
     return scratch / f"{shard.name}.json"
 
 
+def _is_done(scratch: Path, shard: Shard) -> bool:
+    try:
+        read_record(_Counts, _done(scratch, shard))
+    except BadInput:  # none yet, or damaged: the shard is made again
+        return False
+    return (scratch / shard.name).exists()
+
+
 def _write_shard(spec: BuildSpec, shard: Shard, scratch: Path) -> None:
     """Writes a shard and, when it is complete, its counts, whose presence marks it as done."""
     plans = plan_cases(load_bank(), spec.n_cases, spec.seed, heldout=spec.heldout)[shard.split]
@@ -188,7 +206,7 @@ def _manifest(spec: BuildSpec, shards: Sequence[Shard], scratch: Path) -> Manife
     files: dict[str, list[str]] = defaultdict(list)
     for shard in shards:
         files[shard.split].append(shard.name)
-        for task, label, n in json.loads(_done(scratch, shard).read_text(encoding="utf-8")):
+        for task, label, n in read_record(_Counts, _done(scratch, shard)).root:
             labels = counts.setdefault(task, {}).setdefault(shard.split, {})
             labels[label] = labels.get(label, 0) + n
     return Manifest(

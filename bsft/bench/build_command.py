@@ -28,6 +28,7 @@ keys:
   workers=null        processes, one a core without it; the result does not depend on it
   progress=true       show a progress bar
 """
+MAX_WORKERS = 1024
 
 
 @dataclass
@@ -57,8 +58,8 @@ def parse(arguments: Sequence[str]) -> BuildOptions:
     short = tuple(f"{field.name}=" for field in fields(DataOptions))
     full = [f"data.{argument}" if argument.startswith(short) else argument for argument in arguments]
     options = key_values.parse(BuildOptions, full, "bsft-bench build")
-    if options.workers is not None and options.workers < 1:
-        raise BadInput(f"workers: found {options.workers}, allowed: 1 or more, or null")
+    if options.workers is not None and not 1 <= options.workers <= MAX_WORKERS:
+        raise BadInput(f"workers: found {options.workers}, allowed: 1 to {MAX_WORKERS}, or null")
     return options
 
 

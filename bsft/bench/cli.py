@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from bsft.bench.store import BadInput
 from bsft.console import SafeConsole, complain
+from bsft.records.errors import explain_os
 
 COMMANDS = {
     "build": ("bsft.bench.build_command", "build BehaviorBench-Open"),
@@ -45,6 +46,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         status: int = module.run(given)
     except BadInput as error:
         complain(f"bsft-bench: {error}")
+        return 2
+    except OSError as error:  # of a place that cannot be read or written to
+        complain(f"bsft-bench: {explain_os(error)}")
         return 2
     except KeyboardInterrupt:
         complain("bsft-bench: stopped; the same command goes on from what is finished")

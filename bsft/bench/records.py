@@ -29,9 +29,10 @@ NonEmpty = Annotated[str, Field(min_length=1)]
 
 
 class Record(BaseModel):
-    """Base of all records: unknown fields are refused, values are frozen and never coerced from another type."""
+    """Base of all records: unknown fields are refused, values are frozen and never coerced from another type, and
+    numbers are finite."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class Fact(Record):

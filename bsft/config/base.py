@@ -1,10 +1,9 @@
-"""What every config section is made of: sealing, checks of single values, and the error they raise."""
+"""What every config section is made of: sealing, the check of a choice, and the error that checks raise."""
 
 from __future__ import annotations
 
 import dataclasses
 import difflib
-import math
 
 from omegaconf import MISSING
 
@@ -37,28 +36,6 @@ class Section:
 def one_of(key: str, found: str, allowed: tuple[str, ...]) -> None:
     if found not in allowed:
         raise ConfigError(f"{key}={found}: allowed are {', '.join(allowed)}{did_you_mean(found, allowed)}")
-
-
-def at_least(key: str, found: float | None, least: float) -> None:
-    """None is not a value and passes; nan is never enough."""
-    if found is not None and not found >= least:
-        raise ConfigError(f"{key}={found}: must be at least {least}")
-
-
-def positive(key: str, found: float) -> None:
-    if not 0 < found < math.inf:
-        raise ConfigError(f"{key}={found}: must be positive and finite")
-
-
-def share(key: str, found: float) -> None:
-    """A share is in [0, 1]."""
-    if not 0 <= found <= 1:
-        raise ConfigError(f"{key}={found}: must be in [0, 1]")
-
-
-def below_one(key: str, found: float) -> None:
-    if not 0 <= found < 1:
-        raise ConfigError(f"{key}={found}: must be in [0, 1)")
 
 
 def safe_name(key: str, found: str) -> None:

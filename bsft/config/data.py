@@ -6,8 +6,14 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from bsft.config.base import Section, at_least, safe_name
+from bsft.config.base import Section, safe_name
+from bsft.config.ranges import seed, within
 from bsft.paths import expand_home
+
+MIN_CASES = 10
+"""Every split of the open benchmark then has a case."""
+MAX_CASES = 1_000_000
+"""About 20 million items."""
 
 
 @dataclass
@@ -32,9 +38,9 @@ class DataConfig(Section):
 
     def __post_init__(self) -> None:
         safe_name("data.name", self.name)
-        at_least("data.scene_tokens", self.scene_tokens, 32)
+        within("data.scene_tokens", self.scene_tokens, 32)
         for key in ("max_train_items", "max_val_items", "max_eval_items"):
-            at_least(f"data.{key}", getattr(self, key), 1)
+            within(f"data.{key}", getattr(self, key), 1)
 
 
 @dataclass
@@ -46,7 +52,8 @@ class OpenBenchConfig(DataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("data.n_cases", self.n_cases, 1)
+        within("data.n_cases", self.n_cases, MIN_CASES, MAX_CASES)
+        seed("data.build_seed", self.build_seed)
 
 
 @dataclass
@@ -70,5 +77,5 @@ class MedErrBenchConfig(DataConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("data.min_kind_test_items", self.min_kind_test_items, 1)
+        within("data.min_kind_test_items", self.min_kind_test_items, 1)
         self.path = expand_home(self.path)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from omegaconf import MISSING
 
-from bsft.config.base import ConfigError, Section, at_least, one_of, safe_name
+from bsft.config.base import ConfigError, Section, one_of, safe_name
 from bsft.config.data import DataConfig
 from bsft.config.method import MethodConfig, SftConfig
 from bsft.config.model import ModelConfig
+from bsft.config.ranges import seed
 from bsft.config.trainer import TrainerConfig
 from bsft.paths import expand_home
 from bsft.records.names import PROJECT_RULE, is_project
@@ -52,7 +53,7 @@ class Config(Section):
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        at_least("seed", self.seed, 0)
+        seed("seed", self.seed)
         safe_name("sweep", self.sweep)
         self.root = expand_home(self.root)
         if isinstance(self.method, SftConfig):

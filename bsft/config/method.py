@@ -6,7 +6,16 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from bsft.config.base import ConfigError, Section, at_least, below_one, one_of, positive, safe_name
+from bsft.config.base import ConfigError, Section, one_of, safe_name
+from bsft.config.ranges import below_one, not_negative, positive, within
+
+MAX_EXEMPLARS = 64
+MAX_RANK = 4096
+"""As wide as the layers of large models: a higher rank adds nothing."""
+MAX_ALPHA = 1e6
+MAX_LOSS_WEIGHT = 1e6
+MAX_LEARNING_RATE = 10.0
+"""Above it nothing is learnt."""
 
 SYSTEM_PROMPT = (
     "You are a clinical assistant who takes part in a conversation of a hospital team. "
@@ -45,7 +54,7 @@ class FewShotConfig(MethodConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least("method.k", self.k, 1)
+        within("method.k", self.k, 1, MAX_EXEMPLARS)
 
 
 @dataclass
@@ -56,8 +65,8 @@ class LoraConfig(Section):
     targets: list[str] = field(default_factory=lambda: ["all-linear"])
 
     def __post_init__(self) -> None:
-        at_least("method.lora.rank", self.rank, 1)
-        positive("method.lora.alpha", self.alpha)
+        within("method.lora.rank", self.rank, 1, MAX_RANK)
+        positive("method.lora.alpha", self.alpha, MAX_ALPHA)
         below_one("method.lora.dropout", self.dropout)
         if not self.targets:
             raise ConfigError("method.lora.targets=[]: name at least one layer, or all-linear")
@@ -93,8 +102,8 @@ class BehaviorConfig(Section):
     def __post_init__(self) -> None:
         one_of("method.behavior.init", self.init, ("description", "mean", "random"))
         one_of("method.behavior.mode", self.mode, ("predict", "force", "none"))
-        at_least("method.behavior.loss_weight", self.loss_weight, 0)
-        at_least("method.behavior.row_lr", self.row_lr, 0)
+        not_negative("method.behavior.loss_weight", self.loss_weight, MAX_LOSS_WEIGHT)
+        not_negative("method.behavior.row_lr", self.row_lr, MAX_LEARNING_RATE)
         if self.mode == "force" and self.token is None:
             raise ConfigError("method.behavior.mode=force: also set method.behavior.token=reactive|balanced|proactive")
         if self.mode != "force" and self.token is not None:

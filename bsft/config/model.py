@@ -7,9 +7,11 @@ from datetime import date
 
 from omegaconf import MISSING
 
-from bsft.config.base import ConfigError, Section, at_least, one_of, safe_name
+from bsft.config.base import ConfigError, Section, one_of, safe_name
+from bsft.config.ranges import within
 from bsft.paths import expand_home
 
+MAX_CONTEXT_TOKENS = 10**8
 RANDOM_ARCHITECTURES = ("llama", "llama_untied", "qwen2", "gemma3")
 """What `model.id` may be with `model.source=random`."""
 DEFAULT_DATE = "2025-01-01"
@@ -50,7 +52,7 @@ class ModelConfig(Section):
         _iso_date("model.date", self.date)
         if self.source == "random" and self.id is not None:
             one_of("model.id", self.id, RANDOM_ARCHITECTURES)
-        at_least("model.max_length_tokens", self.max_length_tokens, 64)
+        within("model.max_length_tokens", self.max_length_tokens, 64, MAX_CONTEXT_TOKENS)
         needs = {"hub": "id", "local": "path", "packaged": "package", "random": "id"}[self.source]
         if getattr(self, needs) is None:
             raise ConfigError(f"model.source={self.source}: model.{needs} must be set")

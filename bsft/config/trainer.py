@@ -6,7 +6,17 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from bsft.config.base import ConfigError, Section, at_least, below_one, one_of, positive, safe_name, share
+from bsft.config.base import ConfigError, Section, one_of, safe_name
+from bsft.config.method import MAX_LEARNING_RATE
+from bsft.config.ranges import below_one, not_negative, positive, share, within
+
+MAX_WEIGHT_DECAY = 1e3
+MAX_GRAD_NORM = 1e9
+MAX_EPOCHS = 1_000_000
+MAX_LAYERS = 10_000
+MAX_BOOTSTRAP_SAMPLES = 1_000_000
+MAX_NEW_TOKENS = 100_000
+MAX_DEVICES, MAX_NODES, MAX_THREADS = 1024, 100_000, 4096
 
 
 @dataclass
@@ -24,10 +34,15 @@ class OptimConfig(Section):
     fused: bool = True
 
     def __post_init__(self) -> None:
-        for key in ("lr", "eps"):
-            positive(f"trainer.fit.optim.{key}", getattr(self, key))
-        for key in ("weight_decay", "max_grad_norm"):
-            at_least(f"trainer.fit.optim.{key}", getattr(self, key), 0)
+        for key, most in (("lr", MAX_LEARNING_RATE), ("eps", 1.0)):
+            positive(f"trainer.fit.optim.{key}", getattr(self, key), most)
+        for key, most in (("weight_decay", MAX_WEIGHT_DECAY), ("max_grad_norm", MAX_GRAD_NORM)):
+            not_negative(f"trainer.fit.optim.{key}", getattr(self, key), most)
+        if self.lr * self.weight_decay >= 1:
+            raise ConfigError(
+                f"trainer.fit.optim.weight_decay={self.weight_decay}: with trainer.fit.optim.lr={self.lr}, each step "
+                f"would take away all of a weight or more; must be below {1 / self.lr:g}"
+            )
         for key in ("beta1", "beta2"):
             below_one(f"trainer.fit.optim.{key}", getattr(self, key))
         for key in ("warmup_fraction", "final_lr_fraction"):
@@ -52,11 +67,12 @@ class FitConfig(Section):
     checkpoint_every_steps: int = 20
 
     def __post_init__(self) -> None:
-        for key in ("max_epochs", "cases_per_step", "checkpoint_every_steps", "micro_batch_tokens"):
-            at_least(f"trainer.fit.{key}", getattr(self, key), 1)
+        within("trainer.fit.max_epochs", self.max_epochs, 1, MAX_EPOCHS)
+        for key in ("cases_per_step", "checkpoint_every_steps", "micro_batch_tokens"):
+            within(f"trainer.fit.{key}", getattr(self, key), 1)
         for key in ("max_steps", "items_per_case", "val_every_steps", "patience"):
-            at_least(f"trainer.fit.{key}", getattr(self, key), 1)
-        at_least("trainer.fit.first_layer", self.first_layer, 0)
+            within(f"trainer.fit.{key}", getattr(self, key), 1)
+        within("trainer.fit.first_layer", self.first_layer, 0, MAX_LAYERS)
         if self.patience is not None and self.val_every_steps is None:
             raise ConfigError("trainer.fit.patience needs validation: also set trainer.fit.val_every_steps")
 
@@ -72,9 +88,11 @@ class ScoreConfig(Section):
     max_new_tokens: int = 64
 
     def __post_init__(self) -> None:
-        for key in ("batch_tokens", "max_items", "bootstrap_samples", "max_new_tokens"):
-            at_least(f"trainer.score.{key}", getattr(self, key), 1)
-        at_least("trainer.score.generate_items", self.generate_items, 0)
+        for key in ("batch_tokens", "max_items"):
+            within(f"trainer.score.{key}", getattr(self, key), 1)
+        within("trainer.score.bootstrap_samples", self.bootstrap_samples, 1, MAX_BOOTSTRAP_SAMPLES)
+        within("trainer.score.max_new_tokens", self.max_new_tokens, 1, MAX_NEW_TOKENS)
+        within("trainer.score.generate_items", self.generate_items, 0)
 
 
 @dataclass
@@ -98,7 +116,7 @@ class TrainerConfig(Section):
         one_of("trainer.strategy", self.strategy, ("auto", "ddp", "fsdp"))
         one_of("trainer.batching", self.batching, ("tree", "flat"))
         one_of("trainer.precision", self.precision, ("32-true", "bf16-mixed"))
-        for key in ("devices", "num_nodes", "threads"):
-            at_least(f"trainer.{key}", getattr(self, key), 1)
+        for key, most in (("devices", MAX_DEVICES), ("num_nodes", MAX_NODES), ("threads", MAX_THREADS)):
+            within(f"trainer.{key}", getattr(self, key), 1, most)
         if self.devices > 1 and self.strategy == "auto":
             raise ConfigError(f"trainer.devices={self.devices}: also set trainer.strategy=ddp or trainer.strategy=fsdp")

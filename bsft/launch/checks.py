@@ -4,14 +4,11 @@ splits that its benchmark has, and packages that its model needs."""
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-
-from pydantic import ValidationError
 
 from bsft import config as cfg
 from bsft.bench.records import Manifest, TaskSpec
@@ -24,6 +21,7 @@ from bsft.model.own_adapter import check_own_adapter, has_own_adapter
 from bsft.model.weights import check_installed
 from bsft.paths import cache_dir
 from bsft.records.names import name_problem
+from bsft.records.untrusted import parse_json, read_lines, read_record
 
 
 def check_job(job: cfg.Config) -> None:
@@ -111,33 +109,34 @@ def _labels(tasks: Iterable[TaskSpec]) -> frozenset[str]:
 
 @cache
 def _manifest_names(file: Path, mtime_ns: int) -> _Names:
-    try:
-        manifest = Manifest.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        raise BadInput(f"{file}: {' '.join(str(error.errors()[0]['msg']).split())}") from None
+    manifest = read_record(Manifest, file)
     check_listing(manifest, file)
     return _Names(frozenset(task.name for task in manifest.tasks), frozenset(manifest.files), _labels(manifest.tasks))
 
 
 @cache
 def _file_names(file: Path, size: int, mtime_ns: int) -> _Names:
-    """Tasks, splits and labels of a file of items; a line that is no item is left to the reader, which complains."""
-    tasks, splits, labels = set(), set(), set()
-    with file.open("rb") as stream:
-        for line in stream:
-            try:
-                record = json.loads(line)
-                tasks.add(str(record["task"]))
-                splits.add(str(record["split"]))
-                labels.add(str(record["label"]))
-            except (ValueError, KeyError, TypeError):
-                continue
-    if not tasks:
-        raise BadInput(f"{file}: no item in it that names its task and split")
-    for split in sorted(splits):
+    """Tasks, splits and labels of a file of items; their other fields are left to the reader.
+
+    Raises:
+        BadInput: a line is no JSON object, one of these three is missing or no text, or a split's name cannot be a
+            file's.
+    """
+    found: dict[str, set[str]] = {"task": set(), "split": set(), "label": set()}
+    for number, _, raw in read_lines(file):
+        place = f"{file}: line {number}"
+        record = parse_json(raw, place)
+        for name, values in found.items():
+            value = record.get(name) if isinstance(record, dict) else None
+            if not isinstance(value, str) or not value:
+                raise BadInput(f"{place}: field {name}: found {str(value)[:60]!r}, allowed: a text that is not empty")
+            values.add(value)
+    if not found["task"]:
+        raise BadInput(f"{file}: the file has no items")
+    for split in sorted(found["split"]):
         if problem := name_problem(split):
             raise BadInput(f"{file}: field split: {problem}")
-    return _Names(frozenset(tasks), frozenset(splits), frozenset(labels))
+    return _Names(frozenset(found["task"]), frozenset(found["split"]), frozenset(found["label"]))
 
 
 # --- what a job needs besides ---

@@ -27,6 +27,7 @@ from bsft.bench.store import BadInput
 from bsft.launch.keys import check_added, check_value
 from bsft.launch.settling import questions
 from bsft.paths import config_dir, user_path
+from bsft.records.untrusted import check_structure, read_text
 
 _WHILE_COMPOSING = " raised while composing config:"
 
@@ -51,7 +52,21 @@ class Configs:
         return self._options[group]
 
     def parse(self, overrides: Sequence[str]) -> list[Override]:
-        return self._parser.parse_overrides(list(overrides))
+        """
+        Raises:
+            HydraException: an override that is none.
+            ConfigError: one that Hydra's parser cannot take apart.
+        """
+        return [self._parsed(override) for override in overrides]
+
+    def _parsed(self, override: str) -> Override:
+        try:
+            [parsed] = self._parser.parse_overrides([override])
+        except (ValueError, RecursionError):
+            raise cfg.ConfigError(
+                f"{override[:60]}...: allowed are numbers of up to 4,300 digits, and brackets that are not nested deep"
+            ) from None
+        return parsed
 
     def is_choice(self, override: Override) -> bool:
         """It chooses an option of a group, of Hydra's own too, or sets a value of Hydra's."""
@@ -93,7 +108,7 @@ def open_configs(more_configs: str | None) -> Iterator[Configs]:
         directory = user_path(more_configs).absolute()
         if not directory.is_dir():
             raise BadInput(f"--config-dir {more_configs}: no such directory")
-        _check_encoding(directory)
+        _check_files(directory)
         search_path.prepend("command-line", f"file://{directory}", anchor=SearchPathQuery(provider="schema"))
     try:
         yield Configs(Hydra.create_main_hydra2("bsft-train", search_path).config_loader)
@@ -175,9 +190,7 @@ def first_sentence(error: Exception) -> str:
     return f"{key}: {lines[0]}"
 
 
-def _check_encoding(directory: Path) -> None:
+def _check_files(directory: Path) -> None:
+    """Hydra would read them without any limit."""
     for file in sorted(directory.rglob("*.yaml")):
-        try:
-            file.read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise BadInput(f"{file}: byte {error.start + 1} is not UTF-8") from None
+        check_structure(read_text(file), str(file))

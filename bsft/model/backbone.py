@@ -38,6 +38,7 @@ from bsft.model.self_check import Subject, choose_road
 from bsft.model.tiny import tiny_model
 from bsft.model.token_rows import TokenRows
 from bsft.model.tokenizer import hub_options, load_tokenizer, not_loaded, place_of
+from bsft.records.untrusted import read_json
 
 log = logging.getLogger(__name__)
 VOCABULARY = "behavior_vocabulary.json"
@@ -178,7 +179,7 @@ class Backbone:
             file = directory / VOCABULARY
             if not file.exists():
                 raise BadInput(f"{file}: no such file; the adapter was made without behaviour tokens")
-            self.vocabulary.check_same(json.loads(file.read_text(encoding="utf-8")), str(file))
+            self.vocabulary.check_same(read_json(file), str(file))
         loaded: Any  # torch's named tuple, which PEFT's annotation hides
         if self.adapted is not None:
             loaded = set_peft_model_state_dict(self.adapted, _read_weights(directory, "adapter_model.safetensors"))

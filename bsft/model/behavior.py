@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self, cast
 
@@ -46,7 +47,7 @@ class BehaviorVocabulary:
             for name, token, token_id in zip(BEHAVIORS, self.tokens, self.ids, strict=True)
         }
 
-    def check_same(self, saved: dict[str, dict[str, object]], where: str) -> None:
+    def check_same(self, saved: Mapping[str, object], where: str) -> None:
         """Refuses a saved vocabulary that differs from this one.
 
         Raises:
@@ -54,10 +55,10 @@ class BehaviorVocabulary:
         """
         mine = self.as_dict()
         if list(saved) != list(mine):
-            raise BadInput(f"{where}: behaviours are {', '.join(saved)}; this model's are {', '.join(mine)}")
+            raise BadInput(f"{where}: behaviours are {', '.join(saved)[:200]}; this model's are {', '.join(mine)}")
         for name, entry in mine.items():
             if saved[name] != entry:
-                raise BadInput(f"{where}: behaviour {name} is {saved[name]}; this model's is {entry}")
+                raise BadInput(f"{where}: behaviour {name} is {str(saved[name])[:200]}; this model's is {entry}")
 
 
 def initial_rows(embeddings: Tensor, tokenizer: PreTrainedTokenizerBase, init: str, n_known: int) -> Tensor:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import json
 import logging
 import os
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import cast
+from typing import Annotated
 
 from filelock import FileLock
+from pydantic import ConfigDict, Field
 
 from bsft.bench.store import BadInput, file_sha256
 from bsft.config import ModelConfig
@@ -20,9 +21,20 @@ from bsft.paths import cache_dir
 from bsft.records.directories import remove, replacing_directory
 from bsft.records.files import write_json
 from bsft.records.names import slug
+from bsft.records.untrusted import read_record
 
 log = logging.getLogger(__name__)
 RECORD = "bsft_weights.json"
+
+
+@dataclass(frozen=True)
+class _Record:
+    """What was converted, and the SHA-256 of what it became, by file name."""
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
+    gguf: str
+    sha256: dict[Annotated[str, Field(max_length=255)], str]
 
 
 def converted(model: ModelConfig) -> Path:
@@ -126,7 +138,7 @@ def _convert(gguf: Path, target: Path) -> None:
             model.save_pretrained(scratch)
             tokenizer.save_pretrained(scratch)
             digests = {file.name: file_sha256(file) for file in sorted(scratch.iterdir())}
-            write_json(scratch / RECORD, {"gguf": gguf.name, "sha256": digests})
+            write_json(scratch / RECORD, asdict(_Record(gguf.name, digests)))
     except OSError as error:
         raise BadInput(f"{target}: could not be written: {error}") from error
 
@@ -134,13 +146,16 @@ def _convert(gguf: Path, target: Path) -> None:
 def _damage(directory: Path) -> str | None:
     """What is wrong with converted weights, if anything is."""
     try:
-        recorded = cast(dict[str, dict[str, str]], json.loads((directory / RECORD).read_bytes()))["sha256"]
-        expected = {directory / name: digest for name, digest in recorded.items()}
-    except (OSError, ValueError, RecursionError, KeyError, TypeError, AttributeError):
-        return f"{directory / RECORD}: missing or damaged"
-    if not expected:
+        recorded = read_record(_Record, directory / RECORD)
+    except BadInput as error:
+        return f"{directory / RECORD}: missing or damaged ({str(error).removeprefix(f'{directory / RECORD}: ')})"
+    if not recorded.sha256:
         return f"{directory / RECORD}: lists no file"
-    for file, digest in expected.items():
-        if not file.is_file() or file_sha256(file) != digest:
-            return f"{file}: the cached weights are damaged"
+    for name, digest in recorded.sha256.items():
+        try:
+            is_whole = file_sha256(directory / name) == digest
+        except BadInput:  # missing, or no file
+            is_whole = False
+        if not is_whole:
+            return f"{directory / name}: the cached weights are damaged"
     return None

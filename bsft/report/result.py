@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from bsft.bench.records import Group, Metric
-from bsft.bench.store import BadInput, explain
-from bsft.runs import read_json
+from bsft.records.untrusted import read_record
 
 
 def _without_rounding(value: object) -> object:
@@ -118,7 +117,4 @@ def read_result(file: Path) -> Result:
     Raises:
         BadInput: missing, not JSON, or a field is wrong; names the file and the field.
     """
-    try:
-        return Result.model_validate(read_json(file))
-    except ValidationError as error:
-        raise BadInput(f"{file}: {explain(error)}") from None
+    return read_record(Result, file)

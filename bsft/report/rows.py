@@ -116,7 +116,9 @@ def _order(row: Row) -> tuple[Any, ...]:
 
 def _natural(text: str) -> list[tuple[int, str]]:
     """Numbers in names sort as numbers: qwen2_5_3b before qwen2_5_14b."""
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", text)]
+    # every second part is a number: the longer of two is larger, whatever its length
+    parts = re.split(r"0*([0-9]+)", text)
+    return [(len(part), part) if i % 2 else (-1, part) for i, part in enumerate(parts)]
 
 
 def varying(jobs: Sequence[Job]) -> list[str]:

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import csv
+import math
 import os
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from bsft.bench.store import BadInput
 from bsft.completeness import flaw_of_done
+from bsft.records.untrusted import Missing, Table, read_table
 from bsft.report.result import Result, read_result
-from bsft.runs import CONFIG, METRICS, RunDirectory, State, Status, run_directories
+from bsft.runs import CONFIG, METRICS, RunDirectory, State, Status, damaged, run_directories
 
 CURVE = "train.csv"
 _REPAIR = "the command that made the run makes what is missing again"
+_STEP = re.compile(r"[0-9]{1,15}")
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -171,20 +175,34 @@ def read_curve(file: Path) -> Curve | None:
     """The learning curve in `train.csv`; None when nothing was fitted. Empty cells are skipped.
 
     Raises:
-        BadInput: the file has no such columns or a cell is not a number.
+        BadInput: the file is damaged: no such column, or a cell is not a finite number; names the row.
     """
-    loss: list[tuple[int, float]] = []
-    val_macro_f1: list[tuple[int, float]] = []
     try:
-        with file.open(newline="", encoding="utf-8") as stream:
-            for row in csv.DictReader(stream):
-                for column, points in (("loss", loss), ("val_macro_f1", val_macro_f1)):
-                    if row[column]:
-                        points.append((int(row["step"]), float(row[column])))
-    except FileNotFoundError:
+        table = read_table(file, ("step", "loss", "val_macro_f1"))
+        loss, val_macro_f1 = (_points(table, column) for column in ("loss", "val_macro_f1"))
+    except Missing:
         return None
-    except KeyError as error:
-        raise BadInput(f"{file}: column {error.args[0]} is missing") from None
-    except (ValueError, TypeError, csv.Error) as error:
-        raise BadInput(f"{file}: damaged ({error})") from None
-    return Curve(tuple(loss), tuple(val_macro_f1)) if loss or val_macro_f1 else None
+    except BadInput as error:
+        raise BadInput(damaged(file, error)) from None
+    return Curve(loss, val_macro_f1) if loss or val_macro_f1 else None
+
+
+def _points(table: Table, column: str) -> tuple[tuple[int, float], ...]:
+    points = []
+    for number, row in table.rows:
+        if not row[column]:
+            continue
+        if not _STEP.fullmatch(row["step"]):
+            raise BadInput(f"row {number}: field step: found {row['step'][:60]!r}, allowed: a number of steps")
+        if not math.isfinite(value := _float(row[column])):
+            raise BadInput(f"row {number}: field {column}: found {row[column][:60]!r}, allowed: a finite number")
+        points.append((int(row["step"]), value))
+    return tuple(points)
+
+
+def _float(text: str) -> float:
+    """The number that a text is; NaN for none."""
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan

@@ -183,7 +183,7 @@ def test_a_bad_condition_file_is_refused(root: Path, old: str, new: str, message
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("- a\n- b\n", "found list, allowed: a mapping with text keys"),
+        ("- a\n- b\n", "found a list, allowed: a mapping"),
         ("pain_score: {name: Pain}\n", "entry 'pain_score': field unit: missing"),
         ("pain_score: {name: Pain, unit: x, reference: [3, 1]}\n", "low must not exceed high"),
         ("pain: \x00", "not valid YAML"),

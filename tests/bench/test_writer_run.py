@@ -96,7 +96,7 @@ BAD = {
     "wrong number": ("case", lambda: reply(WRONG_NUMBER), "mismatch", "value 39.7 °C is not in its quote"),
     "invented finding": ("scene", lambda: reply(INVENTED), "mismatch", '"rash" is not in the text'),
     "denied finding": ("scene", lambda: reply(DENIED), "mismatch", '"cough" is denied in the text'),
-    "no JSON": ("case", lambda: reply("Certainly! Here is"), "invalid_json", "invalid JSON"),
+    "no JSON": ("case", lambda: reply("Certainly! Here is"), "invalid_json", "not valid JSON"),
     "wrong schema": ("case", lambda: reply({**CASE, "mood": "good"}), "schema", "field mood: unknown field"),
     "cut off": ("scene", lambda: reply('{"turns": [', finish_reason="length"), "truncated", "cut off"),
 }  # fmt: skip
@@ -288,7 +288,7 @@ def test_wrong_sources_are_named(write: Run, tmp_path: Path, lines: list[str], m
 def test_wrong_options_are_named(write: Run, source: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for option, message in {
         "writer=human": "writer: found 'human', allowed: llm",
-        "attempts=0": "attempts: found 0, allowed: 1 or more",
+        "attempts=0": "attempts: found 0, allowed: 1 to 1000",
         "base_url=here": "base_url: found 'here', allowed: an http or https address",
         "context_tokens=8000": "allowed: more than twice reply_tokens (4096)",
         "schema_format=xml": "allowed: json_schema or json_object",

@@ -150,8 +150,14 @@ def test_a_curve_with_empty_cells(sweep: Sweep) -> None:
 @pytest.mark.parametrize(
     ("text", "complaint"),
     [
-        ("step,loss\n1,2\n", "column val_macro_f1 is missing"),
-        ("step,loss,lr,val_macro_f1\n1,x,,\n", "damaged (could not convert string to float: 'x')"),
+        ("step,loss\n1,2\n", "damaged (row 1: no column 'val_macro_f1'; found: step, loss)"),
+        ("step,loss,lr,val_macro_f1\n1,x,,\n", "damaged (row 2: field loss: found 'x', allowed: a finite number)"),
+        ("step,loss,lr,val_macro_f1\n1,nan,,\n", "damaged (row 2: field loss: found 'nan', allowed: a finite number)"),
+        ("step,loss,lr,val_macro_f1\nx,1,,\n", "damaged (row 2: field step: found 'x', allowed: a number of steps)"),
+        (
+            "step,loss,lr,val_macro_f1,loss\n1,1,,,2\n",
+            "damaged (row 1: found column 'loss' more than once, allowed: once)",
+        ),
     ],
 )
 def test_a_damaged_curve_is_named(sweep: Sweep, text: str, complaint: str) -> None:

@@ -6,13 +6,12 @@ files: an unknown drug, a dose outside the usual range, an "abnormal" result tha
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import yaml
 from pydantic import ValidationError
 
 from bsft.bench.bank.schema import (
@@ -29,6 +28,7 @@ from bsft.bench.bank.schema import (
     Vital,
 )
 from bsft.bench.store import BadInput, explain
+from bsft.records.untrusted import read_yaml
 
 EntryT = TypeVar("EntryT", bound=Entry)
 
@@ -63,20 +63,6 @@ class Bank:
     interchangeable: Interchangeable
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """libyaml's loader where it is available, refusing repeated keys, which YAML would silently overwrite."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[object] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"repeated key {key!r}", key_node.start_mark)
-            seen.add(key)
-        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
-        return mapping
-
-
 @cache
 def load_bank(root: Path | None = None) -> Bank:
     """Loads the bank that ships with the package, or another one of the same layout.
@@ -103,24 +89,9 @@ def load_bank(root: Path | None = None) -> Bank:
     )
 
 
-def _read_mapping(file: Path) -> dict[str, object]:
-    try:
-        content = yaml.load(file.read_bytes(), Loader=_Loader)
-    except FileNotFoundError:
-        raise BadInput(f"{file}: no such file") from None
-    except yaml.MarkedYAMLError as error:
-        line = f"line {error.problem_mark.line + 1}: " if error.problem_mark else ""
-        raise BadInput(f"{file}: {line}not valid YAML: {error.problem}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not valid YAML: {error}") from None
-    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
-        raise BadInput(f"{file}: found {type(content).__name__}, allowed: a mapping with text keys")
-    return content
-
-
 def _read_condition(file: Path) -> Condition:
     try:
-        condition = Condition.model_validate(_read_mapping(file))
+        condition = Condition.model_validate(read_yaml(file))
     except ValidationError as error:
         raise BadInput(f"{file}: {explain(error)}") from None
     # Names that agree with the path make ids unique within a specialty and findable without a search.
@@ -135,7 +106,7 @@ def _read_condition(file: Path) -> Condition:
 
 def _read_reference(file: Path, kind: type[EntryT]) -> dict[str, EntryT]:
     entries = {}
-    for name, value in sorted(_read_mapping(file).items()):
+    for name, value in sorted(read_yaml(file).items()):
         try:
             entries[name] = kind.model_validate(value)
         except ValidationError as error:
@@ -145,7 +116,7 @@ def _read_reference(file: Path, kind: type[EntryT]) -> dict[str, EntryT]:
 
 def _read_interchangeable(file: Path) -> Interchangeable:
     try:
-        return Interchangeable.model_validate(_read_mapping(file))
+        return Interchangeable.model_validate(read_yaml(file))
     except ValidationError as error:
         raise BadInput(f"{file}: {explain(error)}") from None
 

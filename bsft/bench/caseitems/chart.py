@@ -9,7 +9,14 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from bsft.bench.bank.load import Bank, load_bank
-from bsft.bench.caseitems.readings import ADULT_AGE_YEARS, Result, has_odd_result, read_results, read_vitals
+from bsft.bench.caseitems.readings import (
+    ADULT_AGE_YEARS,
+    Result,
+    has_odd_result,
+    has_odd_vital,
+    read_results,
+    read_vitals,
+)
 from bsft.bench.caseitems.words import CaseWords, case_words, spellings
 from bsft.bench.oracle import value_is_critical
 from bsft.bench.person import Person, ago
@@ -131,6 +138,7 @@ class Chart:
     def vital_text(self, vital_id: str, value: float | None = None, printed: str | None = None) -> str:
         """ "heart rate 72", with another value or another number if one is given."""
         measured = self.vitals[vital_id] if value is None else value
+        # never a division by 0, which no vital sign that is read out can be
         diastolic = self.vitals.get("diastolic_bp_mmhg", 0.0) * measured / self.vitals[vital_id]
         shown = number(measured, self.bank.vitals[vital_id].decimals) if printed is None else printed
         return VITAL_PHRASES[vital_id][1].format(value=shown, diastolic=f"{diastolic:.0f}")
@@ -162,8 +170,7 @@ class Chart:
             LeftOut: the record itself has a critical or impossible value, or a unit that a result cannot have.
         """
         entries = [(self.bank.vitals[vital_id], value) for vital_id, value in self.vitals.items()]
-        impossible = any(not vital.plausible.low <= value <= vital.plausible.high for vital, value in entries)
-        if impossible or has_odd_result(self.case.facts):
+        if has_odd_vital(self.case.facts) or has_odd_result(self.case.facts):
             raise LeftOut("the record itself has an impossible value, or a unit unknown for its analyte")
         critical = [value_is_critical(vital, value) for vital, value in entries]
         critical += [value_is_critical(result.analyte, result.bank_value) for result in self.results]

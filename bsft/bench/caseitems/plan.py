@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bsft.bench.caseitems.chart import name_words
-from bsft.bench.importers.near_duplicates import near_duplicates
+from bsft.bench.importers.near_duplicates import connected, near_duplicates
 from bsft.bench.records import Case
 from bsft.bench.store import BadInput
 
@@ -36,22 +36,10 @@ class Shares:
 
 def families(cases: Sequence[Case]) -> list[list[int]]:
     """Indices of cases that must stay together, as sets that share a diagnosis or a retold story."""
-    head = list(range(len(cases)))
-
-    def find(i: int) -> int:
-        while head[i] != i:
-            i = head[i]
-        return i
-
     first_of: dict[frozenset[str], int] = {}
-    for i, case in enumerate(cases):
-        head[find(i)] = find(first_of.setdefault(frozenset(name_words(case.diagnosis)), i))
-    for i, j, _ in near_duplicates([_story(case) for case in cases]):
-        head[find(j)] = find(i)
-    members: dict[int, list[int]] = {}
-    for i in range(len(cases)):
-        members.setdefault(find(i), []).append(i)
-    return list(members.values())
+    pairs = [(first_of.setdefault(frozenset(name_words(case.diagnosis)), i), i) for i, case in enumerate(cases)]
+    pairs += [(i, j) for i, j, _ in near_duplicates([_story(case) for case in cases])]
+    return connected(len(cases), pairs)
 
 
 def _story(case: Case) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -93,23 +93,44 @@ class Result:
 
 
 def read_vitals(facts: Sequence[Fact]) -> dict[str, float]:
-    """Vital signs of the case bank, by id; those that stand in the record more than once are left out."""
-    bank = load_bank()
-    by_name = {vital.name.lower(): vital_id for vital_id, vital in bank.vitals.items()}
-    found = [(by_name.get(fact.name.lower().partition(" (")[0]), fact) for fact in facts if fact.kind == "vital"]
+    """Vital signs of the case bank, by id; left out are those that stand in the record more than once, and values that
+    nobody can have, such as 0."""
+    found = list(_known_vitals(facts))
     counts = Counter(vital_id for vital_id, _ in found)
     values = {
         vital_id: float(fact.value)
         for vital_id, fact in found
-        if vital_id is not None
-        and counts[vital_id] == 1
+        if counts[vital_id] == 1
         and isinstance(fact.value, float | int)
-        and fact.unit == bank.vitals[vital_id].unit
+        and fact.unit == load_bank().vitals[vital_id].unit
+        and not _is_implausible(vital_id, fact)
     }
     shown = {vital_id: value for vital_id, value in values.items() if vital_id in VITAL_PHRASES}
     if "diastolic_bp_mmhg" not in values:
         shown.pop("systolic_bp_mmhg", None)
     return {**shown, **({"diastolic_bp_mmhg": values["diastolic_bp_mmhg"]} if "systolic_bp_mmhg" in shown else {})}
+
+
+def has_odd_vital(facts: Sequence[Fact]) -> bool:
+    """Whether a known vital sign has a value that it cannot have."""
+    return any(_is_implausible(vital_id, fact) for vital_id, fact in _known_vitals(facts))
+
+
+def _known_vitals(facts: Sequence[Fact]) -> Iterator[tuple[str, Fact]]:
+    """(id in the case bank, fact) of vital signs that it knows."""
+    by_name = {vital.name.lower(): vital_id for vital_id, vital in load_bank().vitals.items()}
+    for fact in facts:
+        vital_id = by_name.get(fact.name.lower().partition(" (")[0])
+        if fact.kind == "vital" and vital_id is not None:
+            yield vital_id, fact
+
+
+def _is_implausible(vital_id: str, fact: Fact) -> bool:
+    """In the case bank's unit; of other units nothing is known."""
+    vital = load_bank().vitals[vital_id]
+    if fact.unit != vital.unit or not isinstance(fact.value, float | int):
+        return False
+    return not vital.plausible.low <= fact.value <= vital.plausible.high
 
 
 def read_results(facts: Sequence[Fact], person: Person, *, expecting: bool) -> tuple[Result, ...]:

@@ -6,10 +6,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bsft.bench.store import BadInput, explain
+from bsft.records.untrusted import read_yaml
 
 ReadT = TypeVar("ReadT")
 Texts = Annotated[list[str], Field(min_length=3)]
@@ -91,6 +91,6 @@ def spellings() -> dict[str, Spelling]:
 def _read(name: str, kind: TypeAdapter[ReadT]) -> ReadT:
     file = Path(__file__).parent / name
     try:
-        return kind.validate_python(yaml.safe_load(file.read_bytes()))
+        return kind.validate_python(read_yaml(file))
     except ValidationError as error:
         raise BadInput(f"{file}: {explain(error)}") from None

@@ -69,11 +69,9 @@ def import_agentclinic(
     """
     report.add_source(source)
     cases: list[Case] = []
-    for line, found in json_lines(source):
-        report.read += 1
-        case_id = f"agentclinic-{line:04d}"
+    for place, line, found in json_lines(source, report, drop_invalid=drop_invalid):
         try:
-            case = _case(case_id, f"{source}: line {line}", found, unstated_sex, report)
+            case = _case(f"agentclinic-{line:04d}", place, found, unstated_sex, report)
         except BadInput as error:
             if not drop_invalid:
                 raise
@@ -90,18 +88,17 @@ def _case(case_id: str, place: str, found: object, unstated_sex: UnstatedSex, re
     person = _demographics(case_id, place, osce, unstated_sex, report)
     if person is None:
         return None
-    fields = {
-        "id": case_id,
-        "source": SOURCE,
-        "licence": LICENCE,
-        "specialty": SPECIALTY,
-        "demographics": person,
-        "facts": _facts(case_id, osce, report),
-        "diagnosis": osce.diagnosis,
-        "management": [f"{leaf.name}: {leaf.text}" for leaf in leaves(osce.management)],
-    }
     try:
-        return Case.model_validate(fields)
+        return Case(
+            id=case_id,
+            source=SOURCE,
+            licence=LICENCE,
+            specialty=SPECIALTY,
+            demographics=person,
+            facts=_facts(case_id, osce, report),
+            diagnosis=osce.diagnosis,
+            management=[f"{leaf.name}: {leaf.text}" for leaf in leaves(osce.management)],
+        )
     except ValidationError as error:
         raise BadInput(f"{place}: {explain(error)}") from None
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +24,7 @@ from bsft.bench.store import BadInput, check_replaceable, write_benchmark
 from bsft.bench.writer.options import WriterOptions
 from bsft.console import SafeConsole
 from bsft.paths import user_path
+from bsft.records.untrusted import read_table
 
 COMMAND = "bsft-bench import"
 USAGE = """usage: bsft-bench import FORMAT SOURCE output=DIR [key=value ...]
@@ -138,11 +138,10 @@ def _medec(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
 
 
 def _add_notes(report: ImportReport, files: Iterable[Path]) -> None:
-    """Names the CSV files in the report and counts their rows."""
+    """Names the CSV files in the report and counts their rows that are not blank."""
     for file in files:
         report.add_source(file)
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            report.read += sum(1 for _ in csv.DictReader(stream))
+        report.read += len(read_table(file, ()).rows)
 
 
 def _items(source: Path, arguments: Sequence[str]) -> tuple[Path, ImportReport]:
@@ -178,6 +177,7 @@ def _write(
     """Writes a benchmark and its report."""
     report.written = {f"{split}.jsonl": len(found) for split, found in imported.items.items()}
     _refuse_nothing(report)
+    report.dropped += [note for note in imported.dropped if note not in report.dropped]
     known = {*report.dropped, *report.noticed}
     report.repaired = [note for note in imported.notes if note not in known]
     with fresh_directory(output, Path(report.source)) as directory:

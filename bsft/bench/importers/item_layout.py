@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from string import ascii_uppercase
 from typing import Any, get_args
 
 from bsft.bench.importers.item_mapping import ItemMapping
 from bsft.bench.records import Role
 from bsft.bench.store import BadInput
+from bsft.records.errors import listed
 
 CORRECT = "correct"
 DISTRACTOR = "distractor_{}"
 MAX_SPEAKER_CHARACTERS = 40
 """What stands before the first colon of a line is a speaker if it is no longer than this."""
+_POSITION = re.compile(r"[0-9]{1,9}")
 
 
 def find(value: object, path: str) -> Any:
@@ -20,7 +24,7 @@ def find(value: object, path: str) -> Any:
     for step in path.split("."):
         if isinstance(value, dict):
             value = value.get(step)
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+        elif isinstance(value, list) and _POSITION.fullmatch(step) and int(step) < len(value):
             value = value[int(step)]
         else:
             return None
@@ -34,7 +38,7 @@ def part(place: str, line: object, path: str, kind: type = object) -> Any:
         BadInput: nothing does, or something of another JSON type.
     """
     if (value := find(line, path)) is None:
-        has = f"; the line has {', '.join(map(str, line))}" if isinstance(line, dict) else ""
+        has = f"; the line has {listed([*map(str, line)])}" if isinstance(line, dict) else ""
         raise BadInput(f"{place}: field {path}: missing{has}")
     if not isinstance(value, kind):
         raise BadInput(f"{place}: field {path}: found {shown(value)}, allowed: a JSON {_JSON_NAMES[kind.__name__]}")
@@ -55,7 +59,7 @@ def named(place: str, field: str, found: object, names: Mapping[str, str], own: 
         return names[name]
     if name in own:
         return name
-    known = ", ".join(dict.fromkeys([*names, *own]))
+    known = listed([*dict.fromkeys([*names, *own])])
     raise BadInput(f"{place}: field {field}: found {name!r}, which the mapping does not name; known are {known}")
 
 
@@ -113,12 +117,12 @@ def _gold_position(place: str, line: object, mapping: ItemMapping, options: list
     if spec.gold in ("label", "text"):
         allowed = [str(option[spec.gold]) for option in options]
     elif spec.gold == "letter":
-        allowed = [chr(ord("A") + index) for index in range(len(options))]
+        allowed = list(ascii_uppercase[: len(options)])
     else:
         allowed = [str(index + (spec.gold == "number")) for index in range(len(options))]
     told = str(found).strip().upper() if spec.gold == "letter" else str(found)
     if allowed.count(told) != 1:
-        raise BadInput(f"{place}: field {path}: found {shown(found)}, allowed: one of {', '.join(allowed)}")
+        raise BadInput(f"{place}: field {path}: found {shown(found)}, allowed: one of {listed(allowed)}")
     return allowed.index(told)
 
 

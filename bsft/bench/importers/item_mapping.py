@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from bsft.bench.records import Autonomy, Behavior, Group, Metric, Role, Variant
 from bsft.bench.store import BadInput, explain
 from bsft.bench.tasks import TASKS
+from bsft.records.untrusted import Missing, read_yaml
 
 OWN_TASKS = {task.name: task for task in TASKS}
 NonEmpty = Annotated[str, Field(min_length=1)]
@@ -184,11 +184,9 @@ def read_mapping(file: Path) -> ItemMapping:
         BadInput: the file is missing, not YAML, or has an unknown or missing field.
     """
     try:
-        found = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise BadInput(f"{file}: no such file; give mapping=FILE") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise BadInput(f"{file}: not valid YAML: {' '.join(str(error).split())}") from None
+        found = read_yaml(file)
+    except Missing as error:
+        raise BadInput(f"{error}; give mapping=FILE") from None
     try:
         return ItemMapping.model_validate(found)
     except ValidationError as error:

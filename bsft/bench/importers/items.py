@@ -14,11 +14,12 @@ from pydantic import ValidationError
 
 from bsft.bench.importers import ImportedBenchmark
 from bsft.bench.importers.cases import json_lines
-from bsft.bench.importers.item_layout import find, named, options_of, part, perturbation_of, turns_of
+from bsft.bench.importers.item_layout import find, named, options_of, part, perturbation_of, shown, turns_of
 from bsft.bench.importers.item_mapping import Category, ItemMapping, Options
 from bsft.bench.importers.report import ImportReport
 from bsft.bench.records import BEHAVIORS, Autonomy, Item, TaskSpec, Variant
 from bsft.bench.store import BadInput, explain
+from bsft.records.errors import listed
 from bsft.records.names import name_problem
 
 
@@ -40,26 +41,25 @@ def import_items(
     items: dict[str, list[Item]] = {}
     line_of: dict[str, int] = {}
     split_of: dict[str, str] = {}
-    for line, found in json_lines(source):
-        report.read += 1
-        place = f"{source}: line {line}"
+    for place, line, found in json_lines(source, report, drop_invalid=drop_invalid):
         try:
             item = _item(place, found, mapping)
-            if (earlier := line_of.setdefault(item.id, line)) != line:
+            if (earlier := line_of.get(item.id)) is not None:
                 raise BadInput(
                     f"{place}: field {mapping.fields.id}: found {item.id!r}, which line {earlier} has; "
                     "allowed: unique ids"
+                )
+            if (other := split_of.setdefault(item.case_id, item.split)) != item.split:
+                raise BadInput(
+                    f"{place}: field {mapping.fields.split}: case {item.case_id!r} is in split {other!r} and in "
+                    f"{item.split!r}; allowed: one split for all items of a case"
                 )
         except BadInput as error:
             if not drop_invalid:
                 raise
             report.dropped.append(str(error))
             continue
-        if (other := split_of.setdefault(item.case_id, item.split)) != item.split:
-            raise BadInput(
-                f"{place}: field {mapping.fields.split}: case {item.case_id!r} is in split {other!r} and in "
-                f"{item.split!r}; allowed: one split for all items of a case"
-            )
+        line_of[item.id] = line
         items.setdefault(item.split, []).append(item)
     if missing := sum(item.twin_id not in line_of for found in items.values() for item in found if item.twin_id):
         report.noticed.append(f"{missing} items name a twin that is not in the file")
@@ -88,14 +88,14 @@ def _item(place: str, line: object, mapping: ItemMapping) -> Item:
     category_name = part(place, line, fields.task)
     if str(category_name) not in mapping.categories:
         raise BadInput(
-            f"{place}: field {fields.task}: found {category_name!r}, which categories does not name; "
-            f"known are {', '.join(mapping.categories)}"
+            f"{place}: field {fields.task}: found {shown(category_name)}, which categories does not name; "
+            f"known are {listed([*mapping.categories])}"
         )
     category = mapping.categories[str(category_name)]
     options, gold = options_of(place, line, mapping)
     if category.labels and (strange := [o["label"] for o in options if o["label"] not in category.labels]):
         raise BadInput(
-            f"{place}: found the label {strange[0]!r}, allowed in {category.task}: {', '.join(category.labels)}"
+            f"{place}: found the label {strange[0]!r}, allowed in {category.task}: {listed(category.labels)}"
         )
     record: dict[str, Any] = {
         "id": str(part(place, line, fields.id)),

@@ -41,7 +41,7 @@ _QUANTITY = re.compile(
 )
 _GRADE = re.compile(r"(?P<grade>[1-4]\+|\+{1,4}|1:\d+)(?P<remark>\s*\(.*\))?", re.DOTALL)
 _REFERENCE = re.compile(
-    rf"(?:normal|reference|\bref)\b[^\d<>()]*?(?:(?P<bound>[<>])=?\s*(?P<limit>{NUMBER})"
+    rf"(?:normal|reference|\bref)\b[^\d<>()]{{0,200}}?(?:(?P<bound>[<>])=?\s*(?P<limit>{NUMBER})"
     rf"|(?P<low>{NUMBER})\s*(?:{UNIT})?\s*(?:-|to)\s*(?P<high>{NUMBER}))",
     re.IGNORECASE,
 )

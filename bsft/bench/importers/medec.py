@@ -1,18 +1,16 @@
 """MEDEC (MS collection, CC BY 4.0): the same CSV columns as MedErrBench-EN, other file names and spellings.
 
-The files are respelled in a temporary directory and read by the MedErrBench importer, so that both become the same two
-tasks with the same repairs.
+The MedErrBench importer reads them, so that both become the same two tasks with the same repairs. As published, files
+end with rows of bare commas: they are left out and counted.
 """
 
 from __future__ import annotations
 
-import csv
 import re
-import tempfile
 from pathlib import Path
 
 from bsft.bench.importers import ImportedBenchmark
-from bsft.bench.importers.mederrbench import SOURCE_FILES, import_mederrbench
+from bsft.bench.importers.mederrbench import import_notes
 from bsft.bench.importers.mederrbench_csv import ERROR_TYPES
 from bsft.bench.records import Item
 from bsft.bench.store import BadInput
@@ -53,37 +51,14 @@ def import_medec(directory: Path, *, normalise_case: bool = True, seed: int = 0)
         BadInput: a file or column is missing, or a value is not allowed.
     """
     files = medec_files(directory)
-    with tempfile.TemporaryDirectory() as scratch:
-        for split, file in files.items():
-            _respell(file, Path(scratch) / SOURCE_FILES[split])
-        try:
-            imported = import_mederrbench(Path(scratch), normalise_case=normalise_case, seed=seed)
-        except BadInput as error:
-            message = str(error)
-            for split, file in files.items():
-                message = message.replace(str(Path(scratch) / SOURCE_FILES[split]), str(file))
-            raise BadInput(message) from None
+    imported = import_notes(files, normalise_case=normalise_case, seed=seed, kind_of=_kind_of)
     items = {split: [_renamed(item) for item in found] for split, found in imported.items.items()}
-    return ImportedBenchmark(items, imported.tasks, imported.notes)
+    return ImportedBenchmark(items, imported.tasks, imported.notes, imported.dropped)
 
 
-def _respell(file: Path, target: Path) -> None:
-    """Copies a CSV file with error types as MedErrBench spells them; all else is left for its importer to judge."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as found, target.open("w", encoding="utf-8", newline="") as to:
-            rows = csv.reader(found, strict=True)
-            header = next(rows, [])
-            writer = csv.writer(to)
-            writer.writerow(header)
-            column = header.index("Error Type") if "Error Type" in header else None
-            for row in rows:
-                if column is not None and column < len(row):
-                    row[column] = _ERROR_TYPES.get(re.sub(r"[^a-z]", "", row[column].lower()), row[column])
-                writer.writerow(row)
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{file}: not UTF-8: {error.reason}, byte 0x{error.object[error.start]:02x}") from None
-    except csv.Error as error:
-        raise BadInput(f"{file}: not valid CSV: {error}") from None
+def _kind_of(spelled: str) -> str:
+    """An error type as MedErrBench spells it; what is none is left for its reader to judge."""
+    return _ERROR_TYPES.get(re.sub(r"[^a-z]", "", spelled.lower()), spelled)
 
 
 def _renamed(item: Item) -> Item:

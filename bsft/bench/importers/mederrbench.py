@@ -19,15 +19,16 @@ from __future__ import annotations
 
 import random
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from bsft.bench.importers import ImportedBenchmark
 from bsft.bench.importers.mederrbench_csv import Note, Repairs, read_notes, remove_fingerprints
-from bsft.bench.importers.near_duplicates import near_duplicates
+from bsft.bench.importers.note_cases import find_cases
 from bsft.bench.records import Item, Locus, Option, Perturbation, TaskSpec, Turn
+from bsft.bench.store import BadInput
 
-IMPORTER_VERSION = "1"
+IMPORTER_VERSION = "2"
 """Part of the imported benchmark's identity: raise it when the same files would give other items."""
 
 SOURCE_FILES = {
@@ -87,16 +88,42 @@ def import_mederrbench(
     Raises:
         BadInput: a file or column is missing, or a value is not allowed.
     """
+    return import_notes(
+        {split: directory / name for split, name in SOURCE_FILES.items()},
+        normalise_case=normalise_case,
+        min_kind_test_items=min_kind_test_items,
+        seed=seed,
+    )
+
+
+def import_notes(
+    files: Mapping[str, Path],
+    *,
+    normalise_case: bool = True,
+    min_kind_test_items: int = 10,
+    seed: int = 0,
+    kind_of: Callable[[str], str] = str,
+) -> ImportedBenchmark:
+    """Imports files with MedErrBench's columns; see `import_mederrbench`.
+
+    Args:
+        files: by split, from train to test.
+        kind_of: an error type as the files spell it -> as MedErrBench does.
+    """
     notes: dict[str, list[Note]] = {}
     messages: list[str] = []
-    for split, name in SOURCE_FILES.items():
+    blank: list[str] = []
+    for split, file in files.items():
         repairs = Repairs()
-        notes[split] = read_notes(directory / name, repairs)
+        notes[split] = read_notes(file, repairs, kind_of)
         if normalise_case:
             notes[split] = remove_fingerprints(notes[split], repairs)
         messages += [f"{split}: {message}" for message in _describe(repairs)]
-    cases = _cases(notes)
-    messages += cases.messages
+        blank += [f"{split}: {repairs.blank} blank rows left out"] if repairs.blank else []
+    _check_ids(files, notes)
+    cases = find_cases(notes)
+    dropped = [*blank, *cases.left_out]
+    messages += [*cases.merged, *dropped]
     kept = {split: [note for note in rows if note.id not in cases.dropped] for split, rows in notes.items()}
     kind_labels, pooled = _kind_labels(kept, min_kind_test_items)
     if pooled:
@@ -114,7 +141,15 @@ def import_mederrbench(
         for split, rows in kept.items()
     }
     tasks = [TaskSpec(name=name, group="proactive", metric="macro_f1", labels=labels[name]) for name in labels]
-    return ImportedBenchmark(items, tasks, messages)
+    return ImportedBenchmark(items, tasks, messages, dropped)
+
+
+def _check_ids(files: Mapping[str, Path], notes: Mapping[str, list[Note]]) -> None:
+    split_of: dict[str, str] = {}
+    for split, rows in notes.items():
+        for note in rows:
+            if (other := split_of.setdefault(note.id, split)) != split:
+                raise BadInput(f"{files[split]}: field Text ID: found {note.id!r}, which {files[other].name} has too")
 
 
 def _describe(repairs: Repairs) -> list[str]:
@@ -128,50 +163,6 @@ def _describe(repairs: Repairs) -> list[str]:
         "annotated sentences that their note words otherwise": repairs.inexact,
     }
     return [f"{count} {what}" for what, count in described.items() if count]
-
-
-@dataclass(frozen=True)
-class _Cases:
-    """Case id of every note, ids of the notes to drop, and what to say about both."""
-
-    case_ids: dict[str, str]
-    dropped: set[str]
-    messages: list[str]
-
-
-def _cases(notes: dict[str, list[Note]]) -> _Cases:
-    """Twins are one case, and so are near-duplicates within a split.
-
-    A case with a near-duplicate in a later split (train, val, test) is dropped from the earlier one, both twins.
-    """
-    rows = [note for split_rows in notes.values() for note in split_rows]
-    split_of = {note.id: split for split, split_rows in notes.items() for note in split_rows}
-    case_ids: dict[str, str] = {}
-    for note in rows:
-        case_ids[note.id] = case_ids.get(note.twin or note.id, note.id)
-    merged = dict(case_ids)
-    dropped_cases: set[str] = set()
-    messages = []
-    for (earlier, later), share in _duplicate_cases(rows, case_ids).items():
-        split, later_split = split_of[earlier], split_of[later]
-        if split == later_split:
-            merged = {note: merged[earlier] if case == merged[later] else case for note, case in merged.items()}
-            outcome = f"near-duplicate of {later} ({share:.0%} shared), counted as one case"
-        else:
-            dropped_cases.add(earlier)
-            outcome = f"dropped with its twin, near-duplicate of {later} ({share:.0%} shared) in {later_split}"
-        messages.append(f"{split}: {earlier}: {outcome}")
-    return _Cases(merged, {note for note, case in case_ids.items() if case in dropped_cases}, messages)
-
-
-def _duplicate_cases(rows: list[Note], case_ids: dict[str, str]) -> dict[tuple[str, str], float]:
-    """(earlier case, later case) -> the largest share that two of their notes have in common."""
-    shares: dict[tuple[str, str], float] = {}
-    for i, j, share in near_duplicates([note.text for note in rows]):
-        pair = case_ids[rows[i].id], case_ids[rows[j].id]
-        if pair[0] != pair[1]:
-            shares[pair] = max(share, shares.get(pair, 0.0))
-    return shares
 
 
 def _kind_labels(notes: dict[str, list[Note]], min_kind_test_items: int) -> tuple[dict[str, str], list[str]]:

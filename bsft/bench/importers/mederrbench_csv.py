@@ -6,8 +6,8 @@ correction) and the same notes with the correction in place (Error Flag 0), as a
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import pairwise
@@ -15,6 +15,7 @@ from pathlib import Path
 
 from bsft.bench.importers.text_repair import capitalise_sentences, plain, strip_sentence_numbers, undo_mac_roman
 from bsft.bench.store import BadInput
+from bsft.records.untrusted import read_table
 
 COLUMNS = (
     "Text ID",
@@ -42,8 +43,14 @@ ERROR_TYPES = {
 }
 """Error Type as the files spell it -> the name used in labels and perturbation kinds."""
 
+_NOTHING = ("", "nan")
+"""What a cell holds that says nothing: tools that write tables spell a missing value "nan"."""
+
+_SENTENCE_ID = re.compile(r"[0-9]{1,9}")
 MIN_TWIN_SIMILARITY = 0.6
 """Share of words that neighbouring rows have in common when one is the other's correction (seen: 0.84 and more)."""
+MAX_COMPARED_WORDS = 2000
+"""Longer than any note; comparing takes time that grows with the square."""
 
 
 @dataclass(frozen=True)
@@ -78,17 +85,26 @@ class Repairs:
     capitalised: int = 0
     unpaired: int = 0
     inexact: int = 0
+    blank: int = 0
 
 
-def read_notes(file: Path, repairs: Repairs) -> list[Note]:
+def read_notes(file: Path, repairs: Repairs, kind_of: Callable[[str], str] = str) -> list[Note]:
     """Reads one file in file order, with the characters' decoding repaired and twins paired.
 
+    Args:
+        file: the CSV file.
+        repairs: takes counts.
+        kind_of: an error type as the file spells it -> as `ERROR_TYPES` does.
+
     Raises:
-        BadInput: the file or a column is missing, a row has another number of fields, or a value is not allowed.
+        BadInput: the file or a column is missing, a column is there twice, a row has another number of fields, or a
+            value is not allowed.
     """
     notes: dict[str, Note] = {}
-    for number, row in _rows(file):
-        note = _note(f"{file}: row {number}", row, repairs)
+    table = read_table(file, COLUMNS)
+    repairs.blank += table.n_blank
+    for number, row in table.rows:
+        note = _note(f"{file}: row {number}", row, repairs, kind_of)
         if note.id in notes:
             raise BadInput(f"{file}: row {number}: field Text ID: found {note.id!r} a second time, allowed: unique ids")
         notes[note.id] = note
@@ -97,32 +113,12 @@ def read_notes(file: Path, repairs: Repairs) -> list[Note]:
     return _pair(list(notes.values()), repairs)
 
 
-def _rows(file: Path) -> Iterator[tuple[int, dict[str, str]]]:
-    """(row number as a spreadsheet shows it, row): the header is row 1."""
-    try:
-        with file.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.DictReader(stream, strict=True)
-            found = list(reader.fieldnames or [])
-            if missing := [column for column in COLUMNS if column not in found]:
-                raise BadInput(f"{file}: row 1: no column {missing[0]!r}; found: {', '.join(found) or 'none'}")
-            for number, row in enumerate(reader, start=2):
-                if None in row or None in row.values():
-                    raise BadInput(f"{file}: row {number}: found too many or too few fields, allowed: {len(found)}")
-                yield number, row
-    except FileNotFoundError:
-        raise BadInput(f"{file}: no such file") from None
-    except UnicodeDecodeError as error:
-        raise BadInput(f"{file}: not UTF-8: {error.reason}, byte 0x{error.object[error.start]:02x}") from None
-    except csv.Error as error:
-        raise BadInput(f"{file}: not valid CSV: {error}") from None
-
-
-def _note(place: str, row: dict[str, str], repairs: Repairs) -> Note:
+def _note(place: str, row: dict[str, str], repairs: Repairs, kind_of: Callable[[str], str]) -> Note:
     if (flag := row["Error Flag"].strip()) not in ("0", "1"):
         raise BadInput(f"{place}: field Error Flag: found {flag!r}, allowed: 0 or 1")
     needed = ("Text ID", "Text", *(("Error Sentence", "Corrected Sentence") if flag == "1" else ()))
     for field in needed:
-        if not row[field].strip():
+        if row[field].strip().lower() in _NOTHING:
             raise BadInput(f"{place}: field {field}: found nothing, allowed: text")
 
     def decoded(field: str) -> str:
@@ -133,9 +129,9 @@ def _note(place: str, row: dict[str, str], repairs: Repairs) -> Note:
 
     error = None
     if flag == "1":
-        if (kind := row["Error Type"].strip()) not in ERROR_TYPES:
+        if (kind := kind_of(row["Error Type"].strip())) not in ERROR_TYPES:
             raise BadInput(f"{place}: field Error Type: found {kind!r}, allowed: {', '.join(ERROR_TYPES)}")
-        if not (sentence_id := row["Error Sentence ID"].strip()).isdecimal():
+        if not _SENTENCE_ID.fullmatch(sentence_id := row["Error Sentence ID"].strip()):
             raise BadInput(f"{place}: field Error Sentence ID: found {sentence_id!r}, allowed: a number from 0 on")
         error = Error(
             ERROR_TYPES[kind], int(sentence_id), plain(decoded("Error Sentence")), plain(decoded("Corrected Sentence"))
@@ -161,7 +157,8 @@ def _pair(notes: list[Note], repairs: Repairs) -> list[Note]:
 
 
 def _similar(one: str, other: str) -> bool:
-    return SequenceMatcher(None, one.split(), other.split(), autojunk=False).ratio() >= MIN_TWIN_SIMILARITY
+    first, second = (text.split()[:MAX_COMPARED_WORDS] for text in (one, other))
+    return SequenceMatcher(None, first, second, autojunk=False).ratio() >= MIN_TWIN_SIMILARITY
 
 
 def remove_fingerprints(notes: list[Note], repairs: Repairs) -> list[Note]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 NEAR_DUPLICATE_SHARE = 0.4
 """Two texts are near-duplicates when they share this part of the shorter one's word 5-grams.
@@ -36,3 +36,22 @@ def near_duplicates(texts: Sequence[str]) -> Iterator[tuple[int, int, float]]:
                 yield i, j, share
         for shingle in own:
             holders[shingle].append(j)
+
+
+def connected(n: int, pairs: Iterable[tuple[int, int]]) -> list[list[int]]:
+    """0 to n-1 in groups: two are in one group if pairs lead from one to the other. Groups are ordered by their first
+    member, members by size."""
+    head = list(range(n))
+
+    def find(i: int) -> int:
+        while head[i] != i:
+            head[i] = head[head[i]]
+            i = head[i]
+        return i
+
+    for i, j in pairs:
+        head[find(j)] = find(i)
+    members: dict[int, list[int]] = {}
+    for i in range(n):
+        members.setdefault(find(i), []).append(i)
+    return list(members.values())

@@ -40,7 +40,7 @@ def digits(text: str) -> str:
 
 def _below_1000(words: str) -> int:
     value = 0
-    for word in re.split(r"[-\s]+", words.lower()):
+    for word in re.split(r"[-\s]+", words.casefold()):
         if word == "hundred":
             value *= 100
         elif word != "and":

@@ -11,7 +11,7 @@ from bsft.bench.importers.report import ImportReport, Outcome
 from bsft.bench.records import Fact, FactKind
 
 NOTHING_SAID = re.compile(
-    r"\W*(?:n/?a|unknown|(?:data\s+)?not\s+(?:applicable|provided|specified|given|available|indicated|stated|"
+    r"\W*+(?:n/?a|nan|unknown|(?:data\s+)?not\s+(?:applicable|provided|specified|given|available|indicated|stated|"
     r"done|performed|tested|obtained|recorded|assessed)\b.*|non-?applicable\b.*)?\W*",
     re.IGNORECASE | re.DOTALL,
 )

@@ -78,14 +78,9 @@ class ImportReport:
         """Names a file of the source by its content.
 
         Raises:
-            BadInput: there is no such file, or it is a directory.
+            BadInput: there is no such file, or it is no regular one.
         """
-        try:
-            self.sha256[file.name] = file_sha256(file)
-        except FileNotFoundError:
-            raise BadInput(f"{file}: no such file") from None
-        except IsADirectoryError:
-            raise BadInput(f"{file}: is a directory, allowed: a file") from None
+        self.sha256[file.name] = file_sha256(file)
 
     def write(self, directory: Path) -> None:
         (directory / REPORT).write_text(json_text(asdict(self)) + "\n", encoding="utf-8")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 _NON_ASCII_RUN = re.compile(r"[^\x00-\x7f]+")
-_SENTENCE_NUMBER = re.compile(r"(?<=[.?!:)])\s*(\d+)(\s+(?=[\"'A-Z])|\s*$)")
-_SENTENCE_START = re.compile(r"(?:^|(?P<last_word>\S+?)[.?!][\"')]*\s+)(?P<letter>[a-z])(?=(?P<rest>\S*))")
+_SENTENCE_NUMBER = re.compile(r"(?<=[.?!:)])\s*(\d{1,6})(\s+(?=[\"'A-Z])|\s*$)")
+_SENTENCE_START = re.compile(r"(?:^|(?P<last_word>\S{1,40}?)[.?!][\"')]*\s+)(?P<letter>[a-z])(?=(?P<rest>\S*))")
 _ABBREVIATION = re.compile(r"\(?(([a-z]\.)*[a-z]|vs|approx|dr|st|fig|lbs?|oz|ft|etc)", re.IGNORECASE)
 _NOT_A_WORD = re.compile(r"[a-z]{1,2}[A-Z\d-]")
 _STRAIGHT_QUOTES = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"'})

@@ -8,11 +8,12 @@ under the content's hash: content is checked once, and never trusted after a cha
 from bsft.bench.store.benchmark import Benchmark, Items
 from bsft.bench.store.index import Head
 from bsft.bench.store.lines import read_items
-from bsft.bench.store.manifest import MANIFEST, file_sha256
+from bsft.bench.store.manifest import MANIFEST
 from bsft.bench.store.opening import open_benchmark
 from bsft.bench.store.ownership import check_replaceable
 from bsft.bench.store.writing import line_of, write_benchmark, write_manifest
 from bsft.records.errors import BadInput, explain
+from bsft.records.untrusted import file_sha256
 
 __all__ = [
     "MANIFEST",

@@ -18,6 +18,7 @@ from bsft.bench.records import Group, Item, Manifest, TaskSpec
 from bsft.bench.store.index import Head, ItemIndex
 from bsft.bench.store.lines import parse_item
 from bsft.records.errors import BadInput
+from bsft.records.untrusted import MAX_LINE_BYTES, open_regular
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ class Items(Sequence[Item]):
                     opened, file = index.file.codes[row], self.benchmark.file(row)
                     stream = stack.enter_context(_open(file))
                 stream.seek(index.offset[row])
-                item = parse_item(stream.readline(), f"{file}: byte {index.offset[row]}")
+                item = parse_item(stream.readline(MAX_LINE_BYTES), f"{file}: byte {index.offset[row]}")
                 if item.id != index.id_of(row):
                     raise BadInput(f"{file}: the file was changed while it was in use")
                 yield item
@@ -123,6 +124,6 @@ class Items(Sequence[Item]):
 
 def _open(file: Path) -> BinaryIO:
     try:
-        return file.open("rb")
-    except OSError as error:
-        raise BadInput(f"{file}: {error.strerror}, though it was there when the benchmark was opened") from None
+        return open_regular(file)
+    except BadInput as error:
+        raise BadInput(f"{error}, though it was there when the benchmark was opened") from None

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import ValidationError
-
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest, TaskSpec
-from bsft.records.errors import BadInput, explain
+from bsft.records.errors import BadInput
 from bsft.records.names import listed_file, name_problem
+from bsft.records.untrusted import Missing, file_sha256, read_record
 
 MANIFEST = "manifest.json"
-
-
-def file_sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def read_manifest(directory: Path) -> Manifest:
@@ -28,20 +21,24 @@ def read_manifest(directory: Path) -> Manifest:
         BadInput: it is malformed, of another schema version, or a file is missing or has another hash.
     """
     file = directory / MANIFEST
-    try:
-        manifest = Manifest.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        raise BadInput(f"{file}: {explain(error)}") from None
+    manifest = read_record(Manifest, file)
     if manifest.schema_version != SCHEMA_VERSION:
         raise BadInput(
             f"{file}: field schema_version: found {manifest.schema_version}, this bsft reads {SCHEMA_VERSION}; "
             "build or import the benchmark again"
         )
+    names = [task.name for task in manifest.tasks]
+    if repeated := sorted({name for name in names if names.count(name) > 1}):
+        raise BadInput(f"{file}: field tasks: found {repeated[0]!r} more than once, allowed: once")
     for name in sorted({name for names in manifest.files.values() for name in names} - set(manifest.sha256)):
         raise BadInput(f"{file}: field sha256: {name} is missing, though files lists it")
     check_listing(manifest, file)
     for name, expected in manifest.sha256.items():
-        if (found := file_sha256(directory / name)) != expected:
+        try:
+            found = file_sha256(directory / name)
+        except Missing as error:
+            raise BadInput(f"{error}, though {MANIFEST} lists it") from None
+        if found != expected:
             raise BadInput(
                 f"{directory / name}: SHA-256 is {found[:12]}..., {MANIFEST} says {expected[:12]}...; "
                 "the file was changed or damaged: build or import the benchmark again"
@@ -85,6 +82,22 @@ class Tally:
                 counts.setdefault(task, {}).setdefault(split, {})[label] = n
         return counts
 
+    def check(self, said: Manifest, file: Path) -> None:
+        """Compares what was counted with what a manifest says.
+
+        Raises:
+            BadInput: a number differs; names task, split and label.
+        """
+        found = _flat(self.counts())
+        expected = _flat(said.counts)
+        for task, split, label in sorted(found.keys() | expected.keys()):
+            n, n_said = found[task, split, label], expected[task, split, label]
+            if n != n_said:
+                raise BadInput(
+                    f"{file}: field counts: task {task!r}, split {split!r}, label {label!r}: found {n} items in the "
+                    f"files, expected {n_said}; build or import the benchmark again"
+                )
+
     def tasks(self) -> list[TaskSpec]:
         """Tasks read off their items: macro-F1 over the options' labels, accuracy where gold is constant."""
         return [self._task(name) for name in sorted(self.groups)]
@@ -113,3 +126,15 @@ class Tally:
             counts=self.counts(),
             sha256=dict(sha256),
         )
+
+
+def _flat(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Counter[tuple[str, str, str]]:
+    """(task, split, label) -> number of items."""
+    return Counter(
+        {
+            (task, split, label): n
+            for task, splits in counts.items()
+            for split, labels in splits.items()
+            for label, n in labels.items()
+        }
+    )

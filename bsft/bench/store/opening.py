@@ -10,14 +10,15 @@ from bsft.bench.store import cache
 from bsft.bench.store.benchmark import Benchmark
 from bsft.bench.store.index import IndexBuilder, ItemIndex
 from bsft.bench.store.lines import read_items
-from bsft.bench.store.manifest import MANIFEST, Tally, file_sha256, read_manifest
+from bsft.bench.store.manifest import MANIFEST, Tally, read_manifest
 from bsft.bench.store.ownership import put_back
-from bsft.records.errors import BadInput
+from bsft.records.errors import BadInput, listed
 from bsft.records.names import name_problem
+from bsft.records.untrusted import file_sha256
 
 
 def open_benchmark(path: Path) -> Benchmark:
-    """Opens a benchmark and checks it: hashes, every line, unique ids, every case in one split only.
+    """Opens a benchmark and checks it: hashes, every line, counts, unique ids, every case in one split only.
 
     Args:
         path: a directory with or without `manifest.json`, or one `.jsonl` file.
@@ -59,7 +60,7 @@ class _Inspection:
     def run(self) -> tuple[Manifest, ItemIndex]:
         """
         Raises:
-            BadInput: the first line that is wrong.
+            BadInput: the first line that is wrong, or a count that differs from the manifest's.
         """
         tasks = None if self._said is None else {task.name: task for task in self._said.tasks}
         files: dict[str, list[str]] = {}
@@ -74,6 +75,8 @@ class _Inspection:
                     files[item.split].append(name)
                 self._tally.add(item)
                 self._index.add(name, offset, item)
+        if self._said is not None:
+            self._tally.check(self._said, self._path / MANIFEST)
         return self._said or self._tally.derived(self._path.stem, files, self._sha256), self._index.finish()
 
     def _files(self) -> Iterator[tuple[str, str | None]]:
@@ -108,9 +111,9 @@ class _Inspection:
 def _task_problem(item: Item, tasks: Mapping[str, TaskSpec]) -> str | None:
     """Where an item contradicts what the manifest says of its task."""
     if (task := tasks.get(item.task)) is None:
-        return f"field task: found {item.task!r}, allowed: {', '.join(sorted(tasks))}"
+        return f"field task: found {item.task!r}, allowed: {listed(sorted(tasks))}"
     if task.labels and item.label not in task.labels:
-        return f"field label: found {item.label!r}, allowed in task {item.task!r}: {', '.join(task.labels)}"
+        return f"field label: found {item.label!r}, allowed in task {item.task!r}: {listed(task.labels)}"
     if item.group != task.group:
         return f"field group: found {item.group!r}, but task {item.task!r} is {task.group!r}"
     return None

@@ -6,11 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest, TaskSpec
-from bsft.bench.store.manifest import MANIFEST, Tally, file_sha256
+from bsft.bench.store.manifest import MANIFEST, Tally
 from bsft.bench.store.ownership import check_replaceable
 from bsft.records.directories import replacing_directory
 from bsft.records.errors import BadInput
 from bsft.records.names import name_problem
+from bsft.records.untrusted import file_sha256
 
 
 def write_benchmark(

@@ -12,11 +12,11 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bsft.bench.bank.schema import Range
 from bsft.bench.store import BadInput, explain
+from bsft.records.untrusted import read_yaml
 
 WordingT = TypeVar("WordingT")
 
@@ -226,5 +226,5 @@ def load_words() -> Words:
 
 
 def _read(file: Path) -> dict[str, list[str]]:
-    content: dict[str, list[str]] = yaml.load(file.read_bytes(), Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    content: dict[str, list[str]] = read_yaml(file)
     return content

@@ -6,23 +6,27 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter
 
 from bsft.paths import cache_dir
+from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically
+from bsft.records.untrusted import read_record
 
 
 @dataclass(frozen=True)
 class Reply:
     """What a model said, why it stopped, and what that cost."""
 
+    __pydantic_config__ = ConfigDict(extra="forbid")
+
     text: str
     finish_reason: str
     refusal: str | None
-    prompt_tokens: int
-    completion_tokens: int
+    prompt_tokens: Annotated[int, Field(strict=True, ge=0)]
+    completion_tokens: Annotated[int, Field(strict=True, ge=0)]
 
 
 _REPLY = TypeAdapter(Reply)
@@ -41,8 +45,8 @@ class ReplyCache:
     def get(self, key: str) -> Reply | None:
         """The reply; None if there is none or its file is damaged."""
         try:
-            return _REPLY.validate_json(self._file(key).read_bytes(), strict=True)
-        except (OSError, ValidationError):
+            return read_record(Reply, self._file(key))
+        except BadInput:
             return None
 
     def put(self, key: str, reply: Reply) -> None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bsft.bench.importers.cases import json_lines
+from bsft.bench.importers.item_layout import shown
 from bsft.bench.importers.report import ImportReport
 from bsft.bench.store import BadInput
+from bsft.records.untrusted import read_text
 
 SUFFIXES = (".txt", ".md")
 CHARACTERS_PER_TOKEN = 3
@@ -49,20 +51,15 @@ def _from_directory(directory: Path, report: ImportReport) -> Iterator[tuple[str
         raise BadInput(f"{directory}: no {' or '.join(SUFFIXES)} file in it")
     for file in files:
         report.add_source(file)
-        try:
-            text = file.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise BadInput(f"{file}: not UTF-8: byte 0x{error.object[error.start]:02x}") from None
-        yield str(file), Document(file.relative_to(directory).with_suffix("").as_posix(), text)
+        yield str(file), Document(file.relative_to(directory).with_suffix("").as_posix(), read_text(file))
 
 
 def _from_jsonl(file: Path, report: ImportReport) -> Iterator[tuple[str, Document]]:
-    for line, found in json_lines(file):
-        place = f"{file}: line {line}"
+    for place, _, found in json_lines(file, report):
         for name in ("id", "text"):
             value = found.get(name) if isinstance(found, dict) else None
             if not isinstance(value, str) or not value:
-                raise BadInput(f"{place}: field {name}: found {value!r}, allowed: a string that is not empty")
+                raise BadInput(f"{place}: field {name}: found {shown(value)}, allowed: a string that is not empty")
         assert isinstance(found, dict)
         yield place, Document(found["id"], found["text"])
     report.add_source(file)

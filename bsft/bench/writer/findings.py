@@ -11,11 +11,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Annotated
 
-import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from bsft.bench.bank.load import Bank, load_bank
+from bsft.bench.store import BadInput, explain
 from bsft.bench.writer.quantities import readable
+from bsft.records.untrusted import read_yaml
 
 WORDS_FILE = Path(__file__).with_name("words.yaml")
 NEGATION_WORDS = 8
@@ -92,22 +95,46 @@ class Lexicon:
         return text
 
 
+class WordFile(BaseModel):
+    """What `words.yaml` holds: groups of names of one thing, spellings, and lists of words."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    aliases: list[Annotated[list[str], Field(min_length=1)]]
+    rewrites: dict[str, str]
+    clinical: str
+    polar: str
+    endings: str
+    ordinary: str
+
+
+def read_words(file: Path) -> WordFile:
+    """
+    Raises:
+        BadInput: the file is missing or damaged.
+    """
+    try:
+        return WordFile.model_validate(read_yaml(file))
+    except ValidationError as error:
+        raise BadInput(f"{file}: {explain(error)}") from None
+
+
 @cache
 def load_lexicon() -> Lexicon:
     """The words of `words.yaml` and of the case bank."""
-    found = yaml.safe_load(WORDS_FILE.read_text(encoding="utf-8"))
+    found = read_words(WORDS_FILE)
     bank = load_bank()
-    ordinary = frozenset(map(stem, found["ordinary"].split()))
+    ordinary = frozenset(map(stem, found.ordinary.split()))
     words = {word for phrase in _bank_phrases(bank) for word in _WORD.findall(phrase) if len(word) > 2}
-    groups = [[*group] for group in found["aliases"]]
+    groups = [[*group] for group in found.aliases]
     names = [(_any_of(group), group[0]) for group in groups]
-    names += [(_any_of([word]), instead) for word, instead in found["rewrites"].items()]
+    names += [(_any_of([word]), instead) for word, instead in found.rewrites.items()]
     measured = [group[0] for group in groups] + [a.name.lower() for a in bank.analytes.values() if len(a.name) > 3]
     return Lexicon(
-        clinical=frozenset(stem(word) for word in (*words, *found["clinical"].split())) - ordinary,
+        clinical=frozenset(stem(word) for word in (*words, *found.clinical.split())) - ordinary,
         ordinary=ordinary,
-        polar=frozenset(map(stem, found["polar"].split())),
-        endings=tuple(found["endings"].split()),
+        polar=frozenset(map(stem, found.polar.split())),
+        endings=tuple(found.endings.split()),
         names=tuple(names),
         measures=_any_of(measured),
     )

@@ -17,6 +17,16 @@ OPENAI_KEY = "OPENAI_API_KEY"
 
 _VARIABLE = re.compile(r"[A-Za-z_]\w*")
 
+_RANGES: dict[str, tuple[float, float]] = {
+    "attempts": (1, 1000),
+    "context_tokens": (1, 1e9),
+    "reply_tokens": (1, 1e9),
+    "workers": (1, 1024),
+    "max_retries": (0, 1000),
+    "temperature": (0, 2),
+    "timeout_s": (0.001, 86_400),
+}
+
 
 @dataclass
 class WriterOptions:
@@ -52,11 +62,10 @@ class WriterOptions:
             raise BadInput("base_url: holds a user or a password; put the key into a variable and name it: api_key_env")
         if self.api_key_env is not None and not _VARIABLE.fullmatch(self.api_key_env):
             raise BadInput("api_key_env: allowed is the name of the environment variable that holds the key")
-        for name, least in (("attempts", 1), ("reply_tokens", 1), ("workers", 1), ("max_retries", 0)):
-            if (found := getattr(self, name)) < least:
-                raise BadInput(f"{name}: found {found}, allowed: {least} or more")
-        if self.timeout_s <= 0:
-            raise BadInput(f"timeout_s: found {self.timeout_s:g}, allowed: more than 0")
+        for name, (least, most) in _RANGES.items():
+            found = getattr(self, name)
+            if found is not None and not least <= found <= most:
+                raise BadInput(f"{name}: found {found:g}, allowed: {least:g} to {most:g}")
         if self.context_tokens <= 2 * self.reply_tokens:
             raise BadInput(
                 f"context_tokens: found {self.context_tokens}, allowed: more than twice reply_tokens "

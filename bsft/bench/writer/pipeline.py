@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from bsft.bench.importers.demographics import in_years, sex_in, sex_of_pronouns
 from bsft.bench.records import Case, Demographics, DifferentialDiagnosis, Fact, Turn
-from bsft.bench.store import explain
+from bsft.bench.store import BadInput, explain
 from bsft.bench.writer import prompts
 from bsft.bench.writer.cache import Reply
 from bsft.bench.writer.check import Source, check_case, check_scene
@@ -20,6 +20,7 @@ from bsft.bench.writer.drafts import CaseDraft, CaseScene, FactDraft, SceneDraft
 from bsft.bench.writer.endpoint import CallFailed, Endpoint, Message
 from bsft.bench.writer.findings import load_lexicon
 from bsft.bench.writer.options import WriterOptions
+from bsft.records.untrusted import parse_json
 
 WRITER_SOURCE = "written up by a language model"
 HOURS = {"minute": 1 / 60, "hour": 1.0, "day": 24.0, "week": 168.0, "month": 730.5, "year": 8766.0}
@@ -183,10 +184,13 @@ def _read(reply: Reply, kind: type[DraftT]) -> tuple[DraftT | None, str, list[st
     if reply.finish_reason == "length":
         return None, "truncated", ["it was cut off because it was too long: use fewer words"]
     try:
-        return kind.model_validate_json(reply.text), "", []
+        found = parse_json(reply.text.encode("utf-8", "surrogatepass"), "the reply")
+    except BadInput as error:
+        return None, "invalid_json", [str(error)]
+    try:
+        return kind.model_validate(found), "", []
     except ValidationError as error:
-        is_json = error.errors()[0]["type"] != "json_invalid"
-        return None, "schema" if is_json else "invalid_json", [explain(error)]
+        return None, "schema", [explain(error)]
 
 
 def _case(document: Document, drafts: Sequence[CaseDraft], licence: str) -> Case:
