@@ -95,7 +95,7 @@ def fuzz_all(home: Path, n: int) -> str:
     for reader in all_readers(home):
         reader.read()  # the valid file is read
         counts = fuzzed(reader, n)
-        assert counts["refused"], f"{reader.name}: nothing was refused"
+        assert counts["refused"] or n < MANY, f"{reader.name}: nothing was refused"
         lines.append(f"{reader.name:28}{counts.total():>10,}{counts['accepted']:>10,}{counts['refused']:>10,}")
         total += counts
     lines.append(f"{'together':28}{total.total():>10,}{total['accepted']:>10,}{total['refused']:>10,}")

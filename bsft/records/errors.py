@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from pydantic import ValidationError
 
-_LONG_QUOTATION = re.compile(r"""(['"])((?:(?!\1).){80})(?:(?!\1).){121,}\1""", re.DOTALL)
+_LONG_QUOTATION = re.compile(r"""(?<![^\s([{=])(['"])((?:(?!\1).){80})(?:(?!\1).){121,}\1""", re.DOTALL)
 _NAMES = 20
 """Names that a message lists."""
 

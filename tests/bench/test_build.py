@@ -89,7 +89,7 @@ def test_identity_depends_on_the_spec_only() -> None:
 
 
 def test_too_few_cases_are_refused() -> None:
-    with pytest.raises(BadInput, match=r"data\.n_cases: found 3, allowed: 10 or more"):
+    with pytest.raises(BadInput, match=r"data\.n_cases: found 3, allowed: 10 to 1000000"):
         BuildSpec(n_cases=3)
 
 

@@ -193,4 +193,6 @@ def test_a_table_that_cannot_be_trusted_is_refused(tmp_path: Path, text: str, sa
 
 def test_an_error_is_one_line_whatever_it_quotes() -> None:
     assert str(BadInput(f"found {'x' * 5000!r}, allowed: 'y'")) == f"found '{'x' * 80}...', allowed: 'y'"
+    two = f"found 'a'; {'/long' * 100}: found 'b'"
+    assert str(BadInput(two)) == two
     assert str(BadInput("found 'a\nb\x1b[31m\ud800'")) == r"found 'a\nb\x1b[31m\ud800'"
