@@ -22,6 +22,7 @@ from bsft.bench.recorded.other_cases import OtherCases
 from bsft.bench.recorded.plan import Shares, plan
 from bsft.bench.records import Item
 from bsft.bench.store import BadInput
+from bsft.bench.tasks import critical_data_alert
 
 
 @pytest.fixture(scope="module")
@@ -169,6 +170,16 @@ def test_critical_values_are_beyond_their_limits_and_were_normal(items: list[Ite
         assert (low is None or before > low) and (high is None or before < high)
         assert (low is not None and after < low) or (high is not None and after > high)
         assert item.autonomy == "L4"
+
+
+def test_a_critical_value_that_is_printed_as_its_limit_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = case("Iritis")
+    vitals = [fact.model_dump() for fact in told.facts if fact.kind != "vital" or fact.name == "Respiratory rate"]
+    monkeypatch.setattr(critical_data_alert, "value_beyond_limit", lambda *_, **__: 7.6)
+    _, reasons = make_items({"test": [case("Iritis", facts=vitals)]}, seed=0)
+    assert list(reasons.counts["critical_data_alert: flag_critical_vital"]) == [
+        "a value beyond its critical limit that is printed as the limit itself"
+    ]
 
 
 def test_what_is_needed_is_nowhere_else(items: list[Item]) -> None:
