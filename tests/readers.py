@@ -23,8 +23,6 @@ from test_mederrbench import pair, write
 
 from bsft.bench import build
 from bsft.bench.bank import load as bank
-from bsft.bench.caseitems import words
-from bsft.bench.caseitems.make import make_items
 from bsft.bench.importers.agentclinic import import_agentclinic
 from bsft.bench.importers.cases import read_cases
 from bsft.bench.importers.item_mapping import read_mapping
@@ -32,7 +30,10 @@ from bsft.bench.importers.items import import_items
 from bsft.bench.importers.medec import import_medec
 from bsft.bench.importers.mederrbench import SOURCE_FILES, import_mederrbench
 from bsft.bench.importers.report import ImportReport
+from bsft.bench.recorded import naming
+from bsft.bench.recorded.make import make_items
 from bsft.bench.store import cache, line_of, open_benchmark
+from bsft.bench.wordings import read_words
 from bsft.bench.writer import findings, pipeline
 from bsft.bench.writer.cache import Reply, ReplyCache
 from bsft.bench.writer.documents import read_documents
@@ -197,7 +198,7 @@ def _of_the_rest(home: Path) -> list[Reader]:
     own = _put(home / "pilot.yaml", b"defaults:\n  - override /trainer: cpu\nseed: 3\nmethod: {lora: {rank: 8}}\n")
     folder = Path(findings.WORDS_FILE).parent
     lexicon = Path(shutil.copy(folder / "words.yaml", home / "words.yaml"))
-    said = Path(shutil.copy(Path(words.__file__).with_name("analytes.yaml"), home / "analytes.yaml"))
+    said = Path(shutil.copy(Path(naming.__file__).with_name("analytes.yaml"), home / "analytes.yaml"))
     condition = bank.__file__.replace("load.py", "conditions/cardiology/inferior_stemi.yaml")
     place = _put(home / "cardiology" / "inferior_stemi.yaml", Path(condition).read_bytes())
 
@@ -212,7 +213,7 @@ def _of_the_rest(home: Path) -> list[Reader]:
         Reader("draft in a reply", "json", draft, read_draft),
         Reader("user's config", "yaml", own, lambda: check_structure(read_text(own), str(own))),
         Reader("words of findings", "yaml", lexicon, lambda: findings.read_words(lexicon)),
-        Reader("spellings", "yaml", said, lambda: words._read(str(said), TypeAdapter(dict[str, words.Spelling]))),
+        Reader("spellings", "yaml", said, lambda: read_words(said, TypeAdapter(dict[str, naming.Spelling]))),
         Reader("condition of the bank", "yaml", place, lambda: bank._read_condition(place)),
     ]
 

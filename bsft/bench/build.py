@@ -22,14 +22,12 @@ from pydantic import RootModel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.casefile import open_case
-from bsft.bench.foils import load_foils
 from bsft.bench.records import SCHEMA_VERSION, Item, Manifest
+from bsft.bench.simulated.case import simulate_case
 from bsft.bench.splits import CasePlan, plan_cases
 from bsft.bench.store import BadInput, check_replaceable, file_sha256, line_of, write_manifest
 from bsft.bench.tasks import TASKS, items_of
 from bsft.bench.version import FROZEN, VERSION
-from bsft.bench.wordings import load_words
 from bsft.config.data import MAX_CASES, MIN_CASES
 from bsft.config.ranges import MAX_SEED
 from bsft.records.directories import replace_directory
@@ -137,13 +135,8 @@ def plan_shards(spec: BuildSpec) -> list[Shard]:
 
 def make_items(spec: BuildSpec, plans: Sequence[CasePlan]) -> Iterator[Item]:
     """All items of the planned cases, in order."""
-    bank, words, foils = load_bank(), load_words(), load_foils()
     for plan in plans:
-        case = open_case(
-            bank, words, foils, plan.condition,
-            case_id=plan.case_id, edition=plan.edition, split=plan.split, seed=spec.seed,
-        )  # fmt: skip
-        yield from items_of(case)
+        yield from items_of(simulate_case(plan.condition, case_id=plan.case_id, split=plan.split, seed=spec.seed))
 
 
 def _make(spec: BuildSpec, shards: Sequence[Shard], scratch: Path, workers: int, progress: bool, *, done: int) -> None:

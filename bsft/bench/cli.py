@@ -14,7 +14,7 @@ from bsft.records.errors import explain_os
 COMMANDS = {
     "build": ("bsft.bench.build_command", "build BehaviorBench-Open"),
     "import": ("bsft.bench.importers.command", "import other people's cases and items"),
-    "items": ("bsft.bench.caseitems.command", "make items from imported cases"),
+    "items": ("bsft.bench.recorded.command", "make items from imported cases"),
     "audit": ("bsft.bench.audit.command", "look for what gives a benchmark's answers away"),
 }
 """name -> (module with `USAGE` and `run(arguments) -> int`, what it does)"""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from bsft.bench.bank.schema import Analyte
 from bsft.bench.records import ImageSpec
-from bsft.bench.simulate import number
+from bsft.bench.spoken import number
 
 Params = Mapping[str, float | str | list[float]]
 

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Sequence
 
 from bsft.bench.bank.load import Bank
 from bsft.bench.bank.schema import Analyte, Drug, Medication, Vital
+from bsft.bench.limits import Limits
 from bsft.bench.scene import Scene
 
 DOSE_FACTOR = 2.5
 """A dose this many times beyond the usual range is recognisably wrong."""
-
-Limits = tuple[float | None, float | None]
-"""A lower and an upper limit; None where there is none."""
 
 MICROGRAMS = {"micrograms": 1.0, "mg": 1e3, "g": 1e6}
 

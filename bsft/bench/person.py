@@ -23,6 +23,10 @@ class Person:
         return self.age_years < CHILD_AGE_YEARS
 
     @property
+    def other_sex(self) -> Literal["female", "male"]:
+        return "male" if self.sex == "female" else "female"
+
+    @property
     def noun(self) -> str:
         female = self.sex == "female"
         if self.age_years < 1:

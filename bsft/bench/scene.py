@@ -13,6 +13,9 @@ from functools import cached_property
 
 from bsft.bench.records import Locus, Role, Turn
 
+Speaker = tuple[str, Role]
+"""Who speaks, as the scene names them, and their role."""
+
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 

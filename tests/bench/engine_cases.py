@@ -5,26 +5,20 @@ from __future__ import annotations
 from functools import cache
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.casefile import CaseFile, open_case
-from bsft.bench.foils import load_foils
 from bsft.bench.records import Item
-from bsft.bench.splits import EDITIONS
+from bsft.bench.simulated.case import SimulatedCase, simulate_case
 from bsft.bench.tasks import items_of
-from bsft.bench.wordings import load_words
 
 SEED = 3
 
 
-def case_of(condition_id: str, number: int = 0, split: str = "train") -> CaseFile:
-    bank = load_bank()
-    return open_case(
-        bank, load_words(), load_foils(), bank.conditions[condition_id],
-        case_id=f"{condition_id}-{number}", edition=EDITIONS[split], split=split, seed=SEED,
-    )  # fmt: skip
+def case_of(condition_id: str, number: int = 0, split: str = "train") -> SimulatedCase:
+    condition = load_bank().conditions[condition_id]
+    return simulate_case(condition, case_id=f"{condition_id}-{number}", split=split, seed=SEED)
 
 
 @cache
-def all_cases(split: str = "train") -> tuple[CaseFile, ...]:
+def all_cases(split: str = "train") -> tuple[SimulatedCase, ...]:
     """A case of every condition, and two for training."""
     numbers = range(2 if split == "train" else 1)
     return tuple(case_of(c, number, split) for c in load_bank().conditions for number in numbers)
@@ -40,7 +34,7 @@ def all_items(split: str = "train") -> tuple[Item, ...]:
     return tuple(item for items in items_by_case(split).values() for item in items)
 
 
-def item_of(case: CaseFile, task: str) -> Item:
+def item_of(case: SimulatedCase, task: str) -> Item:
     """The first item of a task in a case."""
     return next(item for item in items_by_case(case.split)[case.case.id] if item.task == task)
 

@@ -21,11 +21,11 @@ from test_importers_items import LINE, MAPPING
 from test_mederrbench import pair, write
 
 from bsft.bench.build import BuildSpec, build
-from bsft.bench.caseitems.make import make_items
 from bsft.bench.cli import main
 from bsft.bench.importers.agentclinic import import_agentclinic
 from bsft.bench.importers.mederrbench import SOURCE_FILES, import_mederrbench
 from bsft.bench.importers.report import ImportReport
+from bsft.bench.recorded.make import make_items
 from bsft.bench.store import BadInput, open_benchmark
 from bsft.bench.writer.cache import Reply, ReplyCache
 

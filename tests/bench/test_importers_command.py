@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from note_files import pair
 from test_importers_agentclinic import osce
 from test_importers_items import LINE, MAPPING
-from test_mederrbench import pair
 
 from bsft.bench.cli import main
 from bsft.bench.importers.medec import import_medec

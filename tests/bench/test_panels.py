@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import random
 from collections import Counter, defaultdict
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
-from bsft.bench.bank.load import load_bank
-from bsft.bench.panels import TOLERANCE, Answer, Panels, fit_panels, fit_weights
-from bsft.bench.splits import is_heldout
-from bsft.bench.tasks.common import PanelsOf
-from bsft.bench.tasks.distractors import (
+from bsft.bench.bank.load import Bank, load_bank
+from bsft.bench.simulated.answer_panels import (
     advice_panels,
     allergy_panels,
     deciding_allergens,
@@ -21,6 +19,8 @@ from bsft.bench.tasks.distractors import (
     reading_panels,
     treatment_panels,
 )
+from bsft.bench.simulated.panels import TOLERANCE, Answer, Panels, fit_panels, fit_weights
+from bsft.bench.splits import is_heldout
 
 ALL_PANELS = (diagnosis_panels, next_test_panels, treatment_panels, advice_panels)
 
@@ -64,7 +64,9 @@ def test_answers_without_enough_others_are_refused() -> None:
 
 @pytest.mark.parametrize("panels_of_bank", ALL_PANELS)
 @pytest.mark.parametrize("heldout", [False, True])
-def test_every_condition_has_panels_of_its_own_part_of_the_bank(panels_of_bank: PanelsOf, heldout: bool) -> None:
+def test_every_condition_has_panels_of_its_own_part_of_the_bank(
+    panels_of_bank: Callable[[Bank, bool], Panels], heldout: bool
+) -> None:
     bank = load_bank()
     panels = panels_of_bank(bank, heldout)
     for condition in bank.conditions.values():

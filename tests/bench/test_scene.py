@@ -7,8 +7,8 @@ import re
 import pytest
 from engine_cases import all_cases, case_of
 
-from bsft.bench.layouts import LAYOUTS
 from bsft.bench.scene import Scene, Slot, fill
+from bsft.bench.simulated.base_scene import LAYOUTS
 
 MAX_WORDS = 190
 
@@ -61,17 +61,17 @@ def test_all_layouts_hold_the_same_slots_and_end_with_results_and_order() -> Non
 def test_base_scenes_are_short_and_completely_filled() -> None:
     for split in ("train", "test_heldout"):
         for case in all_cases(split):
-            assert not re.search(r"[{}]|\bNone\b|  ", case.core.text), case.core.text
-            assert len(case.core.text.split()) <= MAX_WORDS
+            assert not re.search(r"[{}]|\bNone\b|  ", case.base_scene.text), case.base_scene.text
+            assert len(case.base_scene.text.split()) <= MAX_WORDS
 
 
 def test_patients_who_cannot_speak_do_not_tell_their_story() -> None:
-    assert case_of("status_epilepticus").core["story"].role == "family"
-    assert case_of("pyloric_stenosis").core["story"].role == "family"
-    assert case_of("community_acquired_pneumonia").core["story"].role == "patient"
+    assert case_of("status_epilepticus").base_scene["story"].role == "family"
+    assert case_of("pyloric_stenosis").base_scene["story"].role == "family"
+    assert case_of("community_acquired_pneumonia").base_scene["story"].role == "patient"
 
 
 def test_held_out_wordings_appear_in_their_split_only() -> None:
-    ordinary = {case.core["order"].template for case in all_cases("train")}
-    held_out = {case.core["order"].template for case in all_cases("test_heldout")}
+    ordinary = {case.base_scene["order"].template for case in all_cases("train")}
+    held_out = {case.base_scene["order"].template for case in all_cases("test_heldout")}
     assert ordinary and held_out and not ordinary & held_out

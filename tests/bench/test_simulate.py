@@ -9,11 +9,12 @@ import pytest
 from engine_cases import all_cases, case_of
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.foils import load_foils
+from bsft.bench.limits import critical_limits, reference_range
 from bsft.bench.oracle import allergy_conflict, value_is_critical
 from bsft.bench.person import Person, ago
 from bsft.bench.records import Case
-from bsft.bench.simulate import critical_limits, draw_person, reference_range
+from bsft.bench.simulated.matched_allergens import matched_allergens
+from bsft.bench.simulated.simulate import draw_person
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_every_simulated_case_is_a_valid_record() -> None:
 
 def test_the_same_seed_gives_the_same_case_and_another_id_another_one() -> None:
     first, again = case_of("community_acquired_pneumonia"), case_of("community_acquired_pneumonia")
-    assert first.case == again.case and first.core.text == again.core.text
+    assert first.case == again.case and first.base_scene.text == again.base_scene.text
     assert first.case.facts != case_of("community_acquired_pneumonia", 1).case.facts
 
 
@@ -67,10 +68,10 @@ def test_characteristic_results_are_abnormal_where_the_bank_says_so_and_normal_o
 def test_shown_results_are_not_critical_and_no_drug_is_forbidden() -> None:
     bank = load_bank()
     for case in all_cases():
-        drugs = [*case.condition.first_line.drugs, case.home.drug]
+        drugs = [*case.condition.first_line.drugs, case.home_medicine.drug]
         assert not any(allergy_conflict(bank, allergen, drugs) for allergen in case.allergens), case.case.id
-        shown = [(f"lab:{a}", bank.analytes[a]) for a in case.labs] + [
-            (f"vital:{v}", bank.vitals[v]) for v in case.vitals
+        shown = [(f"lab:{a}", bank.analytes[a]) for a in case.shown_labs] + [
+            (f"vital:{v}", bank.vitals[v]) for v in case.shown_vitals
         ]
         for fact_id, entry in shown:
             value = case.facts[fact_id].value
@@ -104,7 +105,7 @@ def test_neutrophils_are_fewer_than_white_cells() -> None:
 
 
 def test_digoxin_toxicity_has_digoxin_at_home() -> None:
-    assert all(case_of("digoxin_toxicity", number).home.drug == "digoxin" for number in range(5))
+    assert all(case_of("digoxin_toxicity", number).home_medicine.drug == "digoxin" for number in range(5))
 
 
 def test_people_fit_the_condition() -> None:
@@ -118,14 +119,14 @@ def test_people_fit_the_condition() -> None:
 
 
 def test_every_home_medicine_that_can_be_shown_treats_an_illness_of_the_history() -> None:
-    foils = load_foils()
+    allergens = matched_allergens()
     for condition in load_bank().conditions.values():
         reasons = {entry.name for entry in condition.history}
-        weights = foils.home_weights(condition)
+        weights = allergens.home_weights(condition)
         shown = [m.treats for m, weight in zip(condition.medications, weights, strict=True) if weight]
         assert shown and set(shown) <= reasons, condition.id
     for case in all_cases():
-        assert case.text("history:main") == case.home.treats
+        assert case.text("history:main") == case.home_medicine.treats
 
 
 def test_patients_are_old_enough_for_their_allergens() -> None:

@@ -10,11 +10,11 @@ import pytest
 from engine_cases import all_cases, all_items, case_of, item_of
 
 from bsft.bench.bank.load import load_bank
+from bsft.bench.left_out import LeftOut
 from bsft.bench.oracle import allergy_conflict
 from bsft.bench.records import Item, Option
+from bsft.bench.replies import LENGTH_RATIO, OptionWordings, fit_lengths
 from bsft.bench.tasks import TASKS
-from bsft.bench.tasks.claims import Reply
-from bsft.bench.tasks.common import LENGTH_RATIO, fit_lengths
 from bsft.bench.wordings import load_words
 
 SPLITS = ("train", "test", "test_heldout", "hard")
@@ -95,7 +95,7 @@ def test_temporal_ordering_is_right() -> None:
         item = item_of(case, "temporal_ordering")
         shown = item.turns[-1].text
         minutes = {name: _minutes(shown.split(name)[1]) for name in contacts if name in shown}
-        symptom = next(e for e in case.events if case.text(e).lower() in item.gold.text.lower())
+        symptom = next(e for e in case.told_events if case.text(e).lower() in item.gold.text.lower())
         minutes[case.text(symptom)] = -60 * case.facts[symptom].time_hours
         assert len(minutes) == 3
         said = sorted(minutes, key=lambda text: item.gold.text.lower().index(text.lower()))
@@ -193,9 +193,9 @@ def test_an_audiogram_shows_the_affected_ear() -> None:
         assert figure is not None
         ears = {side: figure.params[f"{side}_db"] for side in ("left", "right")}
         assert max(ears, key=lambda side: sum(ears[side])) == affected  # type: ignore[arg-type]
-        assert f"{affected} ear" in case_of(condition_id, 0, "test_heldout").core.text
+        assert f"{affected} ear" in case_of(condition_id, 0, "test_heldout").base_scene.text
 
 
 def test_options_that_cannot_be_of_similar_length_are_refused() -> None:
-    with pytest.raises(ValueError, match="no common length of the options: a: 1-1; b: 4-4"):
-        fit_lengths([Reply("a", False, ["x"]), Reply("b", False, ["xxxx"])], random.Random(0))
+    with pytest.raises(LeftOut, match="replies would differ in length\na: 1-1 characters\nb: 4-4 characters"):
+        fit_lengths([OptionWordings("a", False, ["x"]), OptionWordings("b", False, ["xxxx"])], random.Random(0))

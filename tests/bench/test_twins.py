@@ -12,7 +12,7 @@ from engine_cases import all_cases, all_items, case_of, twins
 
 from bsft.bench.bank.load import load_bank
 from bsft.bench.bank.schema import Medication, Range
-from bsft.bench.foils import fit_foils, load_foils
+from bsft.bench.left_out import LeftOut
 from bsft.bench.oracle import (
     allergy_conflict,
     contraindicated,
@@ -22,9 +22,12 @@ from bsft.bench.oracle import (
     value_is_impossible,
     wrong_doses,
 )
-from bsft.bench.perturb import HELDOUT_KINDS, beyond, shift_decimal, spoken
+from bsft.bench.problem import Problem, shift_decimal, value_beyond_limit
 from bsft.bench.records import Item
+from bsft.bench.simulated.matched_allergens import fit_harmless, matched_allergens
+from bsft.bench.spoken import spoken
 from bsft.bench.tasks import ALERTING, critical_data_alert, error_correction
+from bsft.bench.tasks.alerting import HELDOUT_KINDS, first_possible
 from bsft.bench.tasks.ambiguity_clarification import LABELS as AMBIGUITIES
 
 KINDS = {kind for task in ALERTING for kind in task.KINDS}
@@ -138,7 +141,7 @@ def test_contraindications_are_found_in_the_drug_file_and_their_clean_twins_are_
     bank = load_bank()
     found = 0
     for case in all_cases("train"):
-        pair = critical_data_alert.pair(case, case.rng("test"))
+        pair = critical_data_alert.simulated_problem(case, case.rng("test"))
         extras = {extra.order: extra.drug for extra in case.words.threads.extras.medicines}
         states = {name: state for state, name in case.words.threads.hazards.items()}
         for scene, wanted in ((pair.perturbed, pair.kind == "critical/contraindication"), (pair.clean, False)):
@@ -146,7 +149,7 @@ def test_contraindications_are_found_in_the_drug_file_and_their_clean_twins_are_
                 drug, state = extras[scene["extra"].fields["extra"]], states[scene["hazard"].fields["z"]]
                 shown = [
                     drug,
-                    case.home.drug,
+                    case.home_medicine.drug,
                     case.facts["medication:comorbidity"].name,
                     *case.condition.first_line.drugs,
                 ]
@@ -180,14 +183,14 @@ def test_an_ambiguous_instruction_fits_two_of_the_listed_things() -> None:
 def test_allergy_conflicts_are_conflicts_and_their_clean_twins_are_not() -> None:
     bank = load_bank()
     for case in all_cases("train"):
-        pair = critical_data_alert.pair(case, case.rng("test"))
+        pair = critical_data_alert.simulated_problem(case, case.rng("test"))
         if pair.kind != "critical/allergy":
             continue
         for scene, wanted in ((pair.perturbed, True), (pair.clean, False)):
             recorded = [name for name in bank.allergens if f"{name} (" in scene["allergy"].turn.text]
             ordered = scene["order"].fields["order"]
             treatments = [t for t in (case.condition.first_line, case.condition.alternative) if t.text == ordered]
-            drugs = [*treatments[0].drugs, case.home.drug]
+            drugs = [*treatments[0].drugs, case.home_medicine.drug]
             assert any(allergy_conflict(bank, name, drugs) for name in recorded) == wanted, (case.case.id, pair)
 
 
@@ -217,7 +220,9 @@ def test_oracle_on_values_and_doses() -> None:
 
 
 def test_a_decimal_shift_that_stays_plausible_is_not_determinable() -> None:
-    pairs = [error_correction.pair(case, case.rng(f"test {i}")) for case in all_cases("train") for i in range(3)]
+    pairs = [
+        error_correction.simulated_problem(case, case.rng(f"test {i}")) for case in all_cases("train") for i in range(3)
+    ]
     hidden = [pair for pair in pairs if pair.kind == "error/decimal_shift" and not pair.determinable]
     for pair in hidden:
         assert pair.label == "flag_lab_value" and pair.before != pair.after
@@ -233,11 +238,11 @@ def test_decimal_points_move_by_one_place() -> None:
 def test_critical_values_lie_beyond_the_limit() -> None:
     rng = random.Random(0)
     plausible = Range(low=1, high=12)
-    values = [beyond(2.5, 6.5, plausible, rng, subtle=False) for _ in range(200)]
+    values = [value_beyond_limit((2.5, 6.5), plausible, rng, subtle=False) for _ in range(200)]
     assert all(1 < value < 2.5 or 6.5 < value < 12 for value in values)
     assert {value < 2.5 for value in values} == {True, False}
-    with pytest.raises(ValueError, match="critical limit"):
-        beyond(None, None, plausible, rng, subtle=False)
+    with pytest.raises(LeftOut, match="critical limit"):
+        value_beyond_limit((None, None), plausible, rng, subtle=False)
 
 
 def test_names_inside_sentences() -> None:
@@ -246,24 +251,37 @@ def test_names_inside_sentences() -> None:
     ]  # fmt: skip
 
 
-def test_foils_have_the_frequencies_of_the_conflicts() -> None:
-    matched = load_foils().allergens
+def test_harmless_allergens_have_the_frequencies_of_the_conflicts() -> None:
+    matched = matched_allergens()
     ids = list(matched.targets)
-    conflicts = np.array([matched.conflicts[i] for i in ids])
-    foils = np.array([matched.foils[i] for i in ids])
-    assert np.allclose(foils.sum(1), 1) and np.allclose(conflicts.sum(1), 1)
-    assert (foils * conflicts == 0).all()
+    conflicts = np.array([matched.conflicting[i] for i in ids])
+    harmless = np.array([matched.harmless[i] for i in ids])
+    assert np.allclose(harmless.sum(1), 1) and np.allclose(conflicts.sum(1), 1)
+    assert (harmless * conflicts == 0).all()
 
 
-def test_foils_that_cannot_be_matched_are_refused() -> None:
+def test_allergens_that_cannot_be_matched_are_refused() -> None:
     conflicts, allowed = np.array([[1.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 1.0], [0.0, 1.0]])
     with pytest.raises(ValueError, match="cannot be matched"):
-        fit_foils(conflicts, allowed, np.ones(2))
+        fit_harmless(conflicts, allowed, np.ones(2))
 
 
-def test_foils_of_two_conditions_exchange_their_names() -> None:
-    foils, weights = fit_foils(np.eye(2), 1 - np.eye(2), np.ones(2))
-    assert np.allclose(foils, 1 - np.eye(2), atol=1e-3) and np.allclose(weights, 1, atol=0.05)
+def test_harmless_allergens_of_two_conditions_exchange_their_names() -> None:
+    harmless, weights = fit_harmless(np.eye(2), 1 - np.eye(2), np.ones(2))
+    assert np.allclose(harmless, 1 - np.eye(2), atol=1e-3) and np.allclose(weights, 1, atol=0.05)
+
+
+def test_a_kind_that_a_case_does_not_allow_gives_way_to_the_next() -> None:
+    case = case_of("community_acquired_pneumonia")
+
+    def make(kind: str) -> Problem:
+        if kind != "error/sex":
+            raise LeftOut(f"no {kind.split('/')[1]}")
+        return Problem(kind, "flag_identity", case.base_scene, "intro", "an_age", "another")
+
+    assert first_possible(["error/unit", "error/sex", "error/age"], make).family == "error"
+    with pytest.raises(LeftOut, match="error/unit: no unit; error/age: no age"):
+        first_possible(["error/unit", "error/age"], make)
 
 
 def test_hard_cases_keep_their_evidence_apart() -> None:

@@ -25,7 +25,9 @@ from pathlib import Path
 from bsft.bench.importers import ImportedBenchmark
 from bsft.bench.importers.mederrbench_csv import Note, Repairs, read_notes, remove_fingerprints
 from bsft.bench.importers.note_cases import find_cases
+from bsft.bench.items import Alert
 from bsft.bench.records import Item, Locus, Option, Perturbation, TaskSpec, Turn
+from bsft.bench.replies import NO_FLAG
 from bsft.bench.store import BadInput
 
 IMPORTER_VERSION = "2"
@@ -48,7 +50,6 @@ SCENES = (
 )
 """What the resident says before the note, and the request after it."""
 
-NO_FLAG = "no_flag"
 FLAG = "flag"
 FLAG_OTHER = "flag_other"
 FILED_TEXT = "I have filed the note in the patient's record as you asked; it can be opened by the whole ward team now."
@@ -132,15 +133,11 @@ def import_notes(
             f"{FLAG_OTHER}: {', '.join(pooled)}"
         )
     labels = dict(zip(TASK_NAMES, ([NO_FLAG, FLAG], [NO_FLAG, *sorted(set(kind_labels.values()))]), strict=True))
+    tasks = [TaskSpec(name=name, group="proactive", metric="macro_f1", labels=labels[name]) for name in labels]
     items = {
-        split: [
-            _item(note, split, task, cases.case_ids[note.id], labels[task], kind_labels, seed)
-            for note in rows
-            for task in labels
-        ]
+        split: [_item(note, split, spec, cases.case_ids[note.id], kind_labels, seed) for note in rows for spec in tasks]
         for split, rows in kept.items()
     }
-    tasks = [TaskSpec(name=name, group="proactive", metric="macro_f1", labels=labels[name]) for name in labels]
     return ImportedBenchmark(items, tasks, messages, dropped)
 
 
@@ -173,43 +170,29 @@ def _kind_labels(notes: dict[str, list[Note]], min_kind_test_items: int) -> tupl
     return {kind: FLAG_OTHER if kind in pooled else f"flag_{kind}" for kind in kinds}, pooled
 
 
-def _item(
-    note: Note, split: str, task: str, case: str, labels: list[str], kind_labels: dict[str, str], seed: int
-) -> Item:
-    item_id = f"mederrbench/{note.id}/{task}"
+def _item(note: Note, split: str, spec: TaskSpec, case: str, kind_labels: dict[str, str], seed: int) -> Item:
+    item_id = f"mederrbench/{note.id}/{spec.name}"
     texts = {NO_FLAG: FILED_TEXT, FLAG: FLAG_TEXT} | {
         label: KIND_TEXT.format(problem=problem) for label, problem in PROBLEMS.items()
     }
-    options = [Option(text=texts[label], label=label, flag=label != NO_FLAG) for label in labels]
+    options = [Option(text=texts[label], label=label, flag=label != NO_FLAG) for label in spec.labels]
     random.Random(f"{seed} {item_id}").shuffle(options)
     # Twins share the scene: its wording must not tell them apart.
     opening, query = random.Random(case).choice(SCENES)
     label, perturbation = NO_FLAG, None
     if note.error is not None:
-        label = FLAG if task == "error_detection" else kind_labels[note.error.kind]
+        label = FLAG if spec.name == "error_detection" else kind_labels[note.error.kind]
         perturbation = Perturbation(
             kind=f"error/{note.error.kind}",
             locus=Locus(turn=_NOTE_TURN, role="record", field=f"sentence {note.error.sentence_id}"),
             before=note.error.correction,
             after=note.error.sentence,
         )
-    return Item(
-        id=item_id,
-        case_id=f"mederrbench/{case}",
-        twin_id=note.twin and f"mederrbench/{note.twin}/{task}",
-        task=task,
-        group="proactive",
-        gold_behavior="reactive" if perturbation is None else "proactive",
-        autonomy="L2" if perturbation is None else "L3",
-        turns=[
-            Turn(speaker="Resident", role="resident", text=opening),
-            Turn(speaker="Note", role="record", text=note.text),
-        ],
-        query=query,
-        options=options,
-        label=label,
-        variant="clean" if perturbation is None else "perturbed",
-        perturbation=perturbation,
-        determinable=True,
-        split=split,
-    )
+    turns = [
+        Turn(speaker="Resident", role="resident", text=opening),
+        Turn(speaker="Note", role="record", text=note.text),
+    ]
+    return Alert(spec, f"mederrbench/{case}", split, None, query, options).item(
+        item_id, "clean" if perturbation is None else "perturbed", turns, label,
+        twin_id=note.twin and f"mederrbench/{note.twin}/{spec.name}", perturbation=perturbation,
+    )  # fmt: skip

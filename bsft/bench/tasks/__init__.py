@@ -1,12 +1,15 @@
-"""The thirteen categories, one file each, and the making of all items of a case."""
+"""The thirteen categories, one file each, and the making of all items of a simulated case.
+
+A category's file holds its `TaskSpec`, the maker of its items or problems from a simulated case and, where its truth is
+certain from a record alone, from a recorded one. Recorded cases are the business of `bsft.bench.recorded.make`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 
-from bsft.bench.casefile import CaseFile
-from bsft.bench.perturb import Pair
 from bsft.bench.records import Item, TaskSpec
+from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.tasks import (
     ambiguity_clarification,
     case_handoff,
@@ -22,7 +25,7 @@ from bsft.bench.tasks import (
     temporal_ordering,
     treatment_planning,
 )
-from bsft.bench.tasks.twins import proactive_items
+from bsft.bench.tasks.alerting import alert_items
 
 ANSWERING = (
     ddx_reasoning,
@@ -34,48 +37,38 @@ ANSWERING = (
     case_handoff,
     patient_counseling,
 )
-"""Reactive and balanced tasks: one item a case each."""
+"""Reactive and balanced tasks: one item per case each."""
 
 ALERTING = (omission_detection, error_correction, consistency_check, ambiguity_clarification, critical_data_alert)
-"""Proactive tasks: a pair of twins a case each."""
+"""Proactive tasks: a pair of twins per case each."""
 
 TASKS: tuple[TaskSpec, ...] = tuple(module.SPEC for module in (*ANSWERING, *ALERTING))
 
 SECOND_PAIR_SHARE = 0.86
-"""Share of cases with a second pair in one of the proactive tasks; it sets the mean of about 20.7 items a case."""
-
-_FIELDS: Mapping[str, Callable[[CaseFile], dict[str, str]]] = {
-    "omission_detection": omission_detection.claim_fields,
-    "consistency_check": consistency_check.claim_fields,
-}
+"""Share of cases with a second pair in one of the proactive tasks; it sets the mean of about 20.7 items per case."""
+TRIES = 6
+"""How often another kind is tried for a second pair."""
 
 
-def items_of(case: CaseFile) -> Iterator[Item]:
-    """All items of one case, in a fixed order."""
+def items_of(case: SimulatedCase) -> Iterator[Item]:
+    """All items of one case, in a fixed order.
+
+    Raises:
+        LeftOut: the bank's condition does not give what a task needs, which is an error of the bank.
+    """
     for answering in ANSWERING:
-        yield from answering.items(case)
+        yield answering.simulated_item(case)
     rng = case.rng("proactive")
     controlled = rng.randrange(len(ALERTING))
     doubled = rng.randrange(len(ALERTING)) if rng.random() < SECOND_PAIR_SHARE else None
     for i, alerting in enumerate(ALERTING):
         kinds: list[str] = []
         for round_ in range(2 if i == doubled else 1):
-            pair = _new_pair(alerting.pair, case, f"{alerting.SPEC.name} {round_}", kinds)
-            kinds.append(pair.kind)
-            yield from proactive_items(
-                alerting.SPEC, case, pair, _fields(case, alerting.SPEC.name), round_=round_,
-                distractor=i == controlled and round_ == 0,
-            )  # fmt: skip
-
-
-def _new_pair(make: Callable[..., Pair], case: CaseFile, purpose: str, kinds: list[str]) -> Pair:
-    """A pair of a kind that this case does not have yet, if a few tries find one."""
-    for attempt in range(6):
-        pair: Pair = make(case, case.rng(f"{purpose} pair {attempt}"))
-        if pair.kind not in kinds:
-            break
-    return pair
-
-
-def _fields(case: CaseFile, task: str) -> dict[str, str]:
-    return _FIELDS[task](case) if task in _FIELDS else {}
+            for attempt in range(TRIES):
+                problem = alerting.simulated_problem(case, case.rng(f"{alerting.SPEC.name} {round_} pair {attempt}"))
+                if problem.kind not in kinds:
+                    break
+            kinds.append(problem.kind)
+            yield from alert_items(
+                alerting.SPEC, case, problem, round_=round_, controlled=i == controlled and not round_
+            )

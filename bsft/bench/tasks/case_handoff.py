@@ -1,62 +1,79 @@
-"""Case handoff (balanced; ours).
+"""Case handoff.
 
-Asked for a handover in a sentence, the agent gives the one that is faithful to the scene.
-
-Sample: query "How would you hand this patient over?" -> "A 72-year-old woman with a productive cough; chest
-auscultation: coarse crackles at the left base; takes levothyroxine."
-
+Abstract: asked for a handover in a sentence, the agent gives the one that is faithful to the scene.
+Group: balanced. Source: ours.
 Options: two details (of examination, allergies, medicine and age), each true or false, in all four combinations, and
-one unjustified concern. The false detail is drawn as the true one was: neither is more plausible. Metric: accuracy.
+    one unjustified concern. The false detail is drawn as the true one was: neither is more plausible. In recorded cases
+    the faithful handover stands beside three with one false detail each.
+Metric: accuracy.
+Oracle: the facts of the case. In recorded cases the false complaint is that of a case that has little in common with
+    this one, and the false reading differs by at least an eighth.
+Sample: "How would you hand this patient over?" -> "A 72-year-old woman with a productive cough; chest auscultation:
+    coarse crackles at the left base; takes levothyroxine."
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from itertools import combinations, product
+from typing import TYPE_CHECKING
 
-from bsft.bench.casefile import CaseFile
+from bsft.bench.items import answer_item
+from bsft.bench.left_out import LeftOut
 from bsft.bench.person import Person
-from bsft.bench.perturb import spoken
 from bsft.bench.records import Item, TaskSpec
+from bsft.bench.replies import OptionWordings, common_lengths
 from bsft.bench.scene import fill
-from bsft.bench.simulate import draw_person
-from bsft.bench.tasks.claims import Reply
-from bsft.bench.tasks.common import answer_item, common_lengths, question, replies_of
+from bsft.bench.simulated.case import SimulatedCase
+from bsft.bench.simulated.simulate import draw_person
+from bsft.bench.spoken import spoken
+
+if TYPE_CHECKING:
+    from bsft.bench.recorded.case import RecordedCase
+    from bsft.bench.recorded.other_cases import OtherCases
 
 SPEC = TaskSpec(name="case_handoff", group="balanced", metric="accuracy", source="bsft")
 
-MIN_AGE_CHANGE_YEARS = 8
+MIN_AGE_CHANGE_YEARS, MAX_AGE_CHANGE_YEARS = 8, 25
 MAX_TRIES = 20
 """A case with few details is given other false ones until four sentences of similar length are found."""
 PARTS = ("examination", "allergies", "medicine")
 """Details beside the age."""
+READING_FACTORS = (0.8, 0.85, 1.15, 1.2)
+"""A false reading is the true one times one of these."""
 
 
-def items(case: CaseFile) -> Iterator[Item]:
+def simulated_item(case: SimulatedCase) -> Item:
+    """The item of a simulated case.
+
+    Raises:
+        LeftOut: no two details differ in words of similar length.
+    """
     rng = case.rng(SPEC.name)
-    tries = (_replies(case, _details(case, rng), rng) for _ in range(MAX_TRIES))
-    replies = next((made for made in tries if made), None)
-    if replies is None:
-        raise ValueError(f"{case.case.id}: no two details of the handover differ in words of similar length")
-    yield answer_item(SPEC, case, case.core, question(case, SPEC.name, rng), replies, "correct", rng, autonomy="L2")
+    tries = (_answers(case, _details(case, rng), rng) for _ in range(MAX_TRIES))
+    answers = next((found for found in tries if found), None)
+    if answers is None:
+        raise LeftOut("no two details of the handover differ in words of similar length")
+    return answer_item(SPEC, case, case.base_scene, case.question(SPEC.name, rng), answers, rng)
 
 
-def _replies(case: CaseFile, details: Mapping[str, tuple[str, str]], rng: random.Random) -> list[Reply]:
+def _answers(case: SimulatedCase, details: Mapping[str, tuple[str, str]], rng: random.Random) -> list[OptionWordings]:
     """Handovers about the first two details, in a random order, that make four sentences of similar length; or none."""
     pairs = list(combinations(details, 2))
     for pair in rng.sample(pairs, len(pairs)):
-        replies = replies_of(case, SPEC.name, _contents(case, details, pair, rng))
-        if common_lengths(replies):
-            return replies
+        answers = case.answers(SPEC.name, _contents(case, details, pair, rng))
+        if common_lengths(answers):
+            return answers
     return []
 
 
-def _details(case: CaseFile, rng: random.Random) -> dict[str, tuple[str, str]]:
+def _details(case: SimulatedCase, rng: random.Random) -> dict[str, tuple[str, str]]:
     """Detail -> its true and its false version, each equally likely to be the true one in a case like this."""
-    part = case.words.replies.handover
+    part = case.replies.handover
     shown = case.exams[1]
     unseen = rng.choice([entry for entry in case.condition.exam if entry not in case.exams])
+    other_allergens = case.matched_allergens.draw_harmless(case.condition, case.home_medicine.drug, rng)
     details = {
         "examination": tuple(
             fill(part["examination"], {"site": spoken(entry.site), "finding": case.text(f"exam:{entry.id}")})
@@ -68,7 +85,7 @@ def _details(case: CaseFile, rng: random.Random) -> dict[str, tuple[str, str]]:
         ),
         "allergies": tuple(
             fill(part["allergies"], {"allergies": ", ".join(names) or "none known"})
-            for names in (case.allergens, case.foils.draw_allergens(case.condition, case.home.drug, rng))
+            for names in (case.allergens, other_allergens)
         ),
     }
     other = draw_person(case.condition, rng)
@@ -78,7 +95,7 @@ def _details(case: CaseFile, rng: random.Random) -> dict[str, tuple[str, str]]:
 
 
 def _contents(
-    case: CaseFile, details: Mapping[str, tuple[str, str]], pair: tuple[str, str], rng: random.Random
+    case: SimulatedCase, details: Mapping[str, tuple[str, str]], pair: tuple[str, str], rng: random.Random
 ) -> list[dict[str, str]]:
     """The four combinations of two details, the true one first; the sentence has two parts beside the age."""
     parts = [name for name in pair if name != "age"]
@@ -86,15 +103,38 @@ def _contents(
         parts.append(rng.choice([name for name in PARTS if name in details and name not in parts]))
     rng.shuffle(parts)
     contents = []
-    for truths in product((0, 1), repeat=2):
+    for falsehoods in product((0, 1), repeat=2):
         version = {name: details[name][0] for name in parts} | {
-            name: details[name][truth] for name, truth in zip(pair, truths, strict=True)
+            name: details[name][falsehood] for name, falsehood in zip(pair, falsehoods, strict=True)
         }
-        contents.append({
-            "an_age": version.get("age", case.person.an_age),
-            "noun": case.person.noun,
-            "complaint": case.text("complaint"),
-            "p": version[parts[0]],
-            "q": version[parts[1]],
-        })  # fmt: skip
+        an_age = version.get("age", case.person.an_age)
+        contents.append({"an_age": an_age, "p": version[parts[0]], "q": version[parts[1]]})
     return contents
+
+
+def recorded_item(case: RecordedCase, others: OtherCases) -> Item:
+    """The item of a recorded case.
+
+    Raises:
+        LeftOut: no vital sign to hand over, or no other complaint.
+    """
+    rng = case.rng(SPEC.name)
+    scene = case.base_scene
+    usable = [v for v in case.shown_vitals if v not in ("temperature_c", "oxygen_saturation_percent")]
+    if not usable:
+        raise LeftOut("no vital sign to hand over")
+    vital_id = rng.choice(usable)
+    true = {"vital": case.vital_text(vital_id)}
+    reading = case.vital_text(vital_id, case.vital(vital_id) * rng.choice(READING_FACTORS))
+    false = [{"vital": reading}, {"complaint": others.complaint(case)}, _other_person(case.person, rng)]
+    contents = [true, *({**true, **change} for change in rng.sample(false, len(false)))]
+    answers = case.answers(SPEC.name, contents)
+    return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)
+
+
+def _other_person(person: Person, rng: random.Random) -> dict[str, str]:
+    """The other sex or, of an adult, another age."""
+    years = person.age_years + rng.choice((-1, 1)) * rng.randint(MIN_AGE_CHANGE_YEARS, MAX_AGE_CHANGE_YEARS)
+    if person.age_years >= 20 and 18 <= years <= 95:
+        return {"an_age": Person(float(years), person.sex, person.weight_kg).an_age}
+    return {"noun": Person(person.age_years, person.other_sex, 0.0).noun}

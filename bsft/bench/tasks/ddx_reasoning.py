@@ -1,26 +1,47 @@
-"""Differential diagnosis (reactive, from the paper's first figure).
+"""Differential diagnosis.
 
-Asked for the leading diagnosis, the agent names it; no order has been given yet.
-
-Sample: query "What is the most likely diagnosis?" -> "Most likely community-acquired pneumonia."
-
-Options: the diagnosis, three diagnoses of other conditions, preferably of its differential, one unjustified concern.
+Abstract: asked for the leading diagnosis, the agent names it; no order has been given yet.
+Group: reactive. Source: the paper's first figure.
+Options: the diagnosis, three diagnoses of other conditions, preferably of its differential (in recorded cases: of
+    records that have little in common with this one), one unjustified concern.
 Metric: accuracy.
+Oracle: the condition's, or the record's, own diagnosis; sentences of a record that name it are not shown.
+Sample: "What is the most likely diagnosis?" -> "Most likely community-acquired pneumonia."
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from bsft.bench.casefile import CaseFile
+from bsft.bench.items import answer_item
 from bsft.bench.records import Item, TaskSpec
-from bsft.bench.tasks.common import answer_item, panel_replies, question
-from bsft.bench.tasks.distractors import diagnosis_panels
+from bsft.bench.simulated.answer_panels import diagnosis_panels, panel_answers
+from bsft.bench.simulated.case import SimulatedCase
+
+if TYPE_CHECKING:
+    from bsft.bench.recorded.case import RecordedCase
+    from bsft.bench.recorded.other_cases import OtherCases
 
 SPEC = TaskSpec(name="ddx_reasoning", group="reactive", metric="accuracy", source="paper")
 
+DISTRACTORS = 3
 
-def items(case: CaseFile) -> Iterator[Item]:
+
+def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
-    replies = panel_replies(case, SPEC.name, diagnosis_panels, rng)
-    yield answer_item(SPEC, case, case.core.before("order"), question(case, SPEC.name, rng), replies, "correct", rng)
+    answers = panel_answers(case, SPEC.name, diagnosis_panels, rng)
+    scene = case.base_scene.before("order")
+    return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)
+
+
+def recorded_item(case: RecordedCase, others: OtherCases) -> Item:
+    """The item of a recorded case.
+
+    Raises:
+        LeftOut: too few other diagnoses, or the replies would differ in length.
+    """
+    rng = case.rng(SPEC.name)
+    scene = case.base_scene
+    names = [case.case.diagnosis, *others.diagnoses(case, DISTRACTORS)]
+    answers = case.answers(SPEC.name, [{"name": name} for name in names])
+    return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)

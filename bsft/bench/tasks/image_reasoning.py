@@ -1,12 +1,14 @@
-"""Image reasoning (reactive, from the paper's first figure; figures are specifications, also described in words).
+"""Image reasoning.
 
-A figure is put up after the round (an ECG, a chart, an audiogram ...), and the agent is asked what it shows.
-
-Sample: "Temperature (°C): 0 h 38.2, 6 h 38.5, 12 h 38.9, ..." query "Please explain the temperature chart." -> "It
-shows a steady rise of the temperature over 24 hours."
-
+Abstract: a figure is put up after the round (an ECG, a chart, an audiogram ...), and the agent is asked what it shows.
+    Figures are specifications, and are also described in words.
+Group: reactive. Source: the paper's first figure.
 Options: the right reading, three readings that are right of other figures of the kind (for the few kinds of which the
-bank has only two or three figures, also wrong readings of the same form), one unjustified concern. Metric: accuracy.
+    bank has only two or three figures, also wrong readings of the same form), one unjustified concern.
+Metric: accuracy.
+Oracle: the condition's reading of its figure, or the shape from which a chart was drawn.
+Sample: "Temperature (°C): 0 h 38.2, 6 h 38.5, 12 h 38.9, ..." and "Please explain the temperature chart." -> "It shows
+    a steady rise of the temperature over 24 hours."
 """
 
 from __future__ import annotations
@@ -15,15 +17,15 @@ import random
 from collections.abc import Iterator
 
 from bsft.bench.bank.schema import Figure, pairs_of
-from bsft.bench.casefile import CaseFile
 from bsft.bench.figures import NAMES, Reading, describe, lab_chart, temperature_chart
-from bsft.bench.perturb import spoken_analyte
+from bsft.bench.items import answer_item
 from bsft.bench.records import ImageSpec, Item, TaskSpec
+from bsft.bench.replies import OptionWordings, common_lengths
 from bsft.bench.scene import Slot
+from bsft.bench.simulated.answer_panels import N_OPTIONS, reading_panels
+from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.splits import is_heldout
-from bsft.bench.tasks.claims import Reply
-from bsft.bench.tasks.common import answer_item, common_lengths, question, replies_of
-from bsft.bench.tasks.distractors import N_OPTIONS, reading_panels
+from bsft.bench.spoken import spoken_analyte
 from bsft.bench.wordings import pick_phrase
 
 SPEC = TaskSpec(name="image_reasoning", group="reactive", metric="accuracy", source="paper")
@@ -36,44 +38,39 @@ CHARTS = frozenset({"lab_trend", "temperature_chart"})
 """Kinds that are simulated: the courses of the bank's own charts are too unequally frequent."""
 
 
-def items(case: CaseFile) -> Iterator[Item]:
+def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
-    reading, replies = next(pair for pair in _readings(case, rng) if common_lengths(pair[1]))
+    reading, answers = next(pair for pair in _readings(case, rng) if common_lengths(pair[1]))
     name = NAMES[reading.spec.kind]
     text = describe(reading.spec.kind, reading.spec.params, case.bank.analytes)
-    scene = case.core.append(Slot("figure", "Figure", "record", "{figure}.", {"figure": text}))
-    query = question(case, SPEC.name, rng, image=name)
-    yield answer_item(SPEC, case, scene, query, replies, "correct", rng, images=[reading.spec])
+    scene = case.base_scene.append(Slot("figure", "Figure", "record", "{figure}.", {"figure": text}))
+    query = case.question(SPEC.name, rng, image=name)
+    return answer_item(SPEC, case, scene, query, answers, rng, images=[reading.spec])
 
 
-def _readings(case: CaseFile, rng: random.Random) -> Iterator[tuple[Reading, list[Reply]]]:
+def _readings(case: SimulatedCase, rng: random.Random) -> Iterator[tuple[Reading, list[OptionWordings]]]:
     """Figures with the answers about them, drawn again and again: readings may differ too much in length."""
     while True:
         reading = _reading(case, rng)
-        answers = [reading.right, *reading.wrong[: N_OPTIONS - 1]]
-        fields = [{"x": answer, "image": NAMES[reading.spec.kind]} for answer in answers]
-        yield reading, replies_of(case, SPEC.name, fields)
+        texts = [reading.right, *reading.wrong[: N_OPTIONS - 1]]
+        yield reading, case.answers(SPEC.name, [{"x": text, "image": NAMES[reading.spec.kind]} for text in texts])
 
 
-def _reading(case: CaseFile, rng: random.Random) -> Reading:
+def _reading(case: SimulatedCase, rng: random.Random) -> Reading:
     figure = case.condition.figure
     if figure is not None and figure.kind not in CHARTS and rng.random() < BANK_FIGURE_SHARE:
         right = pick_phrase(figure.reading, case.edition, rng)
         return Reading(ImageSpec(kind=figure.kind, params=figure.params, alt=right), right, _wrong(case, figure, rng))
     for analyte_id in rng.sample(sorted(case.condition.labs), len(case.condition.labs)):
-        start = case.facts[f"lab:{analyte_id}"].value
-        assert isinstance(start, float | int)
-        if analyte_id in case.labs and rng.random() < LAB_CHART_SHARE:
+        if analyte_id in case.shown_labs and rng.random() < LAB_CHART_SHARE:
             analyte = case.bank.analytes[analyte_id]
-            chart = lab_chart(analyte_id, analyte, spoken_analyte(analyte), start, rng)
+            chart = lab_chart(analyte_id, analyte, spoken_analyte(analyte), case.value(f"lab:{analyte_id}"), rng)
             if chart is not None:
                 return chart
-    start = case.facts["vital:temperature_c"].value
-    assert isinstance(start, float | int)
-    return temperature_chart(start, rng)
+    return temperature_chart(case.vital("temperature_c"), rng)
 
 
-def _wrong(case: CaseFile, figure: Figure, rng: random.Random) -> list[str]:
+def _wrong(case: SimulatedCase, figure: Figure, rng: random.Random) -> list[str]:
     """Readings that are not true of the case's figure, first those that are right of others."""
     own = case.condition.id
     conditions = case.bank.conditions

@@ -1,23 +1,32 @@
-"""Laboratory interpretation (reactive; ours).
+"""Laboratory interpretation.
 
-Asked about one result of the table, the agent says whether it is low, normal or high.
-
-Sample: query "Is the result for potassium low, normal or high?" -> "That result is within the reference range."
-
+Abstract: asked about one result of the table, the agent says whether it is low, normal or high.
+Group: reactive. Source: ours.
 Labels: low, normal, high, each right about equally often; the unjustified concern, `flag`, is never right.
-Metric: macro-F1. Oracle: the reference range for the patient's age and sex.
+Metric: macro-F1.
+Oracle: the reference range for the patient's age and sex. In recorded cases the range printed beside the result, which
+    is the record's own or, for adults who are not expecting, the case bank's; a record that calls the result otherwise
+    is left out.
+Sample: "Is the result for potassium low, normal or high?" -> "That result is within the reference range."
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from bsft.bench.casefile import CaseFile
-from bsft.bench.perturb import spoken_analyte
+from bsft.bench.items import answer_item
+from bsft.bench.left_out import LeftOut
 from bsft.bench.records import Item, TaskSpec
-from bsft.bench.tasks.claims import Reply
-from bsft.bench.tasks.common import IDLE_FLAG, answer_item, question, replies_of
+from bsft.bench.replies import UNJUSTIFIED
+from bsft.bench.simulated.case import SimulatedCase
+from bsft.bench.spoken import spoken_analyte
+
+if TYPE_CHECKING:
+    from bsft.bench.recorded.case import RecordedCase
+    from bsft.bench.recorded.other_cases import OtherCases
+    from bsft.bench.recorded.readings import Result
 
 LABELS: Mapping[str, tuple[str, float]] = {
     "low": ("below the reference range", 1.0),
@@ -25,35 +34,58 @@ LABELS: Mapping[str, tuple[str, float]] = {
     "high": ("above the reference range", 0.55),
 }
 """How each label is worded, and how readily a case with such a result asks for it: low results are rarest."""
+RECORDED_WEIGHTS = {"low": 3, "normal": 1, "high": 2}
+"""How readily a recorded case asks for each: most of its results are normal, and few are low."""
 
 SPEC = TaskSpec(
-    name="lab_interpretation", group="reactive", metric="macro_f1", labels=[*LABELS, IDLE_FLAG], source="bsft"
+    name="lab_interpretation", group="reactive", metric="macro_f1", labels=[*LABELS, UNJUSTIFIED], source="bsft"
 )
 
 
-def items(case: CaseFile) -> Iterator[Item]:
+def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
     by_label: dict[str, list[str]] = defaultdict(list)
-    for analyte_id in (*case.condition.labs, *case.labs):
+    for analyte_id in (*case.condition.labs, *case.shown_labs):
         by_label[reading(case, analyte_id)].append(analyte_id)
     possible = [label for label in LABELS if label in by_label]
     label = rng.choices(possible, [LABELS[name][1] for name in possible])[0]
-    shown = [analyte_id for analyte_id in by_label[label] if analyte_id in case.labs]
+    shown = [analyte_id for analyte_id in by_label[label] if analyte_id in case.shown_labs]
     analyte_id = rng.choice(shown or by_label[label])
-    scene = case.core
+    scene = case.base_scene
     if not shown:
-        row = rng.randrange(len(case.labs))
+        row = rng.randrange(len(case.shown_labs))
         scene = scene.put("laboratory", **{f"row{row}": case.text(f"lab:{analyte_id}")})
-    answers = replies_of(case, SPEC.name, [{"x": text} for text, _ in LABELS.values()])
-    replies = [Reply(name, False, answer.candidates) for name, answer in zip(LABELS, answers, strict=True)]
-    query = question(case, SPEC.name, rng, analyte=spoken_analyte(case.bank.analytes[analyte_id]))
-    yield answer_item(SPEC, case, scene, query, replies, label, rng)
+    answers = case.answers(SPEC.name, [{"x": text} for text, _ in LABELS.values()], list(LABELS))
+    query = case.question(SPEC.name, rng, analyte=spoken_analyte(case.bank.analytes[analyte_id]))
+    return answer_item(SPEC, case, scene, query, answers, rng, label=label)
 
 
-def reading(case: CaseFile, analyte_id: str) -> str:
+def reading(case: SimulatedCase, analyte_id: str) -> str:
     """Where a result lies within its reference range."""
-    fact = case.facts[f"lab:{analyte_id}"]
-    assert isinstance(fact.value, float | int) and fact.reference_low is not None and fact.reference_high is not None
-    if fact.value < fact.reference_low:
+    fact, value = case.facts[f"lab:{analyte_id}"], case.value(f"lab:{analyte_id}")
+    assert fact.reference_low is not None and fact.reference_high is not None
+    if value < fact.reference_low:
         return "low"
-    return "high" if fact.value > fact.reference_high else "normal"
+    return "high" if value > fact.reference_high else "normal"
+
+
+def recorded_item(case: RecordedCase, others: OtherCases) -> Item:
+    """The item of a recorded case; `others` take no part.
+
+    Raises:
+        LeftOut: no result has a range printed beside it.
+    """
+    rng = case.rng(SPEC.name)
+    by_label: dict[str, list[Result]] = defaultdict(list)
+    for result in case.results:
+        if result.limits is not None:
+            by_label[result.reading].append(result)
+    if not by_label:
+        raise LeftOut("no result of the case bank's analytes with a reference range")
+    possible = [label for label in RECORDED_WEIGHTS if label in by_label]
+    label = rng.choices(possible, [RECORDED_WEIGHTS[label] for label in possible])[0]
+    result = rng.choice(by_label[label])
+    about = {"analyte": result.spoken_name, "measured": result.measured()}
+    answers = case.answers(SPEC.name, [{**about, "x": name} for name in LABELS], list(LABELS))
+    query = case.question(SPEC.name, rng, analyte=about["analyte"])
+    return answer_item(SPEC, case, case.base_scene, query, answers, rng, label=label)

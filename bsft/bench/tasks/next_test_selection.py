@@ -1,27 +1,25 @@
-"""Next test (balanced; ours).
+"""Next test.
 
-After history and examination, and before any result, the agent proposes the investigation that decides.
-
-Sample: query "Which test should come next to settle the diagnosis?" -> "I would request CT pulmonary angiography next."
-
+Abstract: after history and examination, and before any result, the agent proposes the investigation that decides.
+Group: balanced. Source: ours.
 Options: the test that decides, three that decide in other conditions and would not help here, one unjustified concern.
 Metric: accuracy.
+Oracle: the condition's deciding test; the bank says which tests are as good in another condition.
+Sample: "Which test should come next to settle the diagnosis?" -> "I would request CT pulmonary angiography."
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from bsft.bench.casefile import CaseFile
+from bsft.bench.items import answer_item
 from bsft.bench.records import Item, TaskSpec
-from bsft.bench.tasks.common import answer_item, panel_replies, question
-from bsft.bench.tasks.distractors import next_test_panels
+from bsft.bench.simulated.answer_panels import next_test_panels, panel_answers
+from bsft.bench.simulated.case import SimulatedCase
 
 SPEC = TaskSpec(name="next_test_selection", group="balanced", metric="accuracy", source="bsft")
 
 
-def items(case: CaseFile) -> Iterator[Item]:
+def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
-    scene = case.core.before("laboratory", "imaging")
-    replies = panel_replies(case, SPEC.name, next_test_panels, rng)
-    yield answer_item(SPEC, case, scene, question(case, SPEC.name, rng), replies, "correct", rng, autonomy="L2")
+    scene = case.base_scene.before("laboratory", "imaging")
+    answers = panel_answers(case, SPEC.name, next_test_panels, rng)
+    return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)

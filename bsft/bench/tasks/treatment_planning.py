@@ -1,46 +1,52 @@
-"""Treatment planning (balanced; ours).
+"""Treatment planning.
 
-Asked for the treatment before any order was given, the agent proposes the first choice, or the alternative where a
-recorded allergy forbids the first choice.
-
-Sample: query "Which treatment would you begin with?" -> "I would give co-amoxiclav 1.2 g intravenously every 8 hours
-together with clarithromycin."
-
+Abstract: asked for the treatment before any order was given, the agent proposes the first choice, or the alternative
+    where a recorded allergy forbids the first choice.
+Group: balanced. Source: ours.
 Options: the right treatment, the first choices of three other conditions, one unjustified concern. In a share of the
-cases in which an allergy can decide, the options are the first choice and the alternative of this condition and of
-another one, and the record forbids either the first choice or, as often, the alternative. Metric: accuracy.
+    cases in which an allergy can decide, the options are the first choice and the alternative of this condition and of
+    another one, and the record forbids either the first choice or, as often, the alternative.
+Metric: accuracy.
+Oracle: the condition's treatments, and the allergy groups of the drug file.
+Sample: "Which treatment would you begin with?" -> "I would give co-amoxiclav 1.2 g intravenously every 8 hours together
+    with clarithromycin."
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from bsft.bench.casefile import CaseFile
+from bsft.bench.items import answer_item
 from bsft.bench.records import Item, TaskSpec
 from bsft.bench.scene import Scene
+from bsft.bench.simulated.answer_panels import (
+    ALLERGY_SHARE,
+    allergy_panels,
+    deciding_allergens,
+    panel_answers,
+    treatment_panels,
+)
+from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.splits import is_heldout
-from bsft.bench.tasks.common import answer_item, panel_replies, question, replies_of
-from bsft.bench.tasks.distractors import ALLERGY_SHARE, allergy_panels, deciding_allergens, treatment_panels
 
 SPEC = TaskSpec(name="treatment_planning", group="balanced", metric="accuracy", source="bsft")
 
 
-def items(case: CaseFile) -> Iterator[Item]:
+def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
-    scene = case.core.before("order")
+    scene = case.base_scene.before("order")
     deciding = deciding_allergens(case.bank, case.condition.id)
     if deciding is not None and rng.random() < ALLERGY_SHARE:
         scene, texts = _allergy_decides(case, scene, deciding, rng)
-        replies = replies_of(case, SPEC.name, [{"x": text} for text in texts])
+        answers = case.answers(SPEC.name, [{"x": text} for text in texts])
     else:
-        replies = panel_replies(case, SPEC.name, treatment_panels, rng)
-    query = question(case, SPEC.name, rng)
-    yield answer_item(SPEC, case, scene, query, replies, "correct", rng, autonomy="L2")
+        answers = panel_answers(case, SPEC.name, treatment_panels, rng)
+    return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)
 
 
 def _allergy_decides(
-    case: CaseFile, scene: Scene, deciding: Sequence[Sequence[str]], rng: random.Random
+    case: SimulatedCase, scene: Scene, deciding: Sequence[Sequence[str]], rng: random.Random
 ) -> tuple[Scene, list[str]]:
     """The scene with an allergy on record that forbids one of the two treatments, and treatments, the right one first.
 

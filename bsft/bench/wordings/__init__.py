@@ -1,6 +1,7 @@
 """What is said in scenes and replies: loads and checks the YAML beside this file.
 
-Every list of wordings is ordered: the last two are held out and used in the split `test_heldout` only.
+Every list of wordings for simulated cases is ordered: the last two are held out and used in the split `test_heldout`
+only. What is said around recorded cases (`recorded.yaml`) holds nothing back.
 """
 
 from __future__ import annotations
@@ -12,19 +13,22 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bsft.bench.bank.schema import Range
 from bsft.bench.store import BadInput, explain
 from bsft.records.untrusted import read_yaml
 
 WordingT = TypeVar("WordingT")
+ReadT = TypeVar("ReadT")
 
 N_HELD_OUT = 2
 """How many wordings of a list only `test_heldout` uses."""
 
 Wordings = Annotated[list[str], Field(min_length=5)]
 """At least three for training and two held out."""
+
+Texts = Annotated[list[str], Field(min_length=3)]
 
 
 class _Entry(BaseModel):
@@ -71,17 +75,17 @@ class Strengths(_Entry):
 
 
 class Need(_Entry):
-    """An announced need (`purpose`) and the entry that answers it under other words."""
+    """An announced need (`purpose`), what a reply calls it (`topic`), and the entry that answers it in other words."""
 
-    id: str
+    id: str = ""
     topic: str
     min_age_years: float = 0
     max_age_years: float = 130
     purpose: str
     entry: str = ""
-    """Text of the entry; laboratory needs are answered by a row of the table instead."""
+    """Text of the entry; needs of a result or reading are answered by that instead."""
     answered_by: list[str] = []
-    """Other analytes that would answer a laboratory need."""
+    """Other analytes that would answer a need of a result."""
     avoid: str = ""
     """A word whose presence in the scene would answer the need by another road."""
 
@@ -149,7 +153,7 @@ class Errand(_Entry):
     """A request for something other than the problem, with replies from short to long."""
 
     query: str | None
-    replies: Annotated[list[str], Field(min_length=3)]
+    replies: Texts
 
 
 class Frames(_Entry):
@@ -159,12 +163,27 @@ class Frames(_Entry):
     held_out: Annotated[list[str], Field(min_length=4)]
 
 
-class Replies(_Entry):
+class ReplyWords(_Entry):
+    """What is asked and answered, whatever the case's origin. A concern is an opener, a claim and a closer."""
+
+    errands: Annotated[list[Errand], Field(min_length=3)]
+    acknowledgements: list[str] = [""]
+    openers: Texts
+    closers: list[str] = [""]
+    claims: dict[str, Texts]
+    questions: dict[str, Texts]
+    frames: Mapping[str, Frames | Texts]
+    """Task -> sentences around the content of an answer."""
+
+
+class Replies(ReplyWords):
+    """What is asked and answered in simulated cases."""
+
     errands: Annotated[list[Errand], Field(min_length=5)]
     acknowledgements: Wordings
     openers: Wordings
-    claims: dict[str, Annotated[list[str], Field(min_length=3)]]
     resolutions: dict[str, Wordings]
+    """Label -> remarks that the matter is known and being dealt with."""
     questions: dict[str, Wordings]
     frames: dict[str, Frames]
     handover: dict[Literal["examination", "allergies", "medicine"], str]
@@ -172,18 +191,40 @@ class Replies(_Entry):
     contacts_line: Wordings
 
 
+class RecordWords(ReplyWords):
+    """What is said around recorded cases, whose own words follow."""
+
+    intro: Texts
+    symptoms: Texts
+    course: Texts
+    background: Texts
+    label: Texts
+    observations: Texts
+    laboratory: Texts
+    repeat_vital: Texts
+    repeat_result: Texts
+    arrival: Texts
+    need: Texts
+    vital_needs: dict[str, Need]
+    lab_needs: dict[str, Need]
+    vital_words: dict[str, list[str]]
+    """Vital sign -> words that speak of it elsewhere in a record."""
+    closers: Texts
+    frames: dict[str, Texts]
+
+
 @dataclass(frozen=True)
 class Words:
-    """All wordings of the benchmark."""
+    """All wordings for simulated cases."""
 
     dialogue: Mapping[str, Sequence[str]]
     threads: Threads
     replies: Replies
 
 
-Edition = Literal["train", "test", "heldout"]
-"""Which wordings a split may use: `train` none that is held out, `test` held-out phrases of the bank too,
-`heldout` held-out wordings only."""
+Edition = Literal["train", "test", "heldout", "all"]
+"""Which wordings may be used: `train` none that is held out, `test` held-out phrases of the bank too, `heldout`
+held-out wordings only, `all` every wording of a list that holds nothing back."""
 
 
 def pick(wordings: Sequence[str], edition: Edition, rng: random.Random) -> str:
@@ -193,6 +234,8 @@ def pick(wordings: Sequence[str], edition: Edition, rng: random.Random) -> str:
 
 def allowed(wordings: Sequence[WordingT], edition: Edition) -> Sequence[WordingT]:
     """The wordings that an edition may use."""
+    if edition == "all":
+        return wordings
     return wordings[-N_HELD_OUT:] if edition == "heldout" else wordings[:-N_HELD_OUT]
 
 
@@ -208,23 +251,35 @@ WORDINGS = Path(__file__).parent
 
 @cache
 def load_words() -> Words:
-    """Loads the wordings that ship with the package.
+    """The wordings for simulated cases.
 
     Raises:
         BadInput: a file is damaged.
     """
-    dialogue = _read(WORDINGS / "dialogue.yaml")
-    for key, wordings in dialogue.items():
-        if not isinstance(wordings, list) or len(wordings) < 5 or not all(isinstance(w, str) for w in wordings):
-            raise BadInput(f"{WORDINGS / 'dialogue.yaml'}: field {key}: found {wordings!r}, allowed: 5 or more texts")
+    return Words(
+        read_words(WORDINGS / "dialogue.yaml", TypeAdapter(dict[str, Wordings])),
+        read_words(WORDINGS / "threads.yaml", TypeAdapter(Threads)),
+        read_words(WORDINGS / "replies.yaml", TypeAdapter(Replies)),
+    )
+
+
+@cache
+def load_record_words() -> RecordWords:
+    """The wordings for recorded cases.
+
+    Raises:
+        BadInput: the file is damaged.
+    """
+    return read_words(WORDINGS / "recorded.yaml", TypeAdapter(RecordWords))
+
+
+def read_words(file: Path, kind: TypeAdapter[ReadT]) -> ReadT:
+    """A file that ships with the package, checked.
+
+    Raises:
+        BadInput: the file is damaged.
+    """
     try:
-        threads = Threads.model_validate(_read(WORDINGS / "threads.yaml"))
-        replies = Replies.model_validate(_read(WORDINGS / "replies.yaml"))
+        return kind.validate_python(read_yaml(file))
     except ValidationError as error:
-        raise BadInput(f"{WORDINGS}: {error.title}: {explain(error)}") from None
-    return Words(dialogue, threads, replies)
-
-
-def _read(file: Path) -> dict[str, list[str]]:
-    content: dict[str, list[str]] = read_yaml(file)
-    return content
+        raise BadInput(f"{file}: {explain(error)}") from None

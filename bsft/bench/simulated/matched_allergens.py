@@ -2,8 +2,8 @@
 
 A conflict between an allergy and an order is a *combination*. If allergens that cause conflicts were commoner in
 perturbed scenes than in clean ones, counting words would find the conflict without reading. So for every condition
-there are two distributions over names: one over those that conflict with its drugs, and one (the foils) over those
-that do not; the foils are fitted so that both give the same frequencies over the whole bank.
+there are two distributions over names, one over those that conflict with its drugs and one over those that are harmless
+beside them; the harmless ones are fitted so that both give the same frequencies over the whole bank.
 """
 
 from __future__ import annotations
@@ -42,25 +42,43 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Matched:
-    """Two distributions over names for every eligible condition: conflicting ones and foils."""
+class MatchedAllergens:
+    """Distributions of conflicting and of harmless allergens, for every condition where a conflict is possible."""
 
+    bank: Bank
     names: tuple[str, ...]
     targets: Mapping[str, Target]
     weights: Mapping[str, float]
     """How willingly a condition is used; below 1 where its names would otherwise be too common to be matched."""
-    conflicts: Mapping[str, Sequence[float]]
-    foils: Mapping[str, Sequence[float]]
+    conflicting: Mapping[str, Sequence[float]]
+    harmless: Mapping[str, Sequence[float]]
 
-    def conflict(self, condition_id: str, rng: random.Random) -> str:
-        return rng.choices(self.names, self.conflicts[condition_id])[0]
+    def draw_conflicting(self, condition_id: str, rng: random.Random) -> str:
+        return rng.choices(self.names, self.conflicting[condition_id])[0]
 
-    def foil(self, condition_id: str, rng: random.Random) -> str:
-        return rng.choices(self.names, self.foils[condition_id])[0]
+    def draw_harmless(self, condition: Condition, home_drug: str, rng: random.Random) -> tuple[str, ...]:
+        """Allergens for the record of a case without conflict: a matched one where a conflict is possible."""
+        known = {n: a for n, a in self.bank.allergens.items() if _is_met(a, condition)}
+        controls = [name for name, allergen in known.items() if not allergen.forbids]
+        target = self.targets.get(condition.id)
+        if target is not None and (target.ordered or target.drug == home_drug):
+            first = rng.choices(self.names, self.harmless[condition.id])[0]
+        elif rng.random() < NONE_KNOWN_PROBABILITY:
+            return ()
+        else:
+            groups = _allergy_groups(self.bank, _drugs_of(condition))
+            harmless = [n for n, a in known.items() if not groups & set(a.forbids)]
+            first = rng.choices(harmless, [known[n].common for n in harmless])[0]
+        second = rng.choice([name for name in controls if name != first])
+        return (first, second) if rng.random() < CONTROL_ALLERGY_PROBABILITY else (first,)
+
+    def home_weights(self, condition: Condition) -> list[float]:
+        """How often each home medicine is the one that is shown: those that can conflict more often."""
+        return _home_weights(condition, self.targets.get(condition.id))
 
 
-def fit_foils(conflicts: Matrix, allowed: Matrix, weights: Matrix) -> tuple[Matrix, Matrix]:
-    """Fits foils by iterative proportional fitting, lowering the weights of rows that cannot be matched.
+def fit_harmless(conflicts: Matrix, allowed: Matrix, weights: Matrix) -> tuple[Matrix, Matrix]:
+    """Fits the harmless names by iterative proportional fitting, lowering the weights of rows that cannot be matched.
 
     Args:
         conflicts: `(n, k)`, rows sum to 1: distribution of conflicting names per condition.
@@ -68,8 +86,8 @@ def fit_foils(conflicts: Matrix, allowed: Matrix, weights: Matrix) -> tuple[Matr
         weights: `(n,)`, how often each condition is used.
 
     Returns:
-        Foils `(n, k)` with rows that sum to 1, and the weights `(n,)` for which
-        `weights @ foils` equals `weights @ conflicts`.
+        Harmless names `(n, k)` with rows that sum to 1, and the weights `(n,)` for which
+        `weights @ harmless` equals `weights @ conflicts`.
 
     Raises:
         ValueError: no matching exists even with lowered weights.
@@ -88,35 +106,7 @@ def fit_foils(conflicts: Matrix, allowed: Matrix, weights: Matrix) -> tuple[Matr
             return flow / flow.sum(1, keepdims=True), weights
         # Names that cannot be placed elsewhere are too common: use the conditions that need them less often.
         weights = weights * np.where(conflicts @ np.maximum(excess, 0) > excess.max() * 0.25, 0.9, 1.0)
-    raise ValueError("the foils of the bank cannot be matched: one name conflicts with nearly every condition")
-
-
-@dataclass(frozen=True)
-class Foils:
-    """Matched names of the whole bank."""
-
-    bank: Bank
-    allergens: Matched
-
-    def home_weights(self, condition: Condition) -> list[float]:
-        """How often each home medicine is the one that is shown: those that can conflict more often."""
-        return _home_weights(condition, self.allergens.targets.get(condition.id))
-
-    def draw_allergens(self, condition: Condition, home_drug: str, rng: random.Random) -> tuple[str, ...]:
-        """Allergens for the record of a case without conflict: a foil where a conflict is possible."""
-        known = {n: a for n, a in self.bank.allergens.items() if _is_met(a, condition)}
-        controls = [name for name, allergen in known.items() if not allergen.forbids]
-        target = self.allergens.targets.get(condition.id)
-        if target is not None and (target.ordered or target.drug == home_drug):
-            first = self.allergens.foil(condition.id, rng)
-        elif rng.random() < NONE_KNOWN_PROBABILITY:
-            return ()
-        else:
-            groups = _allergy_groups(self.bank, _drugs_of(condition))
-            harmless = [n for n, a in known.items() if not groups & set(a.forbids)]
-            first = rng.choices(harmless, [known[n].common for n in harmless])[0]
-        second = rng.choice([name for name in controls if name != first])
-        return (first, second) if rng.random() < CONTROL_ALLERGY_PROBABILITY else (first,)
+    raise ValueError("the allergens of the bank cannot be matched: one conflicts with nearly every condition")
 
 
 def _is_met(allergen: Allergen, condition: Condition) -> bool:
@@ -224,29 +214,24 @@ def _share(condition: Condition, target: Target) -> float:
     return shown / sum(weights)
 
 
-def _matched(names: tuple[str, ...], rows: Sequence[_Row]) -> Matched:
-    """Matches the conditions that are trained among themselves, and those held out with all of them."""
+@cache
+def matched_allergens() -> MatchedAllergens:
+    """The matched allergens of the bank that ships with the package.
+
+    Conditions that are trained are matched among themselves, and those held out with all of them.
+    """
+    bank = load_bank()
+    names, rows = _allergen_rows(bank)
     rows = [row for row in rows if row.conflicts.sum() > 0]
     seen = [row for row in rows if not is_heldout(row.condition)]
-    foils: dict[str, list[float]] = {}
+    harmless: dict[str, list[float]] = {}
     weights: dict[str, float] = {}
     for chosen in (rows, seen):
         conflicts = np.array([row.conflicts / row.conflicts.sum() for row in chosen])
         wanted = np.array([row.weight for row in chosen])
-        fitted, lowered = fit_foils(conflicts, np.array([row.allowed for row in chosen]), wanted)
-        foils |= {row.condition.id: line.tolist() for row, line in zip(chosen, fitted, strict=True)}
+        fitted, lowered = fit_harmless(conflicts, np.array([row.allowed for row in chosen]), wanted)
+        harmless |= {row.condition.id: line.tolist() for row, line in zip(chosen, fitted, strict=True)}
         weights |= {row.condition.id: float(w) for row, w in zip(chosen, lowered / wanted, strict=True)}
-    return Matched(
-        names=names,
-        targets={row.condition.id: row.target for row in rows},
-        weights=weights,
-        conflicts={row.condition.id: (row.conflicts / row.conflicts.sum()).tolist() for row in rows},
-        foils=foils,
-    )
-
-
-@cache
-def load_foils() -> Foils:
-    """The matched names of the bank that ships with the package."""
-    bank = load_bank()
-    return Foils(bank, _matched(*_allergen_rows(bank)))
+    targets = {row.condition.id: row.target for row in rows}
+    conflicting = {row.condition.id: (row.conflicts / row.conflicts.sum()).tolist() for row in rows}
+    return MatchedAllergens(bank, names, targets, weights, conflicting, harmless)

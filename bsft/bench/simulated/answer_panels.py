@@ -8,17 +8,23 @@ out for `test_heldout` have panels of their own, as no answer of theirs may be k
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Sequence
 from functools import cache
 from math import exp
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from bsft.bench.bank.load import CHILD_AGE_YEARS, Bank
-from bsft.bench.bank.schema import Condition, Treatment, pairs_of
-from bsft.bench.foils import order_conflicts
-from bsft.bench.panels import Answer, Panels, fit_panels
+from bsft.bench.bank.schema import Condition, Related, Treatment, pairs_of
+from bsft.bench.replies import OptionWordings
+from bsft.bench.simulated.matched_allergens import order_conflicts
+from bsft.bench.simulated.panels import Answer, Panels, fit_panels
 from bsft.bench.splits import is_heldout
+
+if TYPE_CHECKING:
+    from bsft.bench.simulated.case import SimulatedCase
 
 N_OPTIONS = 4
 """Answers of an item, the right one among them."""
@@ -39,16 +45,14 @@ Exclusion = Callable[[Answer, Answer], bool]
 def diagnosis_panels(bank: Bank, heldout: bool) -> Panels:
     """Diagnoses, of which none includes or follows from another."""
     answers = [Answer(c.id, c.name) for c in _conditions(bank, heldout)]
-    related = pairs_of(bank.interchangeable.diagnosis)
-    return _fit(bank, answers, lambda a, b: frozenset((a.condition_id, b.condition_id)) in related, "diagnosis")
+    return _fit(bank, answers, _in(bank.interchangeable.diagnosis), "diagnosis")
 
 
 @cache
 def next_test_panels(bank: Bank, heldout: bool) -> Panels:
     """The tests that decide."""
     answers = [Answer(c.id, c.next_test.test) for c in _conditions(bank, heldout)]
-    related = pairs_of(bank.interchangeable.next_test)
-    return _fit(bank, answers, lambda a, b: frozenset((a.condition_id, b.condition_id)) in related, "next test")
+    return _fit(bank, answers, _in(bank.interchangeable.next_test), "next test")
 
 
 @cache
@@ -58,11 +62,11 @@ def treatment_panels(bank: Bank, heldout: bool) -> Panels:
         Answer(c.id, c.first_line.text, 1.0 if deciding_allergens(bank, c.id) is None else 1.0 - ALLERGY_SHARE)
         for c in _conditions(bank, heldout)
     ]
-    related = pairs_of(bank.interchangeable.treatment)
+    related = _in(bank.interchangeable.treatment)
 
     def excluded(one: Answer, other: Answer) -> bool:
         conditions = bank.conditions[one.condition_id], bank.conditions[other.condition_id]
-        return frozenset((one.condition_id, other.condition_id)) in related or _shares_a_drug_class(bank, *conditions)
+        return related(one, other) or _shares_a_drug_class(bank, *conditions)
 
     return _fit(bank, answers, excluded, "treatment")
 
@@ -75,8 +79,7 @@ def allergy_panels(bank: Bank, heldout: bool) -> Panels:
         for c in _conditions(bank, heldout)
         if deciding_allergens(bank, c.id) is not None
     ]
-    related = pairs_of(bank.interchangeable.treatment)
-    return _fit(bank, answers, lambda a, b: frozenset((a.condition_id, b.condition_id)) in related, "allergy", size=2)
+    return _fit(bank, answers, _in(bank.interchangeable.treatment), "allergy", size=2)
 
 
 @cache
@@ -96,8 +99,7 @@ def reading_panels(bank: Bank, heldout: bool, kind: str) -> Panels | None:
     if len(figures) <= N_OPTIONS:
         return None
     answers = [Answer(c.id, c.figure.reading[0]) for c in figures if c.figure is not None]
-    related = pairs_of(bank.interchangeable.reading)
-    return _fit(bank, answers, lambda a, b: frozenset((a.condition_id, b.condition_id)) in related, kind)
+    return _fit(bank, answers, _in(bank.interchangeable.reading), kind)
 
 
 @cache
@@ -113,6 +115,12 @@ def deciding_allergens(bank: Bank, condition_id: str) -> tuple[tuple[str, ...], 
     home = {group for m in condition.medications if m.drug in bank.drugs for group in bank.drugs[m.drug].allergy_groups}
     first, second = (tuple(n for n in names if not home & set(bank.allergens[n].forbids)) for names in conflicts)
     return (first, second) if first and second else None
+
+
+def _in(interchangeable: Sequence[Related]) -> Exclusion:
+    """Whether the bank names the conditions of two answers together."""
+    pairs = pairs_of(interchangeable)
+    return lambda one, other: frozenset((one.condition_id, other.condition_id)) in pairs
 
 
 def _conditions(bank: Bank, heldout: bool) -> list[Condition]:
@@ -173,3 +181,11 @@ def _classes(bank: Bank, treatment: Treatment) -> set[str]:
 def _topics(bank: Bank, advice: str) -> set[int]:
     text = advice.lower()
     return {i for i, stems in enumerate(bank.interchangeable.advice_topics) if any(stem in text for stem in stems)}
+
+
+def panel_answers(
+    case: SimulatedCase, task: str, panels: Callable[[Bank, bool], Panels], rng: random.Random
+) -> list[OptionWordings]:
+    """An answer that is right in the case's condition, and answers that are right in others."""
+    right, others = panels(case.bank, is_heldout(case.condition)).draw(case.condition.id, rng)
+    return case.answers(task, [{"x": answer.text} for answer in (right, *others)])

@@ -14,12 +14,13 @@ from functools import cache
 
 from bsft.bench.bank.load import load_bank
 from bsft.bench.bank.schema import Analyte
-from bsft.bench.caseitems.words import spellings
 from bsft.bench.importers.measurements import NUMBER, measurement, plain_units
+from bsft.bench.limits import reference_range
 from bsft.bench.oracle import value_is_impossible
 from bsft.bench.person import Person
+from bsft.bench.recorded.naming import spellings
 from bsft.bench.records import Fact
-from bsft.bench.simulate import VITAL_PHRASES, number, reference_range
+from bsft.bench.spoken import VITAL_PHRASES, number
 
 ADULT_AGE_YEARS = 16
 """From this age on the case bank's reference ranges and critical limits are used."""
@@ -64,6 +65,11 @@ class Result:
     @property
     def analyte(self) -> Analyte:
         return load_bank().analytes[self.analyte_id]
+
+    @property
+    def factors(self) -> Mapping[str, float]:
+        """Unit -> what a value in it is multiplied by to reach the bank's unit."""
+        return _factors(self.analyte_id)
 
     @property
     def spoken_name(self) -> str:
@@ -154,7 +160,7 @@ def has_odd_result(facts: Sequence[Fact]) -> bool:
         analyte_id = _analyte_id(fact) if fact.kind == "lab" else None
         if analyte_id is None or not isinstance(fact.value, float | int):
             continue
-        factor = factors(analyte_id).get(fact.unit or "")
+        factor = _factors(analyte_id).get(fact.unit or "")
         if factor is None or value_is_impossible(load_bank().analytes[analyte_id], fact.value * factor):
             return True
     return False
@@ -174,8 +180,7 @@ def _analyte_id(fact: Fact) -> str | None:
     return None if _OTHER_SPECIMEN.search(fact.name) else _ids_by_name().get(_label(fact).lower())
 
 
-def factors(analyte_id: str) -> dict[str, float]:
-    """Unit -> what a value in it is multiplied by to reach the bank's unit."""
+def _factors(analyte_id: str) -> dict[str, float]:
     analyte = load_bank().analytes[analyte_id]
     found = {analyte.unit: 1.0}
     if analyte.other_unit is not None and analyte.other_factor is not None:
@@ -185,7 +190,7 @@ def factors(analyte_id: str) -> dict[str, float]:
 
 def _result(analyte_id: str, fact: Fact, person: Person, *, expecting: bool) -> Result | None:
     text = plain_units(fact.text.removeprefix(fact.name).lstrip(": "))
-    measured, factor = measurement(text), factors(analyte_id).get(fact.unit or "")
+    measured, factor = measurement(text), _factors(analyte_id).get(fact.unit or "")
     if measured is None or factor is None or not isinstance(fact.value, float | int) or measured.value != fact.value:
         return None
     printed = re.search(NUMBER, text)

@@ -12,14 +12,17 @@ import pytest
 from story_cases import STORIES, all_cases, case
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.caseitems.chart import Chart, LeftOut, names
-from bsft.bench.caseitems.make import make_items
-from bsft.bench.caseitems.peers import Peers
-from bsft.bench.caseitems.plan import Shares, plan
 from bsft.bench.importers.agentclinic import import_agentclinic
 from bsft.bench.importers.report import ImportReport
+from bsft.bench.left_out import LeftOut
+from bsft.bench.recorded.case import RecordedCase
+from bsft.bench.recorded.make import make_items
+from bsft.bench.recorded.naming import names
+from bsft.bench.recorded.other_cases import OtherCases
+from bsft.bench.recorded.plan import Shares, plan
 from bsft.bench.records import Item
 from bsft.bench.store import BadInput
+from bsft.bench.tasks import critical_data_alert
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,11 @@ def test_every_task_has_items_and_every_pair_differs_in_one_turn(items: list[Ite
     assert tasks["error_correction"] == 24 * 3 * 2
 
 
+def test_every_item_is_a_valid_record(items: list[Item]) -> None:
+    for item in items:
+        assert Item.model_validate_json(item.model_dump_json(exclude_defaults=True)) == item
+
+
 def test_sentences_that_name_the_diagnosis_are_not_shown(items: list[Item]) -> None:
     for item in items:
         assert not any(item.case_id.split("-")[1] in turn.text for turn in item.turns)
@@ -77,10 +85,10 @@ def test_differential_diagnoses_are_those_of_other_cases(items: list[Item]) -> N
 
 
 def test_distractors_are_used_evenly() -> None:
-    peers = Peers([Chart(each, "test", 0) for each in all_cases()])
-    chart = peers.charts[0]
-    usable = {other.case.diagnosis for other in peers.unlike(chart)}
-    drawn = [name for _ in range(4) for name in peers.diagnoses(chart, 3)]
+    others = OtherCases([RecordedCase(each, "test", 0) for each in all_cases()])
+    first = others.cases[0]
+    usable = {other.case.diagnosis for other in others.unlike(first)}
+    drawn = [name for _ in range(4) for name in others.diagnoses(first, 3)]
     uses = [drawn.count(name) for name in usable]
     assert max(uses) - min(uses) <= 1
 
@@ -88,10 +96,10 @@ def test_distractors_are_used_evenly() -> None:
 def test_alike_records_are_no_distractors_for_each_other() -> None:
     cases = all_cases()
     told_again = cases[0].model_copy(update={"id": "again", "diagnosis": "Vitamin C deficiency"})
-    charts = [Chart(each, "test", 0) for each in (*cases, told_again)]
-    assert "Vitamin C deficiency" not in {other.case.diagnosis for other in Peers(charts).unlike(charts[0])}
+    opened = [RecordedCase(each, "test", 0) for each in (*cases, told_again)]
+    assert "Vitamin C deficiency" not in {other.case.diagnosis for other in OtherCases(opened).unlike(opened[0])}
     with pytest.raises(LeftOut, match="fewer than 3 other diagnoses"):
-        Peers(charts[:2]).diagnoses(charts[0], 3)
+        OtherCases(opened[:2]).diagnoses(opened[0], 3)
 
 
 def test_results_are_read_against_the_printed_range(items: list[Item]) -> None:
@@ -164,6 +172,16 @@ def test_critical_values_are_beyond_their_limits_and_were_normal(items: list[Ite
         assert item.autonomy == "L4"
 
 
+def test_a_critical_value_that_is_printed_as_its_limit_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = case("Iritis")
+    vitals = [fact.model_dump() for fact in told.facts if fact.kind != "vital" or fact.name == "Respiratory rate"]
+    monkeypatch.setattr(critical_data_alert, "value_beyond_limit", lambda *_, **__: 7.6)
+    _, reasons = make_items({"test": [case("Iritis", facts=vitals)]}, seed=0)
+    assert list(reasons.counts["critical_data_alert: flag_critical_vital"]) == [
+        "a value beyond its critical limit that is printed as the limit itself"
+    ]
+
+
 def test_what_is_needed_is_nowhere_else(items: list[Item]) -> None:
     for item in of_task(items, "omission_detection"):
         if item.perturbation is not None:
@@ -233,10 +251,10 @@ def test_silence_must_be_right_in_a_clean_twin(change: dict[str, Any], reason: s
 )
 def test_which_results_are_read(name: str, text: str, value: float, unit: str, row: str | None) -> None:
     fact = {"id": "lab", "kind": "lab", "name": name, "text": text, "value": value, "unit": unit}
-    results = Chart(case("Iritis", facts=[fact]), "test", 0).results
+    results = RecordedCase(case("Iritis", facts=[fact]), "test", 0).results
     assert [result.row() for result in results] == ([] if row is None else [row])
     pregnant = {"id": "h", "kind": "history", "name": "h", "text": "She is pregnant."}
-    assert not any(r.limits for r in Chart(case("Iritis", facts=[fact, pregnant]), "test", 0).results)
+    assert not any(r.limits for r in RecordedCase(case("Iritis", facts=[fact, pregnant]), "test", 0).results)
 
 
 def test_cases_of_one_diagnosis_stay_in_one_split() -> None:

@@ -12,11 +12,11 @@ from rich.table import Table
 
 from bsft.bench.arguments import parse
 from bsft.bench.build_command import show
-from bsft.bench.caseitems.make import make_items, specs_of
-from bsft.bench.caseitems.plan import Shares, plan
-from bsft.bench.caseitems.twins import Reasons
 from bsft.bench.importers.cases import CASES_FILE, read_cases
 from bsft.bench.importers.report import ImportReport, fresh_directory
+from bsft.bench.left_out import Reasons
+from bsft.bench.recorded.make import make_items, specs_of
+from bsft.bench.recorded.plan import Shares, plan
 from bsft.bench.records import Case, Manifest
 from bsft.bench.store import BadInput, check_replaceable, write_benchmark
 from bsft.bench.store.ownership import ITEMS_REPORT as REPORT

@@ -9,8 +9,8 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bsft.bench.caseitems.chart import name_words
 from bsft.bench.importers.near_duplicates import connected, near_duplicates
+from bsft.bench.recorded.naming import name_words
 from bsft.bench.records import Case
 from bsft.bench.store import BadInput
 

@@ -1,0 +1,40 @@
+"""The ranges and limits that hold for a patient."""
+
+from __future__ import annotations
+
+from bsft.bench.bank.schema import Analyte, Range, Vital
+from bsft.bench.person import Person
+
+Limits = tuple[float | None, float | None]
+"""A lower and an upper limit; None where there is none."""
+
+MIN_UNCRITICAL_STEPS = 3
+"""A characteristic range of fewer printed values outside the critical ones would pin the value to the limit."""
+
+
+def reference_range(entry: Analyte | Vital, person: Person) -> Range:
+    """The reference range for this patient's age and sex."""
+    if person.is_child and entry.reference_child is not None:
+        return entry.reference_child
+    if isinstance(entry, Vital):
+        return entry.reference
+    by_sex = entry.reference_female if person.sex == "female" else entry.reference_male
+    chosen = by_sex or entry.reference
+    assert chosen is not None  # the schema demands one of them
+    return chosen
+
+
+def critical_limits(entry: Analyte | Vital, person: Person) -> Limits:
+    """The limits beyond which a value calls for action at once, for this patient's age."""
+    if isinstance(entry, Vital) and person.is_child and entry.reference_child is not None:
+        return entry.critical_low_child, entry.critical_high_child
+    return entry.critical_low, entry.critical_high
+
+
+def uncritical(entry: Analyte | Vital, values: Range, person: Person) -> Range | None:
+    """The part of a characteristic range that is not critical; None where hardly anything of it is left."""
+    step = 10.0**-entry.decimals
+    low, high = critical_limits(entry, person)
+    first = values.low if low is None else max(values.low, low + step)
+    last = values.high if high is None else min(values.high, high - step)
+    return Range(low=first, high=last) if last - first >= MIN_UNCRITICAL_STEPS * step else None

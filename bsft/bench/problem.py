@@ -1,0 +1,80 @@
+"""One problem in a scene: an edit of one field, and the values that edits put in.
+
+A pair of twins is one clean scene and one edit. Both have the same wordings and the same options; the texts that the
+edit takes out and puts in are drawn so that each is as frequent in clean scenes as in perturbed ones.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from bsft.bench.bank.schema import Range
+from bsft.bench.left_out import LeftOut
+from bsft.bench.limits import Limits
+from bsft.bench.records import Perturbation
+from bsft.bench.scene import Scene
+from bsft.bench.spoken import number
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A clean scene and the edit that puts one problem into it."""
+
+    kind: str
+    label: str
+    """Label of the reply that raises this problem."""
+    clean: Scene
+    slot: str
+    field: str
+    after: str
+    determinable: bool = True
+    claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Fields of the claims that the problem decides itself, e.g. the analyte that was changed."""
+    other_claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Fields of the claims of the task's other labels, where the base scene does not decide them."""
+    partner: str = ""
+    """The slot without which the problem cannot be seen, if there is one that may stand after `slot`."""
+
+    @property
+    def family(self) -> str:
+        """The part of the kind before its slash."""
+        return self.kind.partition("/")[0]
+
+    @property
+    def before(self) -> str:
+        return self.clean[self.slot].fields[self.field]
+
+    @property
+    def perturbed(self) -> Scene:
+        return self.clean.put(self.slot, **{self.field: self.after})
+
+    def record(self) -> Perturbation:
+        return Perturbation.model_construct(
+            kind=self.kind, locus=self.clean.locus(self.slot, self.field), before=self.before, after=self.after
+        )
+
+
+def value_beyond_limit(limits: Limits, plausible: Range, rng: random.Random, *, subtle: bool) -> float:
+    """A value beyond one of two limits and still compatible with life; `subtle` values lie close to the limit.
+
+    Raises:
+        LeftOut: there is no limit.
+    """
+    sides = [limit for limit in limits if limit is not None]
+    if not sides:
+        raise LeftOut("a critical value needs a critical limit")
+    near, far = (0.02, 0.08) if subtle else (0.08, 0.3)
+    limit = rng.choice(sides)
+    if limit is limits[0]:
+        return limit - rng.uniform(near, far) * (limit - plausible.low)
+    return limit + rng.uniform(near, far) * (min(plausible.high, 2.5 * abs(limit)) - limit)
+
+
+def shift_decimal(value: float, decimals: int, up: bool) -> str:
+    """The value with its decimal point moved by one place."""
+    if up:
+        return number(value * 10, max(decimals - 1, 0))
+    return number(value / 10, decimals + 1)
