@@ -7,12 +7,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bsft.bench.records import BEHAVIORS, Behavior, Item, TaskSpec
+import numpy as np
+
+from bsft.bench.records import Behavior, Item, TaskSpec
 from bsft.data.render import Candidates
 from bsft.records.files import write_atomically
 from bsft.scoring.choices import Context, Scored
-from bsft.scoring.metrics import Outcome, accuracy_of, auroc_of, evaluate
-from bsft.scoring.policies import POLICIES, LabelCounts, outcomes_of
+from bsft.scoring.metrics import Response, evaluate, known
+from bsft.scoring.policies import LabelCounts, responses_of
+from bsft.stats.measures import auroc
+from bsft.stats.policies import POLICIES
 
 ARMS = ("predicted", "forced_right", "forced_wrong", "none")
 """How the behaviour is chosen. `forced_right` uses the gold behaviour: an oracle bound, never a result."""
@@ -30,16 +34,16 @@ def context_of(arm: str, item: Item, predicted: Behavior | None) -> Context:
     return None
 
 
-def outcome_of(scored: Scored, context: Context) -> Outcome:
+def response_of(scored: Scored, context: Context) -> Response:
     """The most likely option: highest summed log-likelihood, the first of equals."""
     values = scored.log_likelihoods[context]
-    return Outcome(scored.candidates.item, max(range(len(values)), key=lambda i: (values[i], -i)))
+    return Response(scored.candidates.item, max(range(len(values)), key=lambda i: (values[i], -i)))
 
 
 def validation_metrics(scored: Sequence[Scored], tasks: Mapping[str, TaskSpec]) -> dict[str, float]:
     """What is logged during training: macro-F1 overall and by group, over-intervention."""
-    outcomes = [outcome_of(s, s.predicted_behavior) for s in scored]
-    result = evaluate(outcomes, tasks, bootstrap_samples=1)
+    responses = [response_of(s, s.predicted_behavior) for s in scored]
+    result = evaluate(responses, tasks, bootstrap_samples=1)
     values = {"macro_f1": result["overall"]["macro_f1"]}
     values |= {group: entry["macro_f1"] for group, entry in result["group"].items() if entry is not None}
     if (rate := result["restraint"]["over_intervention_rate"]) is not None:
@@ -89,7 +93,7 @@ class Evaluation:
 
     def _line(self, scored: Scored, text: str | None) -> dict[str, Any]:
         item, context = scored.candidates.item, self.primary_context(scored)
-        outcome = outcome_of(scored, context)
+        response = response_of(scored, context)
         options = zip(item.options, scored.log_likelihoods[context], scored.candidates.option_ids, strict=True)
         return {
             "item_id": item.id,
@@ -100,8 +104,8 @@ class Evaluation:
             "arm": self._arm,
             "behavior": context,
             "label": item.label,
-            "predicted": outcome.predicted,
-            "flagged": outcome.flagged,
+            "predicted": response.predicted,
+            "flagged": response.flagged,
             "gold_behavior": item.gold_behavior,
             "autonomy": item.autonomy,
             "variant": item.variant,
@@ -118,8 +122,8 @@ class Evaluation:
         """overall, group, task, naive, restraint and behavior of metrics.json; items that lost their evidence when
         they were shortened are counted and left out."""
         kept = [s for s in scored if not s.candidates.evidence_lost]
-        outcomes = [outcome_of(s, self.primary_context(s)) for s in kept]
-        result = evaluate(outcomes, self._tasks, bootstrap_samples=self._bootstrap_samples)
+        responses = [response_of(s, self.primary_context(s)) for s in kept]
+        result = evaluate(responses, self._tasks, bootstrap_samples=self._bootstrap_samples)
         result["restraint"]["auroc_flag"] = self._flag_auroc(kept)
         items = [s.candidates.item for s in kept]
         return {
@@ -132,8 +136,8 @@ class Evaluation:
         }
 
     def _naive(self, items: Sequence[Item], name: str) -> dict[str, Any]:
-        outcomes = outcomes_of(POLICIES[name], items, self._train_labels)
-        result = evaluate(outcomes, self._tasks, bootstrap_samples=self._bootstrap_samples)
+        responses = responses_of(POLICIES[name], items, self._train_labels)
+        result = evaluate(responses, self._tasks, bootstrap_samples=self._bootstrap_samples)
         result["task"] = {task: entry["score"] for task, entry in result["task"].items()}
         return result
 
@@ -148,7 +152,7 @@ class Evaluation:
             if flags and others:
                 margins.append(max(flags) - max(others))
                 positive.append(s.candidates.item.gold_behavior == "proactive")
-        return auroc_of(margins, positive) if margins else None
+        return known(auroc(np.array(margins), np.array(positive, bool)))
 
     def _behavior(self, scored: Sequence[Scored]) -> dict[str, Any] | None:
         if any(s.behavior_probs is None for s in scored):
@@ -157,17 +161,19 @@ class Evaluation:
         probs = [s.behavior_probs or {} for s in scored]
         arms = {}
         for arm in ARMS:
-            outcomes = [outcome_of(s, context_of(arm, s.candidates.item, s.predicted_behavior)) for s in scored]
-            result = evaluate(outcomes, self._tasks, bootstrap_samples=1)
+            responses = [response_of(s, context_of(arm, s.candidates.item, s.predicted_behavior)) for s in scored]
+            result = evaluate(responses, self._tasks, bootstrap_samples=1)
             arms[arm] = {
                 "macro_f1": result["overall"]["macro_f1"],
                 "proactive": (result["group"]["proactive"] or {}).get("macro_f1"),
                 "over_intervention_rate": result["restraint"]["over_intervention_rate"],
             }
-        predicted = [BEHAVIORS.index(s.predicted_behavior or "reactive") for s in scored]
+        right = [s.predicted_behavior == g for s, g in zip(scored, gold, strict=True)]
         return {
-            "token_accuracy": accuracy_of(predicted, [BEHAVIORS.index(g) for g in gold], len(BEHAVIORS)),
-            "auroc_proactive": auroc_of([p["proactive"] for p in probs], [g == "proactive" for g in gold]),
+            "token_accuracy": float(np.mean(right)),
+            "auroc_proactive": known(
+                auroc(np.array([p["proactive"] for p in probs]), np.array([g == "proactive" for g in gold]))
+            ),
             "arms": arms,
         }
 

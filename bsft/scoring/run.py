@@ -19,7 +19,7 @@ from bsft.progress import progress_bar
 from bsft.records.files import write_json
 from bsft.runs import METRICS, PREDICTIONS, RunDirectory
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
-from bsft.scoring.evaluation import Evaluation, outcome_of, write_predictions
+from bsft.scoring.evaluation import Evaluation, response_of, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics
 from bsft.scoring.policies import label_counts
 
@@ -61,7 +61,7 @@ def score(
     scored = _likelihoods(config, directory, backbone, datamodule, candidates, evaluation.contexts)
     score_s = time.monotonic() - start
     replies = _replies(config, directory, backbone, datamodule, evaluation, scored)
-    chosen = [outcome_of(s, evaluation.primary_context(s)).chosen for s in scored[: len(replies)]]
+    chosen = [response_of(s, evaluation.primary_context(s)).chosen for s in scored[: len(replies)]]
     metrics = {
         "schema": 1,
         "method": config.method.name,

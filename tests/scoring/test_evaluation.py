@@ -17,7 +17,7 @@ from bsft.scoring.evaluation import (
     ARMS,
     Evaluation,
     context_of,
-    outcome_of,
+    response_of,
     validation_metrics,
     write_predictions,
 )
@@ -51,7 +51,7 @@ def evaluation(arm: str = "predicted", forced: Behavior | None = None) -> Evalua
     return Evaluation(SPECS, arm=arm, forced=forced, train_labels=TRAIN, bootstrap_samples=20)
 
 
-# --- contexts and outcomes ------------------------------------------------------------------------------------------
+# --- contexts and responses ------------------------------------------------------------------------------------------
 
 
 def test_the_context_of_each_arm() -> None:
@@ -72,8 +72,8 @@ def test_an_item_is_scored_under_the_contexts_that_its_arms_need_and_no_other() 
 def test_the_most_likely_option_wins_and_the_first_of_equals() -> None:
     item = ITEMS[0]
     one = Scored(Candidates(item, (1,), (), ()), None, {None: [-3.0, -1.0, -1.0], "reactive": [-1.0, -1.0, -1.0]})
-    assert outcome_of(one, None).chosen == 1
-    assert outcome_of(one, "reactive").chosen == 0
+    assert response_of(one, None).chosen == 1
+    assert response_of(one, "reactive").chosen == 0
 
 
 @pytest.mark.parametrize(("arm", "forced"), [("predicted", None), ("forced", "balanced"), ("none", None)])

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from bsft.bench.audit.audit import Audit
 from bsft.bench.audit.choices import WHICH
 from bsft.bench.audit.describe import TaskCounts, TwinLengths
-from bsft.bench.audit.intervals import Estimate
 from bsft.bench.audit.labels import WHAT
 from bsft.bench.audit.limits import Status
 from bsft.bench.audit.policies import POLICIES
 from bsft.bench.audit.probes import ALL, ALONE, BETWEEN, WHERE
 from bsft.bench.audit.puzzles import Probe
 from bsft.bench.audit.texts import Numerals
+from bsft.stats.bootstrap import Estimate
 
 NONE = "–"
 Key = tuple[str, str, Numerals | None]
