@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bsft.bench.records import BEHAVIORS, Group
-from bsft.report.result import NaiveScores, Result
 from bsft.report.sweep import Job
 from bsft.report.values import COMMON, OF_RUNS, Estimate, estimates, task_score
+from bsft.scoring.result import NaiveScores, Result
 
 METHODS = ("baseline", "instructed", "few_shot", "general_sft", "behavior_sft")
 """The order in which methods are shown; others follow by name."""

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from bsft.bench.store import BadInput
-from bsft.report.result import Result, read_result
+from bsft.report.result import read_result
 from bsft.runs import METRICS, RunDirectory, State, Status, run_directories
+from bsft.scoring.result import Result
 
 CURVE = "train.csv"
 Read = TypeVar("Read")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bsft.bench.records import BEHAVIORS, Group
-from bsft.report.result import Interval, Result, Scores
+from bsft.scoring.result import Interval, NaiveScores, Result
 
 ARMS = {
     "predicted": "predicted token",
@@ -41,8 +41,8 @@ class Estimate:
         return [[max(0.0, self.mean - low)], [max(0.0, high - self.mean)]]
 
 
-def _of_group(group: Group) -> Callable[[Scores], Measured]:
-    def measured(scores: Scores) -> Measured:
+def _of_group(group: Group) -> Callable[[Result | NaiveScores], Measured]:
+    def measured(scores: Result | NaiveScores) -> Measured:
         summary = scores.group.get(group)
         return (summary.macro_f1, summary.macro_f1_ci95) if summary else (None, None)
 

@@ -15,6 +15,7 @@ from bsft.records.files import write_atomically
 from bsft.scoring.choices import Context, Scored
 from bsft.scoring.metrics import Response, evaluate, known
 from bsft.scoring.policies import LabelCounts, responses_of
+from bsft.scoring.result import Arm, BehaviorScores, Evaluated, NaiveScores, RestraintOfRun
 from bsft.stats.measures import auroc
 from bsft.stats.policies import POLICIES
 
@@ -44,11 +45,10 @@ def validation_metrics(scored: Sequence[Scored], tasks: Mapping[str, TaskSpec]) 
     """What is logged during training: macro-F1 overall and by group, over-intervention."""
     responses = [response_of(s, s.predicted_behavior) for s in scored]
     result = evaluate(responses, tasks, bootstrap_samples=1)
-    values = {"macro_f1": result["overall"]["macro_f1"]}
-    values |= {group: entry["macro_f1"] for group, entry in result["group"].items() if entry is not None}
-    if (rate := result["restraint"]["over_intervention_rate"]) is not None:
-        values["over_intervention_rate"] = rate
-    return values
+    values = {"macro_f1": result.overall.macro_f1}
+    values |= {group: summary.macro_f1 for group, summary in result.group.items() if summary is not None}
+    values["over_intervention_rate"] = result.restraint.over_intervention_rate
+    return {name: value for name, value in values.items() if value is not None}
 
 
 class Evaluation:
@@ -118,28 +118,33 @@ class Evaluation:
             "text": text,
         }
 
-    def metrics(self, scored: Sequence[Scored]) -> dict[str, Any]:
-        """overall, group, task, naive, restraint and behavior of metrics.json; items that lost their evidence when
-        they were shortened are counted and left out."""
+    def metrics(self, scored: Sequence[Scored]) -> Evaluated:
+        """What the items give; those that lost their evidence when they were shortened are counted and left out."""
         kept = [s for s in scored if not s.candidates.evidence_lost]
         responses = [response_of(s, self.primary_context(s)) for s in kept]
         result = evaluate(responses, self._tasks, bootstrap_samples=self._bootstrap_samples)
-        result["restraint"]["auroc_flag"] = self._flag_auroc(kept)
         items = [s.candidates.item for s in kept]
-        return {
-            "n": len(kept),
-            "n_shortened": sum(bool(s.candidates.dropped_turns) for s in scored),
-            "n_evidence_lost": len(scored) - len(kept),
-            **result,
-            "naive": {name: self._naive(items, name) for name in POLICIES},
-            "behavior": self._behavior(kept),
-        }
+        return Evaluated(
+            n=len(kept),
+            n_shortened=sum(bool(s.candidates.dropped_turns) for s in scored),
+            n_evidence_lost=len(scored) - len(kept),
+            overall=result.overall,
+            group=result.group,
+            task=result.task,
+            restraint=RestraintOfRun(**dict(result.restraint), auroc_flag=self._flag_auroc(kept)),
+            naive={name: self._naive(items, name) for name in POLICIES},
+            behavior=self._behavior(kept),
+        )
 
-    def _naive(self, items: Sequence[Item], name: str) -> dict[str, Any]:
+    def _naive(self, items: Sequence[Item], name: str) -> NaiveScores:
         responses = responses_of(POLICIES[name], items, self._train_labels)
         result = evaluate(responses, self._tasks, bootstrap_samples=self._bootstrap_samples)
-        result["task"] = {task: entry["score"] for task, entry in result["task"].items()}
-        return result
+        return NaiveScores(
+            overall=result.overall,
+            group=result.group,
+            task={task: entry.score for task, entry in result.task.items()},
+            restraint=result.restraint,
+        )
 
     def _flag_auroc(self, scored: Sequence[Scored]) -> float | None:
         """Threshold-free: the margin of the best flag over the best other option against the need to speak up."""
@@ -154,7 +159,7 @@ class Evaluation:
                 positive.append(s.candidates.item.gold_behavior == "proactive")
         return known(auroc(np.array(margins), np.array(positive, bool)))
 
-    def _behavior(self, scored: Sequence[Scored]) -> dict[str, Any] | None:
+    def _behavior(self, scored: Sequence[Scored]) -> BehaviorScores | None:
         if any(s.behavior_probs is None for s in scored):
             return None
         gold = [s.candidates.item.gold_behavior for s in scored]
@@ -163,19 +168,19 @@ class Evaluation:
         for arm in ARMS:
             responses = [response_of(s, context_of(arm, s.candidates.item, s.predicted_behavior)) for s in scored]
             result = evaluate(responses, self._tasks, bootstrap_samples=1)
-            arms[arm] = {
-                "macro_f1": result["overall"]["macro_f1"],
-                "proactive": (result["group"]["proactive"] or {}).get("macro_f1"),
-                "over_intervention_rate": result["restraint"]["over_intervention_rate"],
-            }
+            proactive = result.group["proactive"]
+            arms[arm] = Arm(
+                macro_f1=result.overall.macro_f1,
+                proactive=proactive.macro_f1 if proactive else None,
+                over_intervention_rate=result.restraint.over_intervention_rate,
+            )
         right = [s.predicted_behavior == g for s, g in zip(scored, gold, strict=True)]
-        return {
-            "token_accuracy": float(np.mean(right)),
-            "auroc_proactive": known(
-                auroc(np.array([p["proactive"] for p in probs]), np.array([g == "proactive" for g in gold]))
-            ),
-            "arms": arms,
-        }
+        proactive_probs, needed = [p["proactive"] for p in probs], [g == "proactive" for g in gold]
+        return BehaviorScores(
+            token_accuracy=float(np.mean(right)),
+            auroc_proactive=known(auroc(np.array(proactive_probs), np.array(needed))),
+            arms=arms,
+        )
 
 
 def write_predictions(file: Path, lines: Iterable[Mapping[str, Any]]) -> None:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torchmetrics.functional import matthews_corrcoef
 
 from bsft.bench.records import BEHAVIORS, Item, TaskSpec
+from bsft.scoring.result import Restraint, Scores, Summary, TaskScore
 from bsft.stats.arrays import Booleans, Floats, Integers, label_indices, mean_of_known
 from bsft.stats.bootstrap import CaseResamples, interval95
 from bsft.stats.measures import macro_f1, matthews
@@ -41,43 +41,45 @@ class Response:
         return self.predicted == self.item.label
 
 
+@dataclass(frozen=True)
+class _Task:
+    """A task's responses, their score, and its `(S,)` samples."""
+
+    spec: TaskSpec
+    responses: Sequence[Response]
+    score: float
+    accuracy: float
+    samples: Floats
+
+
 def evaluate(
     responses: Sequence[Response], tasks: Mapping[str, TaskSpec], *, bootstrap_samples: int, seed: int = 0
-) -> dict[str, Any]:
-    """`overall`, `group`, `task` and `restraint` of metrics.json.
+) -> Scores:
+    """Scores by task, by group and overall, and restraint.
 
     Raises:
         ValueError: no responses; an empty evaluation is an error, not a score of zero.
     """
     if not responses:
         raise ValueError("nothing to evaluate: no item was scored")
-    by_task = _by_task(responses, tasks)
     resamples = CaseResamples(_cases(responses), bootstrap_samples, seed)
-    table: dict[str, dict[str, Any]] = {}
-    samples: dict[str, Floats] = {}
-    for name, own in by_task.items():
-        spec = tasks[name]
-        samples[name] = _task_samples(own, spec, resamples)
-        table[name] = {
-            "score": task_score(own, spec),
-            "metric": spec.metric,
-            "n": len(own),
-            "ci95": _interval(samples[name]),
-            "accuracy": _mean([r.correct for r in own]),
-            "mcc": _task_mcc(own, spec),
-            "group": spec.group,
-            "support": dict(sorted(Counter(r.item.label for r in own).items())),
-        }
-    groups = {}
-    for group in BEHAVIORS:
-        names = [name for name in table if tasks[name].group == group]
-        groups[group] = _summary(names, table, samples, [r for n in names for r in by_task[n]]) if names else None
-    return {
-        "overall": _summary(list(table), table, samples, responses),
-        "group": groups,
-        "task": table,
-        "restraint": restraint(responses, resamples),
+    scored = {
+        name: _Task(
+            spec=tasks[name],
+            responses=own,
+            score=task_score(own, tasks[name]),
+            accuracy=_mean([r.correct for r in own]),
+            samples=_task_samples(own, tasks[name], resamples),
+        )
+        for name, own in _by_task(responses, tasks).items()
     }
+    groups = {group: [task for task in scored.values() if task.spec.group == group] for group in BEHAVIORS}
+    return Scores(
+        overall=_summary(list(scored.values())),
+        group={group: _summary(own) if own else None for group, own in groups.items()},
+        task={name: _row(task) for name, task in scored.items()},
+        restraint=restraint(responses, resamples),
+    )
 
 
 def _by_task(responses: Sequence[Response], tasks: Mapping[str, TaskSpec]) -> dict[str, list[Response]]:
@@ -87,15 +89,26 @@ def _by_task(responses: Sequence[Response], tasks: Mapping[str, TaskSpec]) -> di
     return {name: own for name, own in found.items() if own}
 
 
-def _summary(
-    names: Sequence[str], table: Mapping[str, Any], samples: Mapping[str, Floats], responses: Sequence[Response]
-) -> dict[str, Any]:
-    return {
-        "macro_f1": _mean([table[name]["score"] for name in names]),
-        "macro_f1_ci95": _interval(mean_of_known(np.array([samples[name] for name in names]), axis=0)),
-        "accuracy": _mean([table[name]["accuracy"] for name in names]),
-        "mcc": flag_mcc(responses),
-    }
+def _row(task: _Task) -> TaskScore:
+    return TaskScore(
+        score=task.score,
+        metric=task.spec.metric,
+        n=len(task.responses),
+        ci95=interval95(task.samples),
+        accuracy=task.accuracy,
+        mcc=_task_mcc(task.responses, task.spec),
+        group=task.spec.group,
+        support=dict(sorted(Counter(r.item.label for r in task.responses).items())),
+    )
+
+
+def _summary(tasks: Sequence[_Task]) -> Summary:
+    return Summary(
+        macro_f1=_mean([task.score for task in tasks]),
+        macro_f1_ci95=interval95(mean_of_known(np.array([task.samples for task in tasks]), axis=0)),
+        accuracy=_mean([task.accuracy for task in tasks]),
+        mcc=flag_mcc([r for task in tasks for r in task.responses]),
+    )
 
 
 def task_score(responses: Sequence[Response], spec: TaskSpec) -> float:
@@ -148,7 +161,7 @@ def flag_mcc(responses: Sequence[Response]) -> float | None:
     return float(matthews_corrcoef(torch.tensor([r.flagged for r in responses]).int(), gold, task="binary"))
 
 
-def restraint(responses: Sequence[Response], resamples: CaseResamples | None = None) -> dict[str, Any]:
+def restraint(responses: Sequence[Response], resamples: CaseResamples | None = None) -> Restraint:
     """Over-intervention (a flag where gold is not proactive) and pair accuracy (both twins right)."""
     quiet = [r for r in responses if r.item.gold_behavior != "proactive"]
     flagged = np.array([r.flagged for r in quiet])
@@ -158,21 +171,16 @@ def restraint(responses: Sequence[Response], resamples: CaseResamples | None = N
         for r in responses
         if r.item.variant == "perturbed" and r.item.twin_id is not None and r.item.twin_id in by_id
     ]
-    return {
-        "over_intervention_rate": _mean(flagged) if quiet else None,
-        "over_intervention_ci95": _interval(resamples.mean(flagged, _cases(quiet))) if quiet and resamples else None,
-        "pair_accuracy": _mean([a.correct and b.correct for a, b in pairs]) if pairs else None,
-    }
+    return Restraint(
+        over_intervention_rate=_mean(flagged) if quiet else None,
+        over_intervention_ci95=interval95(resamples.mean(flagged, _cases(quiet))) if quiet and resamples else None,
+        pair_accuracy=_mean([a.correct and b.correct for a, b in pairs]) if pairs else None,
+    )
 
 
 def known(value: float) -> float | None:
     """A measure as it is written: None where it is not defined."""
     return None if np.isnan(value) else value
-
-
-def _interval(samples: Floats) -> list[float] | None:
-    found = interval95(samples)
-    return None if found is None else list(found)
 
 
 def _mean(values: Sequence[float] | Booleans) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from made_runs import Sweep
 
 from bsft.bench.records import Item, Locus, Option, Perturbation, TaskSpec, Turn
@@ -55,9 +53,9 @@ def test_report_reads_what_scoring_writes(sweep: Sweep) -> None:
     naive = {}
     for name, policy in POLICIES.items():
         scores = evaluate(responses_of(policy, items, label_counts(items)), tasks, bootstrap_samples=20)
-        naive[name] = scores | {"task": {task: entry["score"] for task, entry in scores["task"].items()}}
+        naive[name] = scores.model_dump() | {"task": {task: entry.score for task, entry in scores.task.items()}}
     scores = evaluate(responses, tasks, bootstrap_samples=20)
-    sweep.job("general_sft", n=len(items), naive=json.loads(json.dumps(naive)), **json.loads(json.dumps(scores)))
+    sweep.job("general_sft", n=len(items), naive=naive, **scores.model_dump())
     row, always_flag, never_flag, *_ = comparison(read_sweep(sweep.path).jobs)
     assert row.values["proactive"].mean == 0.75
     assert row.values["over_intervention_rate"].mean == 0.25

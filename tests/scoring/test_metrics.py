@@ -101,14 +101,14 @@ def test_macro_f1_is_scikit_learns(answers: list[tuple[str, str | None]]) -> Non
 @given(ANSWERS)
 def test_accuracy_and_correlation_are_scikit_learns(answers: list[tuple[str, str | None]]) -> None:
     gold, predicted = [g for g, _ in answers], [p or "unparsed" for _, p in answers]
-    row = evaluate(responses_of(gold, [p for _, p in answers]), {"t": SPEC}, bootstrap_samples=1)["task"]["t"]
-    assert row["accuracy"] == pytest.approx(accuracy_score(gold, predicted))
+    row = evaluate(responses_of(gold, [p for _, p in answers]), {"t": SPEC}, bootstrap_samples=1).task["t"]
+    assert row.accuracy == pytest.approx(accuracy_score(gold, predicted))
     if len(set(gold)) < 2:
-        assert row["mcc"] is None
+        assert row.mcc is None
     else:
         # whatever is not a gold label is one class to the correlation
         merged = [p if p in gold else "other" for p in predicted]
-        assert row["mcc"] == pytest.approx(matthews_corrcoef(gold, merged), abs=1e-6)
+        assert row.mcc == pytest.approx(matthews_corrcoef(gold, merged), abs=1e-6)
 
 
 # --- the whole evaluation -------------------------------------------------------------------------------------------
@@ -131,18 +131,18 @@ def three_tasks() -> list[Response]:
 
 def test_groups_and_overall_are_unweighted_means_over_tasks() -> None:
     found = evaluate(three_tasks(), TASKS, bootstrap_samples=50)
-    assert {name: row["score"] for name, row in found["task"].items()} == pytest.approx({"t": 1 / 3, "u": 0.5, "v": 1})
-    assert found["group"]["reactive"]["macro_f1"] == pytest.approx((1 / 3 + 1 / 2) / 2)
-    assert found["group"]["proactive"]["macro_f1"] == pytest.approx(1)
-    assert found["group"]["balanced"] is None
-    assert found["overall"]["macro_f1"] == pytest.approx((1 / 3 + 1 / 2 + 1) / 3)
-    assert found["overall"]["accuracy"] == pytest.approx((0.5 + 0.5 + 1) / 3)
+    assert {name: row.score for name, row in found.task.items()} == pytest.approx({"t": 1 / 3, "u": 0.5, "v": 1})
+    assert found.group["reactive"].macro_f1 == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert found.group["proactive"].macro_f1 == pytest.approx(1)
+    assert found.group["balanced"] is None
+    assert found.overall.macro_f1 == pytest.approx((1 / 3 + 1 / 2 + 1) / 3)
+    assert found.overall.accuracy == pytest.approx((0.5 + 0.5 + 1) / 3)
 
 
 def test_a_row_says_its_metric_support_and_number() -> None:
-    row = evaluate(three_tasks(), TASKS, bootstrap_samples=5)["task"]["t"]
-    assert (row["metric"], row["n"], row["group"]) == ("macro_f1", 4, "reactive")
-    assert row["support"] == {"a": 2, "b": 2}
+    row = evaluate(three_tasks(), TASKS, bootstrap_samples=5).task["t"]
+    assert (row.metric, row.n, row.group) == ("macro_f1", 4, "reactive")
+    assert row.support == {"a": 2, "b": 2}
 
 
 def test_an_empty_evaluation_is_an_error() -> None:
@@ -162,8 +162,8 @@ def flagging(flags: str, behaviors: Sequence[Behavior]) -> list[Response]:
 
 def test_over_intervention_is_a_flag_where_gold_is_not_proactive() -> None:
     responses = flagging("cacac", ["proactive", "proactive", "reactive", "balanced", "reactive"])
-    assert restraint(responses)["over_intervention_rate"] == pytest.approx(2 / 3)
-    assert restraint(flagging("c", ["proactive"]))["over_intervention_rate"] is None
+    assert restraint(responses).over_intervention_rate == pytest.approx(2 / 3)
+    assert restraint(flagging("c", ["proactive"])).over_intervention_rate is None
 
 
 def test_an_unparsed_answer_raises_no_flag() -> None:
@@ -176,8 +176,8 @@ def test_a_pair_counts_when_both_twins_are_right() -> None:
     clean = [item("a", n=i + 10, twin=i) for i in range(3)]  # the fourth has no twin here
     chosen = [2, 2, 0, 2, 0, 2, 0]
     responses = [Response(one, choice) for one, choice in zip([*perturbed, *clean], chosen, strict=True)]
-    assert restraint(responses)["pair_accuracy"] == pytest.approx(1 / 3)
-    assert restraint(responses[4:])["pair_accuracy"] is None
+    assert restraint(responses).pair_accuracy == pytest.approx(1 / 3)
+    assert restraint(responses[4:]).pair_accuracy is None
 
 
 def test_the_flag_correlation_is_scikit_learns() -> None:
@@ -205,9 +205,9 @@ def noisy(n_cases: int, seed: int = 0) -> list[Response]:
 def test_an_interval_contains_its_point(n_cases: int) -> None:
     found = evaluate(noisy(n_cases), {"t": SPEC}, bootstrap_samples=1000)
     for point, (low, high) in (
-        (found["overall"]["macro_f1"], found["overall"]["macro_f1_ci95"]),
-        (found["task"]["t"]["score"], found["task"]["t"]["ci95"]),
-        (found["restraint"]["over_intervention_rate"], found["restraint"]["over_intervention_ci95"]),
+        (found.overall.macro_f1, found.overall.macro_f1_ci95),
+        (found.task["t"].score, found.task["t"].ci95),
+        (found.restraint.over_intervention_rate, found.restraint.over_intervention_ci95),
     ):
         assert 0 <= low <= point <= high <= 1
 
@@ -215,7 +215,7 @@ def test_an_interval_contains_its_point(n_cases: int) -> None:
 def test_an_interval_shrinks_with_the_number_of_cases() -> None:
     widths = []
     for n_cases in (10, 40, 160):
-        low, high = evaluate(noisy(n_cases), {"t": SPEC}, bootstrap_samples=1000)["overall"]["macro_f1_ci95"]
+        low, high = evaluate(noisy(n_cases), {"t": SPEC}, bootstrap_samples=1000).overall.macro_f1_ci95
         widths.append(high - low)
     assert widths[0] > 1.4 * widths[1] > 1.4 * 1.4 * widths[2]
 
@@ -225,7 +225,7 @@ def test_cases_are_resampled_and_not_items() -> None:
     single = [Response(item("a", n=i, case=f"case{i}"), i % 2) for i in range(10)]
     copies = [Response(item("a", n=20 * i + k, case=f"case{i}"), i % 2) for i in range(10) for k in range(20)]
     spec = {"t": TaskSpec(name="t", group="reactive", metric="accuracy")}
-    once, often = (evaluate(o, spec, bootstrap_samples=500)["overall"]["macro_f1_ci95"] for o in (single, copies))
+    once, often = (evaluate(o, spec, bootstrap_samples=500).overall.macro_f1_ci95 for o in (single, copies))
     assert once == pytest.approx(often)
 
 
@@ -240,18 +240,18 @@ def test_the_bootstrap_resamples_the_metric_itself() -> None:
         drawn = [o for o in responses for _ in range(row[order.index(o.item.case_id)])]
         gold, predicted = [o.item.label for o in drawn], [o.predicted for o in drawn]
         scores.append(f1_score(gold, predicted, labels=sorted(set(gold)), average="macro", zero_division=0))
-    found = evaluate(responses, {"t": SPEC}, bootstrap_samples=100, seed=0)["task"]["t"]["ci95"]
-    assert found == pytest.approx([np.percentile(scores, 2.5), np.percentile(scores, 97.5)])
+    found = evaluate(responses, {"t": SPEC}, bootstrap_samples=100, seed=0).task["t"].ci95
+    assert found == pytest.approx((np.percentile(scores, 2.5), np.percentile(scores, 97.5)))
 
 
 def test_a_task_that_a_sample_misses_is_left_out_of_it(recwarn: pytest.WarningsRecorder) -> None:
     responses = [*responses_of("aabb", list("aabb")), *responses_of("a", ["b"], task="u")]
     found = evaluate(responses, TASKS, bootstrap_samples=200)
-    assert found["task"]["u"]["ci95"] == [0.0, 0.0]
-    assert found["overall"]["macro_f1_ci95"] == [0.5, 1.0]
+    assert found.task["u"].ci95 == (0.0, 0.0)
+    assert found.overall.macro_f1_ci95 == (0.5, 1.0)
     assert not recwarn.list, "no warning about empty means"
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
-    one, same, other = (evaluate(noisy(20), {"t": SPEC}, bootstrap_samples=99, seed=s)["overall"] for s in (0, 0, 1))
+    one, same, other = (evaluate(noisy(20), {"t": SPEC}, bootstrap_samples=99, seed=s).overall for s in (0, 0, 1))
     assert one == same != other

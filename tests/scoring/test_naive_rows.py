@@ -53,7 +53,7 @@ def test_what_a_policy_scores_by_hand(
     policy: str, scores: dict[str, float], over_intervention: float, pairs: float
 ) -> None:
     found = evaluate(responses_of(POLICIES[policy], TEST, COUNTS), SPECS, bootstrap_samples=10)
-    assert {name: row["score"] for name, row in found["task"].items()} == pytest.approx(scores)
-    assert found["overall"]["macro_f1"] == pytest.approx(sum(scores.values()) / 3)
-    assert found["restraint"]["over_intervention_rate"] == pytest.approx(over_intervention)
-    assert found["restraint"]["pair_accuracy"] == pairs
+    assert {name: row.score for name, row in found.task.items()} == pytest.approx(scores)
+    assert found.overall.macro_f1 == pytest.approx(sum(scores.values()) / 3)
+    assert found.restraint.over_intervention_rate == pytest.approx(over_intervention)
+    assert found.restraint.pair_accuracy == pairs
