@@ -15,7 +15,7 @@ from bsft import __version__
 from bsft.bench.audit import plots
 from bsft.bench.audit.audit import Audit
 from bsft.bench.audit.describe import TaskCounts, TwinLengths, count_task, twin_lengths
-from bsft.bench.audit.sections import Cell, Story, tell
+from bsft.bench.audit.sections import Judged, Story, tell
 
 SCHEMA = 1
 REMARKS_NOTE = "No limit holds for these probes, but the lower bound of their AUROC lies above the limit of the others."
@@ -110,7 +110,7 @@ def _line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Judged) -> str:
     text = _escaped(f"{cell.value} [{cell.spread}]" if cell.spread else cell.value)
     return f"**{text}**" if cell.status == "broken" else text
 
