@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 import torch
 from lightning import seed_everything
@@ -36,6 +35,7 @@ from bsft.records.escaping import visible
 from bsft.records.files import write_json
 from bsft.records.secrets import masked
 from bsft.runs import ENV, LOG, RunDirectory
+from bsft.scoring.result import Result
 from bsft.scoring.run import score
 
 log = logging.getLogger(__name__)
@@ -58,11 +58,11 @@ def run_composed(composed: DictConfig) -> float | None:
     directory = RunDirectory.of(config)
     _check_planned(directory, config)
     if is_done(directory):
-        metrics: dict[str, Any] | None = directory.metrics()
-    else:
-        with _run_log(directory.path / LOG):
-            metrics = _run_recorded(config, directory)
-    return None if metrics is None else metrics["overall"]["macro_f1"]
+        known: float | None = directory.metrics()["overall"]["macro_f1"]
+        return known
+    with _run_log(directory.path / LOG):
+        result = _run_recorded(config, directory)
+    return None if result is None else result.overall.macro_f1
 
 
 def _check_planned(directory: RunDirectory, config: cfg.Config) -> None:
@@ -74,11 +74,11 @@ def _check_planned(directory: RunDirectory, config: cfg.Config) -> None:
         )
 
 
-def _run_recorded(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
+def _run_recorded(config: cfg.Config, directory: RunDirectory) -> Result | None:
     try:
         directory.set_status("running")
-        metrics = run(config, directory)
-        if metrics is not None:
+        result = run(config, directory)
+        if result is not None:
             set_done(directory)
     except BaseException as error:
         log.error("%s", traceback.format_exc())
@@ -95,10 +95,10 @@ def _run_recorded(config: cfg.Config, directory: RunDirectory) -> dict[str, Any]
     finally:
         if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
-    return metrics
+    return result
 
 
-def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
+def run(config: cfg.Config, directory: RunDirectory) -> Result | None:
     """Fits on all ranks and scores on the first; returns what metrics.json holds, None on the other ranks."""
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
@@ -119,9 +119,9 @@ def run(config: cfg.Config, directory: RunDirectory) -> dict[str, Any] | None:
             backbone = _backbone(config, method)
             backbone.load_adapter(directory.path / ADAPTER)
         backbone.module.to(_device(config)).eval()
-        metrics = score(config, directory, backbone, datamodule, fit_s=fit_s)
-        logger.summarise(metrics)
-    return metrics
+        result = score(config, directory, backbone, datamodule, fit_s=fit_s)
+        logger.summarise(result.to_dict())
+    return result
 
 
 def _backbone(config: cfg.Config, method: Method) -> Backbone:

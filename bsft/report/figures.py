@@ -14,7 +14,7 @@ from bsft.report.canvas import Panel, draw_panels, legend_height_in
 from bsft.report.palette import NAIVE_COLOUR, NAIVE_MARKERS, Styles, legend_label
 from bsft.report.rows import Block, Row
 from bsft.report.sweep import Curve
-from bsft.report.values import Estimate
+from bsft.report.values import RowValue
 
 Floats = NDArray[np.float64]
 
@@ -41,12 +41,12 @@ def restraint_figure(blocks: Sequence[Block], styles: Styles) -> Figure | None:
     return draw_panels(shown, draw, height_in=5.1 + legend_in, title="")
 
 
-def _point(row: Row) -> tuple[Estimate, Estimate] | None:
+def _point(row: Row) -> tuple[RowValue, RowValue] | None:
     proactive, flags = row.values.get("proactive"), row.values.get("over_intervention_rate")
     return (proactive, flags) if proactive and flags else None
 
 
-def _draw_point(axes: Axes, row: Row, proactive: Estimate, flags: Estimate, styles: Styles) -> Line2D:
+def _draw_point(axes: Axes, row: Row, proactive: RowValue, flags: RowValue, styles: Styles) -> Line2D:
     """Draws a row with its intervals or deviations and returns its entry for the legend."""
     colour, marker = (NAIVE_COLOUR, NAIVE_MARKERS[row.method]) if row.naive else styles[row.label]
     size = 11 if marker == "*" else 7

@@ -20,9 +20,9 @@ from bsft.report.tables import (
     Column,
     common,
     duration,
-    estimate_cell,
     leading,
     notes,
+    score_cell,
     used_columns,
     value_cell,
 )
@@ -89,7 +89,7 @@ def _task_lines(block: Block) -> list[Line]:
     """One line per task: its name, group and metric, n, then a cell per row of the comparison and per naive policy."""
     lines = []
     for task in block.tasks:
-        cells = [estimate_cell(row.tasks.get(task.name), interval=True) for row in (*block.rows, *block.naive)]
+        cells = [score_cell(row.tasks.get(task.name), interval=True) for row in (*block.rows, *block.naive)]
         metric = "accuracy" if task.metric == "accuracy" else "macro-F1"
         head = [task_title(task.name), f"{task.group}, {metric}", f"{task.n:,}"]
         lines.append(Line(head, cells, colour=GROUP_COLOURS[task.group]))
@@ -105,7 +105,7 @@ def _arm_lines(row: Row, several_blocks: bool) -> list[Line]:
     for arm, title in ARMS.items():
         estimates = [row.values.get(f"arm.{arm}.{value}") for value in ARM_VALUES]
         if any(estimates):
-            cells = [estimate_cell(estimate, interval=False) for estimate in estimates]
+            cells = [score_cell(estimate, interval=False) for estimate in estimates]
             head = [_full_label(row, several_blocks), title]
             lines.append(Line(head, cells, "naive" if arm == "forced_right" else ""))
     return lines
@@ -116,7 +116,7 @@ def _generation_lines(row: Row, several_blocks: bool) -> list[Line]:
     generation = row.jobs[0].result.generation if row.jobs else None
     if generation is None or not any(estimates):
         return []
-    cells = [estimate_cell(estimate, interval=False) for estimate in estimates]
+    cells = [score_cell(estimate, interval=False) for estimate in estimates]
     return [Line([_full_label(row, several_blocks), f"{generation.n:,}"], cells)]
 
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from bsft.bench.records import BEHAVIORS, Group
-from bsft.report.result import NaiveScores, Result
 from bsft.report.sweep import Job
-from bsft.report.values import COMMON, OF_RUNS, Estimate, estimates, task_score
+from bsft.report.values import COMMON, OF_RUNS, RowValue, row_values, task_score
+from bsft.scoring.result import NaiveScores, Result
 
 METHODS = ("baseline", "instructed", "few_shot", "general_sft", "behavior_sft")
 """The order in which methods are shown; others follow by name."""
@@ -30,8 +30,8 @@ class Row:
     settings: str
     seeds: tuple[int, ...]
     n: int
-    values: Mapping[str, Estimate]
-    tasks: Mapping[str, Estimate]
+    values: Mapping[str, RowValue]
+    tasks: Mapping[str, RowValue]
     jobs: tuple[Job, ...]
     naive: bool = False
     silent: bool = False
@@ -152,7 +152,7 @@ def _row(jobs: Sequence[Job], settings: str) -> Row:
     first = jobs[0].result
     names = dict.fromkeys(name for job in jobs for name in job.result.task)
     results = [job.result for job in jobs]
-    values = estimates(results, COMMON | OF_RUNS)
+    values = row_values(results, COMMON | OF_RUNS)
     return Row(
         method=first.method,
         model=first.model,
@@ -161,13 +161,13 @@ def _row(jobs: Sequence[Job], settings: str) -> Row:
         seeds=tuple(sorted(result.seed for result in results)),
         n=first.n,
         values=values,
-        tasks=estimates(results, {name: task_score(name) for name in names}),
+        tasks=row_values(results, {name: task_score(name) for name in names}),
         jobs=tuple(sorted(jobs, key=lambda job: job.result.seed)),
         silent=all(job.fitted for job in jobs) and _is_silent(values, first),
     )
 
 
-def _is_silent(values: Mapping[str, Estimate], result: Result) -> bool:
+def _is_silent(values: Mapping[str, RowValue], result: Result) -> bool:
     """Whether the values are those of never flagging, because nothing is flagged."""
     never_flag = result.naive.get("never_flag")
     reference = never_flag.group.get("proactive") if never_flag else None
@@ -204,8 +204,8 @@ def _naive_row(name: str, scores: NaiveScores, data: str, settings: str, n: int)
         settings=settings,
         seeds=(),
         n=n,
-        values=estimates([scores], COMMON),
-        tasks={task: Estimate(score) for task, score in scores.task.items() if score is not None},
+        values=row_values([scores], COMMON),
+        tasks={task: RowValue(score) for task, score in scores.task.items() if score is not None},
         jobs=(),
         naive=True,
     )

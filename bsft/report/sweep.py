@@ -13,8 +13,9 @@ from typing import Any, Literal, TypeVar
 from bsft.bench.store import BadInput
 from bsft.completeness import flaw_of_done
 from bsft.records.untrusted import Missing, Table, read_table
-from bsft.report.result import Result, read_result
+from bsft.report.result import read_result
 from bsft.runs import CONFIG, METRICS, RunDirectory, State, Status, damaged, run_directories
+from bsft.scoring.result import Result
 
 CURVE = "train.csv"
 _REPAIR = "the command that made the run makes what is missing again"

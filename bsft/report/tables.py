@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bsft.report.rows import Row, tasks_of
-from bsft.report.values import Estimate
+from bsft.report.values import RowValue
 
 SILENT = "†"
 SILENT_NOTE = "equals never-flag: it has learnt to stay silent"
@@ -67,7 +67,7 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def estimate_cell(estimate: Estimate | None, *, interval: bool) -> Cell:
+def score_cell(estimate: RowValue | None, *, interval: bool) -> Cell:
     """A score with its deviation over seeds, or with its interval where the column shows one."""
     if estimate is None:
         return Cell(NONE)
@@ -82,7 +82,7 @@ def value_cell(row: Row, column: Column) -> Cell:
     estimate = row.values.get(column.name)
     if column.kind == "duration":
         return Cell(NONE if estimate is None else duration(estimate.mean))
-    cell = estimate_cell(estimate, interval=column.interval)
+    cell = score_cell(estimate, interval=column.interval)
     return Cell(cell.value + SILENT, cell.spread) if row.silent and column.name == "proactive" else cell
 
 

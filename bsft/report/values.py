@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from bsft.bench.records import BEHAVIORS, Group
-from bsft.report.result import Interval, Result, Scores
+from bsft.scoring.result import Interval, NaiveScores, Result
 
 ARMS = {
     "predicted": "predicted token",
@@ -25,7 +25,7 @@ Source = TypeVar("Source")
 
 
 @dataclass(frozen=True)
-class Estimate:
+class RowValue:
     """A value: of one run, with its bootstrap interval, or the mean over seeds with the sample standard deviation."""
 
     mean: float
@@ -41,8 +41,8 @@ class Estimate:
         return [[max(0.0, self.mean - low)], [max(0.0, high - self.mean)]]
 
 
-def _of_group(group: Group) -> Callable[[Scores], Measured]:
-    def measured(scores: Scores) -> Measured:
+def _of_group(group: Group) -> Callable[[Result | NaiveScores], Measured]:
+    def measured(scores: Result | NaiveScores) -> Measured:
         summary = scores.group.get(group)
         return (summary.macro_f1, summary.macro_f1_ci95) if summary else (None, None)
 
@@ -81,8 +81,8 @@ OF_RUNS: dict[str, Callable[[Result], Measured]] = {
 }
 
 
-def estimates(sources: Sequence[Source], measures: Mapping[str, Callable[[Source], Measured]]) -> dict[str, Estimate]:
-    """One estimate per measure; a measure that some source lacks is left out."""
+def row_values(sources: Sequence[Source], measures: Mapping[str, Callable[[Source], Measured]]) -> dict[str, RowValue]:
+    """One value per measure; a measure that some source lacks is left out."""
     found = {}
     for name, measure in measures.items():
         measured = [measure(source) for source in sources]
@@ -90,9 +90,9 @@ def estimates(sources: Sequence[Source], measures: Mapping[str, Callable[[Source
         if not values or len(values) < len(measured):
             continue
         if len(values) == 1:
-            found[name] = Estimate(values[0], ci95=measured[0][1])
+            found[name] = RowValue(values[0], ci95=measured[0][1])
         else:
-            found[name] = Estimate(statistics.fmean(values), sd=statistics.stdev(values))
+            found[name] = RowValue(statistics.fmean(values), sd=statistics.stdev(values))
     return found
 
 

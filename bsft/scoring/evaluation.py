@@ -7,12 +7,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from bsft.bench.records import BEHAVIORS, Behavior, Item, TaskSpec
+import numpy as np
+
+from bsft.bench.records import Behavior, Item, TaskSpec
 from bsft.data.render import Candidates
 from bsft.records.files import write_atomically
 from bsft.scoring.choices import Context, Scored
-from bsft.scoring.metrics import Outcome, accuracy_of, auroc_of, evaluate
-from bsft.scoring.policies import POLICIES, LabelCounts, outcomes_of
+from bsft.scoring.metrics import Response, evaluate, known
+from bsft.scoring.policies import LabelCounts, responses_of
+from bsft.scoring.result import Arm, BehaviorScores, Evaluated, NaiveScores, RestraintOfRun
+from bsft.stats.measures import auroc
+from bsft.stats.policies import POLICIES
 
 ARMS = ("predicted", "forced_right", "forced_wrong", "none")
 """How the behaviour is chosen. `forced_right` uses the gold behaviour: an oracle bound, never a result."""
@@ -30,10 +35,10 @@ def context_of(arm: str, item: Item, predicted: Behavior | None) -> Context:
     return None
 
 
-def outcome_of(scored: Scored, context: Context) -> Outcome:
+def response_of(scored: Scored, context: Context) -> Response:
     """The most likely option: highest summed log-likelihood, the first of equals."""
     values = scored.log_likelihoods[context]
-    return Outcome(scored.candidates.item, max(range(len(values)), key=lambda i: (values[i], -i)))
+    return Response(scored.candidates.item, max(range(len(values)), key=lambda i: (values[i], -i)))
 
 
 def with_evidence(scored: Sequence[Scored]) -> list[Scored]:
@@ -43,13 +48,12 @@ def with_evidence(scored: Sequence[Scored]) -> list[Scored]:
 
 def validation_metrics(scored: Sequence[Scored], tasks: Mapping[str, TaskSpec]) -> dict[str, float]:
     """What is logged during training: macro-F1 overall and by group, over-intervention; of items `with_evidence`."""
-    outcomes = [outcome_of(s, s.predicted_behavior) for s in with_evidence(scored)]
-    result = evaluate(outcomes, tasks, bootstrap_samples=1)
-    values = {"macro_f1": result["overall"]["macro_f1"]}
-    values |= {group: entry["macro_f1"] for group, entry in result["group"].items() if entry is not None}
-    if (rate := result["restraint"]["over_intervention_rate"]) is not None:
-        values["over_intervention_rate"] = rate
-    return values
+    responses = [response_of(s, s.predicted_behavior) for s in with_evidence(scored)]
+    result = evaluate(responses, tasks, bootstrap_samples=1)
+    values = {"macro_f1": result.overall.macro_f1}
+    values |= {group: summary.macro_f1 for group, summary in result.group.items() if summary is not None}
+    values["over_intervention_rate"] = result.restraint.over_intervention_rate
+    return {name: value for name, value in values.items() if value is not None}
 
 
 class Evaluation:
@@ -94,7 +98,7 @@ class Evaluation:
 
     def _line(self, scored: Scored, text: str | None) -> dict[str, Any]:
         item, context = scored.candidates.item, self.primary_context(scored)
-        outcome = outcome_of(scored, context)
+        response = response_of(scored, context)
         options = zip(item.options, scored.log_likelihoods[context], scored.candidates.option_ids, strict=True)
         return {
             "item_id": item.id,
@@ -105,8 +109,8 @@ class Evaluation:
             "arm": self._arm,
             "behavior": context,
             "label": item.label,
-            "predicted": outcome.predicted,
-            "flagged": outcome.flagged,
+            "predicted": response.predicted,
+            "flagged": response.flagged,
             "gold_behavior": item.gold_behavior,
             "autonomy": item.autonomy,
             "variant": item.variant,
@@ -119,28 +123,33 @@ class Evaluation:
             "text": text,
         }
 
-    def metrics(self, scored: Sequence[Scored]) -> dict[str, Any]:
-        """overall, group, task, naive, restraint and behavior of metrics.json; items that lost their evidence when
-        they were shortened are counted and left out."""
+    def metrics(self, scored: Sequence[Scored]) -> Evaluated:
+        """What the items give; those that lost their evidence when they were shortened are counted and left out."""
         kept = with_evidence(scored)
-        outcomes = [outcome_of(s, self.primary_context(s)) for s in kept]
-        result = evaluate(outcomes, self._tasks, bootstrap_samples=self._bootstrap_samples)
-        result["restraint"]["auroc_flag"] = self._flag_auroc(kept)
+        responses = [response_of(s, self.primary_context(s)) for s in kept]
+        result = evaluate(responses, self._tasks, bootstrap_samples=self._bootstrap_samples)
         items = [s.candidates.item for s in kept]
-        return {
-            "n": len(kept),
-            "n_shortened": sum(bool(s.candidates.dropped_turns) for s in scored),
-            "n_evidence_lost": len(scored) - len(kept),
-            **result,
-            "naive": {name: self._naive(items, name) for name in POLICIES},
-            "behavior": self._behavior(kept),
-        }
+        return Evaluated(
+            n=len(kept),
+            n_shortened=sum(bool(s.candidates.dropped_turns) for s in scored),
+            n_evidence_lost=len(scored) - len(kept),
+            overall=result.overall,
+            group=result.group,
+            task=result.task,
+            restraint=RestraintOfRun(**dict(result.restraint), auroc_flag=self._flag_auroc(kept)),
+            naive={name: self._naive(items, name) for name in POLICIES},
+            behavior=self._behavior(kept),
+        )
 
-    def _naive(self, items: Sequence[Item], name: str) -> dict[str, Any]:
-        outcomes = outcomes_of(POLICIES[name], items, self._train_labels)
-        result = evaluate(outcomes, self._tasks, bootstrap_samples=self._bootstrap_samples)
-        result["task"] = {task: entry["score"] for task, entry in result["task"].items()}
-        return result
+    def _naive(self, items: Sequence[Item], name: str) -> NaiveScores:
+        responses = responses_of(POLICIES[name], items, self._train_labels)
+        result = evaluate(responses, self._tasks, bootstrap_samples=self._bootstrap_samples)
+        return NaiveScores(
+            overall=result.overall,
+            group=result.group,
+            task={task: entry.score for task, entry in result.task.items()},
+            restraint=result.restraint,
+        )
 
     def _flag_auroc(self, scored: Sequence[Scored]) -> float | None:
         """Threshold-free: the margin of the best flag over the best other option against the need to speak up."""
@@ -153,28 +162,30 @@ class Evaluation:
             if flags and others:
                 margins.append(max(flags) - max(others))
                 positive.append(s.candidates.item.gold_behavior == "proactive")
-        return auroc_of(margins, positive) if margins else None
+        return known(auroc(np.array(margins), np.array(positive, bool)))
 
-    def _behavior(self, scored: Sequence[Scored]) -> dict[str, Any] | None:
+    def _behavior(self, scored: Sequence[Scored]) -> BehaviorScores | None:
         if any(s.behavior_probs is None for s in scored):
             return None
         gold = [s.candidates.item.gold_behavior for s in scored]
         probs = [s.behavior_probs or {} for s in scored]
         arms = {}
         for arm in ARMS:
-            outcomes = [outcome_of(s, context_of(arm, s.candidates.item, s.predicted_behavior)) for s in scored]
-            result = evaluate(outcomes, self._tasks, bootstrap_samples=1)
-            arms[arm] = {
-                "macro_f1": result["overall"]["macro_f1"],
-                "proactive": (result["group"]["proactive"] or {}).get("macro_f1"),
-                "over_intervention_rate": result["restraint"]["over_intervention_rate"],
-            }
-        predicted = [BEHAVIORS.index(s.predicted_behavior or "reactive") for s in scored]
-        return {
-            "token_accuracy": accuracy_of(predicted, [BEHAVIORS.index(g) for g in gold], len(BEHAVIORS)),
-            "auroc_proactive": auroc_of([p["proactive"] for p in probs], [g == "proactive" for g in gold]),
-            "arms": arms,
-        }
+            responses = [response_of(s, context_of(arm, s.candidates.item, s.predicted_behavior)) for s in scored]
+            result = evaluate(responses, self._tasks, bootstrap_samples=1)
+            proactive = result.group["proactive"]
+            arms[arm] = Arm(
+                macro_f1=result.overall.macro_f1,
+                proactive=proactive.macro_f1 if proactive else None,
+                over_intervention_rate=result.restraint.over_intervention_rate,
+            )
+        right = [s.predicted_behavior == g for s, g in zip(scored, gold, strict=True)]
+        proactive_probs, needed = [p["proactive"] for p in probs], [g == "proactive" for g in gold]
+        return BehaviorScores(
+            token_accuracy=float(np.mean(right)),
+            auroc_proactive=known(auroc(np.array(proactive_probs), np.array(needed))),
+            arms=arms,
+        )
 
 
 def write_predictions(file: Path, lines: Iterable[Mapping[str, Any]]) -> None:

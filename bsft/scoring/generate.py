@@ -18,18 +18,18 @@ from bsft.bench.records import Item
 from bsft.data.render import Candidates
 from bsft.model.backbone import Backbone
 from bsft.scoring.choices import Context
+from bsft.scoring.metrics import Response
+from bsft.scoring.result import Generation
 
 MIN_SIMILARITY = 0.5
 """Share of matching words (ratio of difflib) below which a reply is unparsed."""
 
 
 @dataclass(frozen=True)
-class Generated:
-    """A reply without special tokens, and the index of the option it matches (None: unparsed)."""
+class Generated(Response):
+    """A reply without special tokens, and the option that it matches."""
 
-    item: Item
     text: str
-    chosen: int | None
 
 
 def generate(
@@ -67,7 +67,7 @@ def generate(
             )
         said = [i for i in output[0, prompt.shape[1] :].tolist() if i != end]  # it need not be a special one
         text = cast(str, tokenizer.decode(said, skip_special_tokens=True)).strip()
-        replies.append(Generated(candidate.item, text, match(text, candidate.item)))
+        replies.append(Generated(candidate.item, match(text, candidate.item), text))
         on_progress(1)
     return replies
 
@@ -80,15 +80,14 @@ def match(text: str, item: Item) -> int | None:
     return best if similarity[best] >= MIN_SIMILARITY else None
 
 
-def generation_metrics(replies: Sequence[Generated], chosen: Sequence[int | None]) -> dict[str, Any] | None:
-    """`unparsed_rate`, `accuracy`, and `agreement` with the options that likelihood chose; None without replies."""
+def generation_metrics(replies: Sequence[Generated], chosen: Sequence[int | None]) -> Generation | None:
+    """Also their agreement with the options that likelihood chose; None without replies."""
     if not replies:
         return None
     n = len(replies)
-    correct = [r.chosen is not None and r.item.options[r.chosen].label == r.item.label for r in replies]
-    return {
-        "n": n,
-        "unparsed_rate": sum(r.chosen is None for r in replies) / n,
-        "accuracy": sum(correct) / n,
-        "agreement": sum(r.chosen == c for r, c in zip(replies, chosen, strict=True)) / n,
-    }
+    return Generation(
+        n=n,
+        unparsed_rate=sum(r.chosen is None for r in replies) / n,
+        accuracy=sum(r.correct for r in replies) / n,
+        agreement=sum(r.chosen == c for r, c in zip(replies, chosen, strict=True)) / n,
+    )

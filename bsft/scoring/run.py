@@ -6,7 +6,7 @@ import logging
 import resource
 import time
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from typing import cast
 
 from bsft import config as cfg
 from bsft.bench.records import Behavior
@@ -19,9 +19,10 @@ from bsft.progress import progress_bar
 from bsft.records.files import write_json
 from bsft.runs import METRICS, PREDICTIONS, RunDirectory
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
-from bsft.scoring.evaluation import Evaluation, outcome_of, with_evidence, write_predictions
+from bsft.scoring.evaluation import Evaluation, response_of, with_evidence, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics
 from bsft.scoring.policies import label_counts
+from bsft.scoring.result import Cost, Result
 
 log = logging.getLogger(__name__)
 _ARM_OF_MODE = {"predict": "predicted", "force": "forced", "none": "none"}
@@ -34,7 +35,7 @@ def score(
     datamodule: BehaviorBenchDataModule,
     *,
     fit_s: float = 0.0,
-) -> dict[str, Any]:
+) -> Result:
     """Scores the evaluation split by likelihood, then (if asked) by generation.
 
     Args:
@@ -62,29 +63,29 @@ def score(
     score_s = time.monotonic() - start
     generated_for = with_evidence(scored)[: recipe.generate_items]
     replies = _replies(config, directory, backbone, datamodule, evaluation, generated_for)
-    chosen = [outcome_of(s, evaluation.primary_context(s)).chosen for s in generated_for]
-    metrics = {
-        "schema": 1,
-        "method": config.method.name,
-        "model": config.model.name,
-        "data": data.name,
-        "split": data.eval_split,
-        "seed": config.seed,
-        **evaluation.metrics(scored),
-        "generation": generation_metrics(replies, chosen),
-        "cost": {
-            "fit_s": round(fit_s, 1),
-            "score_s": round(score_s, 1),
-            "tokens": _tokens(scored),
-            "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-        },
-    }
+    chosen = [response_of(s, evaluation.primary_context(s)).chosen for s in generated_for]
+    result = Result(
+        schema=1,
+        method=config.method.name,
+        model=config.model.name,
+        data=data.name,
+        split=data.eval_split,
+        seed=config.seed,
+        **dict(evaluation.metrics(scored)),
+        generation=generation_metrics(replies, chosen),
+        cost=Cost(
+            fit_s=round(fit_s, 1),
+            score_s=round(score_s, 1),
+            tokens=_tokens(scored),
+            peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+        ),
+    )
     lines = evaluation.predictions(scored, {reply.item.id: reply.text for reply in replies})
     for target in (directory.path / "scores" / f"{data.name}-{data.eval_split}", directory.path):
         write_predictions(target / PREDICTIONS, lines)
-        write_json(target / METRICS, metrics)
-    log.info("macro-F1 %.3f over %d items", metrics["overall"]["macro_f1"], metrics["n"])
-    return metrics
+        write_json(target / METRICS, result.to_dict())
+    log.info("macro-F1 %.3f over %d items", result.overall.macro_f1, result.n)
+    return result
 
 
 def _likelihoods(

@@ -10,17 +10,14 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import planted_defects as planted
 import pytest
 from planted_defects import N_CASES, TASKS, Benchmark, Plant, clean_benchmark
-from sklearn.metrics import f1_score, roc_auc_score
 
 from bsft.bench.audit.audit import Audit, Settings, audit
 from bsft.bench.audit.corpus import Corpus, read_corpus
 from bsft.bench.audit.duplicates import find_duplicates, shingles_of
 from bsft.bench.audit.folds import choose_design
-from bsft.bench.audit.intervals import CaseBootstrap, area
 from bsft.bench.audit.limits import Limits
 from bsft.bench.audit.structure import check_structure
 from bsft.bench.audit.texts import Texts, mask_numerals
@@ -129,33 +126,6 @@ def test_counts_of_a_scene_are_those_of_its_turns() -> None:
     counted = dict(zip(texts.features, first.tolist(), strict=True))
     assert counted == {"Nurse": 1, "a": 1, "A": 1, "cat": 2, ".": 1, "a cat": 1, "cat .": 1, ". A": 1, "A cat": 1}
     assert dict(zip(texts.features, second.tolist(), strict=True))["cat"] == 4
-
-
-def test_area_equals_scikit_learn_with_ties_and_weights() -> None:
-    rng = np.random.default_rng(0)
-    scores, positive = rng.integers(0, 8, 300).astype(float), rng.random(300) < 0.4
-    assert area(scores, positive) == pytest.approx(roc_auc_score(positive, scores))
-    cases = [str(i // 3) for i in range(300)]
-    estimate = CaseBootstrap(200, 0).auroc(scores, positive, cases)
-    assert estimate.low < estimate.value < estimate.high
-    with pytest.raises(ValueError, match="both classes"):
-        CaseBootstrap(20, 0).auroc(scores, np.ones(300, bool), cases)
-
-
-def test_repeated_units_of_a_case_do_not_narrow_the_interval() -> None:
-    rng = np.random.default_rng(1)
-    scores, positive = rng.random(100), np.arange(100) % 2 == 0
-    once = CaseBootstrap(400, 0).auroc(scores, positive, [str(i) for i in range(100)])
-    tenfold = CaseBootstrap(400, 0).auroc(np.tile(scores, 10), np.tile(positive, 10), [str(i) for i in range(100)] * 10)
-    assert tenfold.high - tenfold.low == pytest.approx(once.high - once.low, rel=1e-6)
-
-
-def test_macro_f1_equals_scikit_learn() -> None:
-    rng = np.random.default_rng(2)
-    gold, predicted = rng.integers(0, 3, 200), rng.integers(0, 4, 200)
-    expected = f1_score(gold, predicted, labels=[0, 1, 2], average="macro")
-    found = CaseBootstrap(50, 0).macro_f1(predicted, gold, 3, [str(i) for i in range(200)])
-    assert found.value == pytest.approx(expected)
 
 
 def test_no_case_is_fitted_and_evaluated() -> None:

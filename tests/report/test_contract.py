@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
-
 from made_runs import Sweep
 
 from bsft.bench.records import Item, Locus, Option, Perturbation, TaskSpec, Turn
 from bsft.report.rows import comparison
 from bsft.report.sweep import read_sweep
-from bsft.scoring.metrics import Outcome, evaluate
-from bsft.scoring.policies import POLICIES, label_counts, outcomes_of
+from bsft.scoring.metrics import Response, evaluate
+from bsft.scoring.policies import label_counts, responses_of
+from bsft.stats.policies import POLICIES
 
 
 def pair(case: int) -> list[Item]:
@@ -50,13 +49,13 @@ def test_report_reads_what_scoring_writes(sweep: Sweep) -> None:
     # everything right but for one alarm missed and one too many, in different cases
     chosen = [item.label == "flag" for item in items]
     chosen[0], chosen[3] = False, True
-    outcomes = [Outcome(item, int(flag)) for item, flag in zip(items, chosen, strict=True)]
+    responses = [Response(item, int(flag)) for item, flag in zip(items, chosen, strict=True)]
     naive = {}
     for name, policy in POLICIES.items():
-        scores = evaluate(outcomes_of(policy, items, label_counts(items)), tasks, bootstrap_samples=20)
-        naive[name] = scores | {"task": {task: entry["score"] for task, entry in scores["task"].items()}}
-    scores = evaluate(outcomes, tasks, bootstrap_samples=20)
-    sweep.job("general_sft", n=len(items), naive=json.loads(json.dumps(naive)), **json.loads(json.dumps(scores)))
+        scores = evaluate(responses_of(policy, items, label_counts(items)), tasks, bootstrap_samples=20)
+        naive[name] = scores.model_dump() | {"task": {task: entry.score for task, entry in scores.task.items()}}
+    scores = evaluate(responses, tasks, bootstrap_samples=20)
+    sweep.job("general_sft", n=len(items), naive=naive, **scores.model_dump())
     row, always_flag, never_flag, *_ = comparison(read_sweep(sweep.path).jobs)
     assert row.values["proactive"].mean == 0.75
     assert row.values["over_intervention_rate"].mean == 0.25

@@ -12,9 +12,9 @@ from rich.console import Console
 from bsft.report.documents import comma_separated, markdown
 from bsft.report.rows import comparison
 from bsft.report.sweep import read_sweep
-from bsft.report.tables import Cell, duration, estimate_cell, notes, score
+from bsft.report.tables import Cell, duration, notes, score, score_cell
 from bsft.report.terminal import rich_comparison
-from bsft.report.values import Estimate
+from bsft.report.values import RowValue
 
 
 def table_of(text: str) -> list[list[str]]:
@@ -133,7 +133,7 @@ def test_duration(seconds: float, text: str) -> None:
 
 def test_cells() -> None:
     assert score(-0.0314) == "−0.031"
-    assert estimate_cell(None, interval=True) == Cell("–")
-    assert str(estimate_cell(Estimate(0.5, None, (0.4, 0.6)), interval=True)) == "0.500 [0.400, 0.600]"
-    assert str(estimate_cell(Estimate(0.5, None, (0.4, 0.6)), interval=False)) == "0.500"
-    assert str(estimate_cell(Estimate(0.5, 0.02), interval=False)) == "0.500 ± 0.020"
+    assert score_cell(None, interval=True) == Cell("–")
+    assert str(score_cell(RowValue(0.5, None, (0.4, 0.6)), interval=True)) == "0.500 [0.400, 0.600]"
+    assert str(score_cell(RowValue(0.5, None, (0.4, 0.6)), interval=False)) == "0.500"
+    assert str(score_cell(RowValue(0.5, 0.02), interval=False)) == "0.500 ± 0.020"

@@ -11,7 +11,7 @@ from bsft.bench.store import BadInput
 from bsft.report.result import read_result
 from bsft.report.rows import Row, blocks, comparison
 from bsft.report.sweep import flatten, read_curve, read_sweep
-from bsft.report.values import Estimate
+from bsft.report.values import RowValue
 
 
 def rows_of(sweep: Sweep) -> list[Row]:
@@ -45,7 +45,7 @@ def test_values_of_one_run(sweep: Sweep) -> None:
     assert row.values["reactive"].mean == pytest.approx(0.2)
     assert row.values["proactive"].mean == pytest.approx(0.8)
     assert "balanced" not in row.values
-    assert row.values["over_intervention_rate"] == Estimate(0.1, None, (0.05, 0.2))
+    assert row.values["over_intervention_rate"] == RowValue(0.1, None, (0.05, 0.2))
     assert row.values["token_accuracy"].mean == 0.8
     assert row.values["arm.forced_right.macro_f1"].mean == 0.9
     assert "fit_s" not in row.values  # zero seconds: nothing was fitted
@@ -128,7 +128,7 @@ def test_blocks_are_models_in_natural_order_with_their_own_tasks(sweep: Sweep) -
 def test_a_task_that_one_seed_lacks_has_no_value(sweep: Sweep) -> None:
     sweep.job("general_sft", seed=0, tasks={"error_correction": 0.5, "case_handoff": 0.5})
     sweep.job("general_sft", seed=1, tasks={"error_correction": 0.7})
-    assert rows_of(sweep)[0].tasks == {"error_correction": Estimate(pytest.approx(0.6), pytest.approx(0.2 / 2**0.5))}
+    assert rows_of(sweep)[0].tasks == {"error_correction": RowValue(pytest.approx(0.6), pytest.approx(0.2 / 2**0.5))}
 
 
 def test_flatten() -> None:

@@ -17,11 +17,12 @@ from bsft.scoring.evaluation import (
     ARMS,
     Evaluation,
     context_of,
-    outcome_of,
+    response_of,
     validation_metrics,
     write_predictions,
 )
 from bsft.scoring.policies import label_counts
+from bsft.scoring.result import RestraintOfRun
 
 SPECS = {task.name: task for task in TASKS}
 ITEMS = items_of(range(4), "test")
@@ -51,7 +52,7 @@ def evaluation(arm: str = "predicted", forced: Behavior | None = None) -> Evalua
     return Evaluation(SPECS, arm=arm, forced=forced, train_labels=TRAIN, bootstrap_samples=20)
 
 
-# --- contexts and outcomes ------------------------------------------------------------------------------------------
+# --- contexts and responses ------------------------------------------------------------------------------------------
 
 
 def test_the_context_of_each_arm() -> None:
@@ -72,8 +73,8 @@ def test_an_item_is_scored_under_the_contexts_that_its_arms_need_and_no_other() 
 def test_the_most_likely_option_wins_and_the_first_of_equals() -> None:
     item = ITEMS[0]
     one = Scored(Candidates(item, (1,), (), ()), None, {None: [-3.0, -1.0, -1.0], "reactive": [-1.0, -1.0, -1.0]})
-    assert outcome_of(one, None).chosen == 1
-    assert outcome_of(one, "reactive").chosen == 0
+    assert response_of(one, None).chosen == 1
+    assert response_of(one, "reactive").chosen == 0
 
 
 @pytest.mark.parametrize(("arm", "forced"), [("predicted", None), ("forced", "balanced"), ("none", None)])
@@ -88,27 +89,25 @@ def test_the_primary_context(arm: str, forced: Behavior | None) -> None:
 
 def test_an_oracle_scores_one_and_its_arms_show_what_the_token_does() -> None:
     found = evaluation().metrics([oracle(item) for item in ITEMS])
-    assert found["n"] == 16 and found["n_shortened"] == found["n_evidence_lost"] == 0
-    assert found["overall"]["macro_f1"] == found["overall"]["accuracy"] == found["overall"]["mcc"] == 1
-    assert found["restraint"] == {
-        "over_intervention_rate": 0,
-        "over_intervention_ci95": [0, 0],
-        "pair_accuracy": 1,
-        "auroc_flag": 1,
-    }
-    behavior = found["behavior"]
-    assert (behavior["token_accuracy"], behavior["auroc_proactive"]) == (1, 1)
-    assert list(behavior["arms"]) == list(ARMS)
-    assert behavior["arms"]["predicted"] == behavior["arms"]["forced_right"]
+    assert found.n == 16 and found.n_shortened == found.n_evidence_lost == 0
+    assert found.overall.macro_f1 == found.overall.accuracy == found.overall.mcc == 1
+    assert found.restraint == RestraintOfRun(
+        over_intervention_rate=0, over_intervention_ci95=(0, 0), pair_accuracy=1, auroc_flag=1
+    )
+    behavior = found.behavior
+    assert behavior is not None
+    assert (behavior.token_accuracy, behavior.auroc_proactive) == (1, 1)
+    assert list(behavior.arms) == list(ARMS)
+    assert behavior.arms["predicted"] == behavior.arms["forced_right"]
     # the last option is a flag everywhere: right for the perturbed twins only
-    assert behavior["arms"]["forced_wrong"]["over_intervention_rate"] == 1
-    assert behavior["arms"]["none"]["proactive"] == pytest.approx(1 / 3)
+    assert behavior.arms["forced_wrong"].over_intervention_rate == 1
+    assert behavior.arms["none"].proactive == pytest.approx(1 / 3)
 
 
 def test_forcing_the_token_changes_the_primary_arm() -> None:
     items = [oracle(item) for item in ITEMS]
-    assert evaluation("forced", "proactive").metrics(items)["restraint"]["over_intervention_rate"] == 1
-    assert evaluation("forced", "reactive").metrics(items)["restraint"]["over_intervention_rate"] < 1
+    assert evaluation("forced", "proactive").metrics(items).restraint.over_intervention_rate == 1
+    assert evaluation("forced", "reactive").metrics(items).restraint.over_intervention_rate < 1
 
 
 def without_tokens(item: Item) -> Scored:
@@ -117,24 +116,24 @@ def without_tokens(item: Item) -> Scored:
 
 def test_a_method_without_tokens_has_no_behaviour() -> None:
     found = evaluation("none").metrics([without_tokens(item) for item in ITEMS])
-    assert found["behavior"] is None
-    assert found["overall"]["macro_f1"] == 1
+    assert found.behavior is None
+    assert found.overall.macro_f1 == 1
 
 
 def test_naive_rows_are_always_there_and_score_what_they_should() -> None:
-    naive = evaluation().metrics([oracle(item) for item in ITEMS])["naive"]
+    naive = evaluation().metrics([oracle(item) for item in ITEMS]).naive
     assert list(naive) == ["majority", "random", "always_flag", "never_flag"]
-    assert naive["always_flag"]["restraint"]["over_intervention_rate"] == 1
-    assert naive["never_flag"]["restraint"]["over_intervention_rate"] == 0
-    assert naive["never_flag"]["task"]["critical_data_alert"] == pytest.approx(1 / 3)
+    assert naive["always_flag"].restraint.over_intervention_rate == 1
+    assert naive["never_flag"].restraint.over_intervention_rate == 0
+    assert naive["never_flag"].task["critical_data_alert"] == pytest.approx(1 / 3)
 
 
 def test_items_that_lost_their_evidence_are_counted_and_left_out() -> None:
     """The nurse's turn, number 2, shows the allergy."""
     lost = [oracle(item, dropped=(2,) if item.variant == "perturbed" else (0,)) for item in ITEMS]
     found = evaluation().metrics(lost)
-    assert (found["n"], found["n_shortened"], found["n_evidence_lost"]) == (12, 16, 4)
-    assert found["restraint"]["pair_accuracy"] is None
+    assert (found.n, found.n_shortened, found.n_evidence_lost) == (12, 16, 4)
+    assert found.restraint.pair_accuracy is None
 
 
 def test_validation_leaves_them_out_too() -> None:
@@ -154,7 +153,7 @@ def test_nothing_to_evaluate_is_an_error() -> None:
 
 def test_the_flag_margin_needs_both_kinds_of_option_and_of_item() -> None:
     quiet = [oracle(item) for item in ITEMS if item.gold_behavior != "proactive"]
-    assert evaluation().metrics(quiet)["restraint"]["auroc_flag"] is None
+    assert evaluation().metrics(quiet).restraint.auroc_flag is None
 
 
 def test_validation_metrics_are_flat_numbers() -> None:

@@ -18,6 +18,7 @@ from bsft.methods import method_of
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.scoring.choices import Context
 from bsft.scoring.generate import Generated, generate, generation_metrics, match
+from bsft.scoring.result import Generation
 
 ITEM = case_items(0, "test")[0]
 """Its options: "The potassium is low.", "The potassium is high.", "Stop: the chart errs."."""
@@ -41,13 +42,8 @@ def test_a_reply_is_matched_to_the_option_it_resembles(text: str, expected: int 
 
 def test_metrics_by_hand() -> None:
     """Gold is the second option; likelihood chose the first of each."""
-    replies = [Generated(ITEM, "", chosen) for chosen in (0, 1, None, 1)]
-    assert generation_metrics(replies, [0, 0, 0, 1]) == {
-        "n": 4,
-        "unparsed_rate": 0.25,
-        "accuracy": 0.5,
-        "agreement": 0.5,
-    }
+    replies = [Generated(ITEM, chosen, "") for chosen in (0, 1, None, 1)]
+    assert generation_metrics(replies, [0, 0, 0, 1]) == Generation(n=4, unparsed_rate=0.25, accuracy=0.5, agreement=0.5)
     assert generation_metrics([], []) is None
 
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef, roc_auc_score
+from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
 from bsft.bench.records import Behavior, Group, Item, Locus, Option, Perturbation, TaskSpec, Turn
-from bsft.scoring.metrics import Outcome, accuracy_of, auroc_of, evaluate, flag_mcc, restraint, task_score
+from bsft.scoring.metrics import Response, evaluate, flag_mcc, restraint, task_score
 
 LABELS = ["a", "b", "c"]
 SPEC = TaskSpec(name="t", group="reactive", metric="macro_f1", labels=LABELS)
@@ -49,9 +49,9 @@ def item(
     )
 
 
-def outcomes_of(gold: Sequence[str], predicted: Sequence[str | None], **fields: object) -> list[Outcome]:
+def responses_of(gold: Sequence[str], predicted: Sequence[str | None], **fields: object) -> list[Response]:
     return [
-        Outcome(item(g, n=i, **fields), None if p is None else LABELS.index(p))  # type: ignore[arg-type]
+        Response(item(g, n=i, **fields), None if p is None else LABELS.index(p))  # type: ignore[arg-type]
         for i, (g, p) in enumerate(zip(gold, predicted, strict=True))
     ]
 
@@ -70,20 +70,20 @@ def outcomes_of(gold: Sequence[str], predicted: Sequence[str | None], **fields: 
     ],
 )
 def test_macro_f1_by_hand(gold: str, predicted: str, expected: float) -> None:
-    assert task_score(outcomes_of(gold, list(predicted)), SPEC) == pytest.approx(expected, abs=1e-12)
+    assert task_score(responses_of(gold, list(predicted)), SPEC) == pytest.approx(expected, abs=1e-12)
 
 
 def test_an_unparsed_answer_is_wrong_and_adds_no_class() -> None:
-    parsed = task_score(outcomes_of("aabb", list("aabb")), SPEC)
-    unparsed = task_score(outcomes_of("aabb", ["a", "a", "b", UNPARSED]), SPEC)
+    parsed = task_score(responses_of("aabb", list("aabb")), SPEC)
+    unparsed = task_score(responses_of("aabb", ["a", "a", "b", UNPARSED]), SPEC)
     assert parsed == 1.0
     assert unparsed == pytest.approx((1 + 2 / 3) / 2), "b: precision 1, recall 1/2; no third class"
-    assert task_score(outcomes_of("ab", [UNPARSED, UNPARSED]), SPEC) == 0.0
+    assert task_score(responses_of("ab", [UNPARSED, UNPARSED]), SPEC) == 0.0
 
 
 def test_accuracy_tasks_report_accuracy() -> None:
     spec = TaskSpec(name="t", group="reactive", metric="accuracy")
-    assert task_score(outcomes_of("aaaa", ["a", "a", "b", UNPARSED]), spec) == 0.5
+    assert task_score(responses_of("aaaa", ["a", "a", "b", UNPARSED]), spec) == 0.5
 
 
 ANSWERS = st.lists(
@@ -95,39 +95,20 @@ ANSWERS = st.lists(
 def test_macro_f1_is_scikit_learns(answers: list[tuple[str, str | None]]) -> None:
     gold, predicted = [g for g, _ in answers], [p or "unparsed" for _, p in answers]
     expected = f1_score(gold, predicted, labels=sorted(set(gold)), average="macro", zero_division=0)
-    assert task_score(outcomes_of(gold, [p for _, p in answers]), SPEC) == pytest.approx(expected, abs=1e-12)
+    assert task_score(responses_of(gold, [p for _, p in answers]), SPEC) == pytest.approx(expected, abs=1e-12)
 
 
 @given(ANSWERS)
 def test_accuracy_and_correlation_are_scikit_learns(answers: list[tuple[str, str | None]]) -> None:
     gold, predicted = [g for g, _ in answers], [p or "unparsed" for _, p in answers]
-    row = evaluate(outcomes_of(gold, [p for _, p in answers]), {"t": SPEC}, bootstrap_samples=1)["task"]["t"]
-    assert row["accuracy"] == pytest.approx(accuracy_score(gold, predicted))
+    row = evaluate(responses_of(gold, [p for _, p in answers]), {"t": SPEC}, bootstrap_samples=1).task["t"]
+    assert row.accuracy == pytest.approx(accuracy_score(gold, predicted))
     if len(set(gold)) < 2:
-        assert row["mcc"] is None
+        assert row.mcc is None
     else:
         # whatever is not a gold label is one class to the correlation
         merged = [p if p in gold else "other" for p in predicted]
-        assert row["mcc"] == pytest.approx(matthews_corrcoef(gold, merged), abs=1e-6)
-
-
-@given(st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=1, max_size=30))
-def test_auroc_is_scikit_learns(pairs: list[tuple[int, bool]]) -> None:
-    scores, positive = [s / 7 for s, _ in pairs], [p for _, p in pairs]
-    found = auroc_of(scores, positive)
-    if len(set(positive)) < 2:
-        assert found is None
-    else:
-        assert found == pytest.approx(roc_auc_score(positive, scores), abs=1e-6)
-
-
-def test_auroc_tells_scores_apart_that_a_sigmoid_would_not() -> None:
-    assert auroc_of([-900.0, -901.0, 500.0, 501.0], [False, False, True, True]) == pytest.approx(1)
-    assert auroc_of([500.0, 501.0, 502.0, 503.0], [True, False, False, True]) == pytest.approx(0.5)
-
-
-def test_token_accuracy() -> None:
-    assert accuracy_of([0, 1, 2, 2], [0, 1, 2, 0], 3) == 0.75
+        assert row.mcc == pytest.approx(matthews_corrcoef(gold, merged), abs=1e-6)
 
 
 # --- the whole evaluation -------------------------------------------------------------------------------------------
@@ -140,28 +121,28 @@ TASKS = {
 }
 
 
-def three_tasks() -> list[Outcome]:
+def three_tasks() -> list[Response]:
     return [
-        *outcomes_of("aabb", ["a", "a", "a", "a"]),  # macro-F1 1/3
-        *outcomes_of("aa", ["a", "b"], task="u"),  # accuracy 1/2
-        *outcomes_of("ac", ["a", "c"], task="v", group="proactive"),  # macro-F1 1
+        *responses_of("aabb", ["a", "a", "a", "a"]),  # macro-F1 1/3
+        *responses_of("aa", ["a", "b"], task="u"),  # accuracy 1/2
+        *responses_of("ac", ["a", "c"], task="v", group="proactive"),  # macro-F1 1
     ]
 
 
 def test_groups_and_overall_are_unweighted_means_over_tasks() -> None:
     found = evaluate(three_tasks(), TASKS, bootstrap_samples=50)
-    assert {name: row["score"] for name, row in found["task"].items()} == pytest.approx({"t": 1 / 3, "u": 0.5, "v": 1})
-    assert found["group"]["reactive"]["macro_f1"] == pytest.approx((1 / 3 + 1 / 2) / 2)
-    assert found["group"]["proactive"]["macro_f1"] == pytest.approx(1)
-    assert found["group"]["balanced"] is None
-    assert found["overall"]["macro_f1"] == pytest.approx((1 / 3 + 1 / 2 + 1) / 3)
-    assert found["overall"]["accuracy"] == pytest.approx((0.5 + 0.5 + 1) / 3)
+    assert {name: row.score for name, row in found.task.items()} == pytest.approx({"t": 1 / 3, "u": 0.5, "v": 1})
+    assert found.group["reactive"].macro_f1 == pytest.approx((1 / 3 + 1 / 2) / 2)
+    assert found.group["proactive"].macro_f1 == pytest.approx(1)
+    assert found.group["balanced"] is None
+    assert found.overall.macro_f1 == pytest.approx((1 / 3 + 1 / 2 + 1) / 3)
+    assert found.overall.accuracy == pytest.approx((0.5 + 0.5 + 1) / 3)
 
 
 def test_a_row_says_its_metric_support_and_number() -> None:
-    row = evaluate(three_tasks(), TASKS, bootstrap_samples=5)["task"]["t"]
-    assert (row["metric"], row["n"], row["group"]) == ("macro_f1", 4, "reactive")
-    assert row["support"] == {"a": 2, "b": 2}
+    row = evaluate(three_tasks(), TASKS, bootstrap_samples=5).task["t"]
+    assert (row.metric, row.n, row.group) == ("macro_f1", 4, "reactive")
+    assert row.support == {"a": 2, "b": 2}
 
 
 def test_an_empty_evaluation_is_an_error() -> None:
@@ -172,31 +153,31 @@ def test_an_empty_evaluation_is_an_error() -> None:
 # --- restraint ------------------------------------------------------------------------------------------------------
 
 
-def flagging(flags: str, behaviors: Sequence[Behavior]) -> list[Outcome]:
+def flagging(flags: str, behaviors: Sequence[Behavior]) -> list[Response]:
     """`c` is a flag; gold is `c` where the gold behaviour is proactive, else `a`."""
     gold = ["c" if behavior == "proactive" else "a" for behavior in behaviors]
     items = [item(g, n=i, behavior=b) for i, (g, b) in enumerate(zip(gold, behaviors, strict=True))]
-    return [Outcome(one, LABELS.index(flag)) for one, flag in zip(items, flags, strict=True)]
+    return [Response(one, LABELS.index(flag)) for one, flag in zip(items, flags, strict=True)]
 
 
 def test_over_intervention_is_a_flag_where_gold_is_not_proactive() -> None:
-    outcomes = flagging("cacac", ["proactive", "proactive", "reactive", "balanced", "reactive"])
-    assert restraint(outcomes)["over_intervention_rate"] == pytest.approx(2 / 3)
-    assert restraint(flagging("c", ["proactive"]))["over_intervention_rate"] is None
+    responses = flagging("cacac", ["proactive", "proactive", "reactive", "balanced", "reactive"])
+    assert restraint(responses).over_intervention_rate == pytest.approx(2 / 3)
+    assert restraint(flagging("c", ["proactive"])).over_intervention_rate is None
 
 
 def test_an_unparsed_answer_raises_no_flag() -> None:
-    assert not Outcome(item("c"), UNPARSED).flagged
-    assert not Outcome(item("c"), UNPARSED).correct
+    assert not Response(item("c"), UNPARSED).flagged
+    assert not Response(item("c"), UNPARSED).correct
 
 
 def test_a_pair_counts_when_both_twins_are_right() -> None:
     perturbed = [item("c", n=i, twin=i + 10, perturbed=True) for i in range(4)]
     clean = [item("a", n=i + 10, twin=i) for i in range(3)]  # the fourth has no twin here
     chosen = [2, 2, 0, 2, 0, 2, 0]
-    outcomes = [Outcome(one, choice) for one, choice in zip([*perturbed, *clean], chosen, strict=True)]
-    assert restraint(outcomes)["pair_accuracy"] == pytest.approx(1 / 3)
-    assert restraint(outcomes[4:])["pair_accuracy"] is None
+    responses = [Response(one, choice) for one, choice in zip([*perturbed, *clean], chosen, strict=True)]
+    assert restraint(responses).pair_accuracy == pytest.approx(1 / 3)
+    assert restraint(responses[4:]).pair_accuracy is None
 
 
 def test_the_flag_correlation_is_scikit_learns() -> None:
@@ -209,24 +190,24 @@ def test_the_flag_correlation_is_scikit_learns() -> None:
 # --- intervals ------------------------------------------------------------------------------------------------------
 
 
-def noisy(n_cases: int, seed: int = 0) -> list[Outcome]:
+def noisy(n_cases: int, seed: int = 0) -> list[Response]:
     """Three items a case, answered right about three times in four."""
     rng = random.Random(seed)
-    outcomes = []
+    responses = []
     for i in range(3 * n_cases):
         gold = rng.choice("ab")
         predicted = gold if rng.random() < 0.75 else rng.choice("abc")
-        outcomes.append(Outcome(item(gold, n=i, case=f"case{i // 3}"), LABELS.index(predicted)))
-    return outcomes
+        responses.append(Response(item(gold, n=i, case=f"case{i // 3}"), LABELS.index(predicted)))
+    return responses
 
 
 @pytest.mark.parametrize("n_cases", [5, 20, 80])
 def test_an_interval_contains_its_point(n_cases: int) -> None:
     found = evaluate(noisy(n_cases), {"t": SPEC}, bootstrap_samples=1000)
     for point, (low, high) in (
-        (found["overall"]["macro_f1"], found["overall"]["macro_f1_ci95"]),
-        (found["task"]["t"]["score"], found["task"]["t"]["ci95"]),
-        (found["restraint"]["over_intervention_rate"], found["restraint"]["over_intervention_ci95"]),
+        (found.overall.macro_f1, found.overall.macro_f1_ci95),
+        (found.task["t"].score, found.task["t"].ci95),
+        (found.restraint.over_intervention_rate, found.restraint.over_intervention_ci95),
     ):
         assert 0 <= low <= point <= high <= 1
 
@@ -234,43 +215,43 @@ def test_an_interval_contains_its_point(n_cases: int) -> None:
 def test_an_interval_shrinks_with_the_number_of_cases() -> None:
     widths = []
     for n_cases in (10, 40, 160):
-        low, high = evaluate(noisy(n_cases), {"t": SPEC}, bootstrap_samples=1000)["overall"]["macro_f1_ci95"]
+        low, high = evaluate(noisy(n_cases), {"t": SPEC}, bootstrap_samples=1000).overall.macro_f1_ci95
         widths.append(high - low)
     assert widths[0] > 1.4 * widths[1] > 1.4 * 1.4 * widths[2]
 
 
 def test_cases_are_resampled_and_not_items() -> None:
     """Twenty copies of an item in one case tell no more than one."""
-    single = [Outcome(item("a", n=i, case=f"case{i}"), i % 2) for i in range(10)]
-    copies = [Outcome(item("a", n=20 * i + k, case=f"case{i}"), i % 2) for i in range(10) for k in range(20)]
+    single = [Response(item("a", n=i, case=f"case{i}"), i % 2) for i in range(10)]
+    copies = [Response(item("a", n=20 * i + k, case=f"case{i}"), i % 2) for i in range(10) for k in range(20)]
     spec = {"t": TaskSpec(name="t", group="reactive", metric="accuracy")}
-    once, often = (evaluate(o, spec, bootstrap_samples=500)["overall"]["macro_f1_ci95"] for o in (single, copies))
+    once, often = (evaluate(o, spec, bootstrap_samples=500).overall.macro_f1_ci95 for o in (single, copies))
     assert once == pytest.approx(often)
 
 
 def test_the_bootstrap_resamples_the_metric_itself() -> None:
     """Every sample of the fast path against scikit-learn on the resampled items."""
-    outcomes = noisy(12)
+    responses = noisy(12)
     index = {f"case{i}": i for i in range(12)}
     order = sorted(index)  # the resampler numbers cases by name
     weights = np.random.default_rng(0).multinomial(12, np.full(12, 1 / 12), size=100)
     scores = []
     for row in weights:
-        drawn = [o for o in outcomes for _ in range(row[order.index(o.item.case_id)])]
+        drawn = [o for o in responses for _ in range(row[order.index(o.item.case_id)])]
         gold, predicted = [o.item.label for o in drawn], [o.predicted for o in drawn]
         scores.append(f1_score(gold, predicted, labels=sorted(set(gold)), average="macro", zero_division=0))
-    found = evaluate(outcomes, {"t": SPEC}, bootstrap_samples=100, seed=0)["task"]["t"]["ci95"]
-    assert found == pytest.approx([np.percentile(scores, 2.5), np.percentile(scores, 97.5)])
+    found = evaluate(responses, {"t": SPEC}, bootstrap_samples=100, seed=0).task["t"].ci95
+    assert found == pytest.approx((np.percentile(scores, 2.5), np.percentile(scores, 97.5)))
 
 
 def test_a_task_that_a_sample_misses_is_left_out_of_it(recwarn: pytest.WarningsRecorder) -> None:
-    outcomes = [*outcomes_of("aabb", list("aabb")), *outcomes_of("a", ["b"], task="u")]
-    found = evaluate(outcomes, TASKS, bootstrap_samples=200)
-    assert found["task"]["u"]["ci95"] == [0.0, 0.0]
-    assert found["overall"]["macro_f1_ci95"] == [0.5, 1.0]
+    responses = [*responses_of("aabb", list("aabb")), *responses_of("a", ["b"], task="u")]
+    found = evaluate(responses, TASKS, bootstrap_samples=200)
+    assert found.task["u"].ci95 == (0.0, 0.0)
+    assert found.overall.macro_f1_ci95 == (0.5, 1.0)
     assert not recwarn.list, "no warning about empty means"
 
 
 def test_the_same_seed_gives_the_same_interval() -> None:
-    one, same, other = (evaluate(noisy(20), {"t": SPEC}, bootstrap_samples=99, seed=s)["overall"] for s in (0, 0, 1))
+    one, same, other = (evaluate(noisy(20), {"t": SPEC}, bootstrap_samples=99, seed=s).overall for s in (0, 0, 1))
     assert one == same != other

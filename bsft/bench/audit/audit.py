@@ -8,15 +8,15 @@ from dataclasses import dataclass, field
 from bsft.bench.audit.choices import choices_of, probe_option_texts, probe_positions
 from bsft.bench.audit.corpus import Corpus
 from bsft.bench.audit.duplicates import Duplicate, distinct_scenes, find_duplicates
-from bsft.bench.audit.intervals import CaseBootstrap
 from bsft.bench.audit.labels import probe_labels
 from bsft.bench.audit.limits import Check, Limits, Status
-from bsft.bench.audit.policies import Outcome, try_policies
+from bsft.bench.audit.policies import PolicyScore, try_policies
 from bsft.bench.audit.probes import count_scenes, probe_all_items, probe_places, probe_texts, twins_of
 from bsft.bench.audit.puzzles import Probe
 from bsft.bench.audit.structure import N_EXAMPLES, check_structure
 from bsft.bench.audit.texts import Numerals
 from bsft.progress import progress_bar
+from bsft.stats.bootstrap import Bootstrap
 
 ALL_NUMERALS: tuple[Numerals, ...] = ("masked", "shown")
 
@@ -45,7 +45,7 @@ class Audit:
     corpus: Corpus
     settings: Settings
     probes: list[Probe]
-    outcomes: list[Outcome]
+    outcomes: list[PolicyScore]
     duplicates: list[Duplicate]
     checks: list[Check]
 
@@ -57,9 +57,9 @@ class Audit:
 def audit(corpus: Corpus, settings: Settings) -> Audit:
     """Audits a corpus. Structure, duplicates and policies cover every item, probes at most `max_pairs` a split."""
     limits = settings.limits
-    bootstrap = CaseBootstrap(settings.n_bootstrap, settings.seed)
+    bootstrap = Bootstrap(settings.n_bootstrap, settings.seed)
     duplicates = _find_duplicates(corpus, limits)
-    outcomes: list[Outcome] = []
+    outcomes: list[PolicyScore] = []
     with progress_bar("trying naive policies", len(corpus.tasks)) as advance:
         for task in corpus.tasks:
             outcomes += try_policies(corpus, task, bootstrap)
@@ -80,7 +80,7 @@ def _find_duplicates(corpus: Corpus, limits: Limits) -> list[Duplicate]:
         return find_duplicates(corpus, limits.max_jaccard, advance)
 
 
-def _probe(corpus: Corpus, min_test: int, bootstrap: CaseBootstrap) -> Iterator[Probe]:
+def _probe(corpus: Corpus, min_test: int, bootstrap: Bootstrap) -> Iterator[Probe]:
     """All probes of all tasks; first those that see no text, then the others with numerals masked, then shown."""
     twins = {task: twins_of(corpus, task, min_test, bootstrap) for task in corpus.groups("proactive")}
     choices = {task: choices_of(corpus, task, min_test, bootstrap) for task in corpus.tasks}
@@ -109,7 +109,7 @@ def _check_probe(probe: Probe, limits: Limits) -> Check:
     return _held("probe", probe.task, found, probe.n, probe.estimate.low, limits.max_auroc, limits.min_pairs)
 
 
-def _check_policy(outcome: Outcome, limits: Limits) -> Check:
+def _check_policy(outcome: PolicyScore, limits: Limits) -> Check:
     metric = "macro-F1" if outcome.metric == "macro_f1" else "accuracy"
     found = f"{outcome.policy}: {metric} {outcome.estimate} on {outcome.n:,} items"
     return _held(

@@ -12,11 +12,11 @@ import numpy as np
 
 from bsft.bench.audit.corpus import Corpus, Reply, Row
 from bsft.bench.audit.folds import choose_design
-from bsft.bench.audit.intervals import CaseBootstrap
 from bsft.bench.audit.learners import category_learner, size_learner
 from bsft.bench.audit.probes import probe_words
 from bsft.bench.audit.puzzles import Probe, Puzzle
 from bsft.bench.audit.texts import Numerals, Sizes
+from bsft.stats.bootstrap import Bootstrap
 
 WHICH = "is this the right option?"
 
@@ -34,7 +34,7 @@ class Choices:
         return [row.replies[i] for row, i in self.options]
 
 
-def choices_of(corpus: Corpus, task: str, min_test_items: int, bootstrap: CaseBootstrap) -> Choices | None:
+def choices_of(corpus: Corpus, task: str, min_test_items: int, bootstrap: Bootstrap) -> Choices | None:
     """The task's choices; None where no item leaves one, or there are too few to fit anything."""
     candidates = [(row, _candidates(row)) for row in corpus.of_task(task)]
     candidates = [(row, own) for row, own in candidates if len(own) > 1]

@@ -14,7 +14,7 @@ from bsft import __version__
 from bsft.bench.audit import plots
 from bsft.bench.audit.audit import Audit
 from bsft.bench.audit.describe import TaskCounts, TwinLengths, count_task, twin_lengths
-from bsft.bench.audit.sections import Cell, Story, tell
+from bsft.bench.audit.sections import Judged, Story, tell
 from bsft.pages import page_environment
 from bsft.records.errors import BadInput
 from bsft.records.escaping import json_text, markdown, one_line
@@ -137,7 +137,7 @@ def _line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(texts)} |"
 
 
-def _cell(cell: Cell) -> str:
+def _cell(cell: Judged) -> str:
     text = f"{markdown(cell.value)} [{markdown(cell.spread)}]" if cell.spread else markdown(cell.value)
     return f"**{text}**" if cell.status == "broken" else text
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.model_selection import GroupKFold
 
-from bsft.bench.audit.intervals import Integers
+from bsft.stats.arrays import Integers
 
 N_FOLDS = 5
 TRAIN, TEST = "train", "test"

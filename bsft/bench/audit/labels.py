@@ -7,18 +7,20 @@ from itertools import compress
 
 import numpy as np
 
-from bsft.bench.audit.corpus import Corpus, Row
+from bsft.bench.audit.corpus import Corpus
 from bsft.bench.audit.folds import choose_design
-from bsft.bench.audit.intervals import CaseBootstrap, Estimate, Integers
 from bsft.bench.audit.learners import balanced_text_learner, predictions
 from bsft.bench.audit.puzzles import Probe
 from bsft.bench.audit.texts import Document, Numerals, Texts, options, question, scene
+from bsft.stats.arrays import label_indices
+from bsft.stats.bootstrap import Bootstrap
+from bsft.stats.measures import macro_f1
 
 WHAT = "what is the label?"
 
 
 def probe_labels(
-    corpus: Corpus, task: str, scenes: Texts, numerals: Numerals, min_test_items: int, bootstrap: CaseBootstrap
+    corpus: Corpus, task: str, scenes: Texts, numerals: Numerals, min_test_items: int, bootstrap: Bootstrap
 ) -> Iterator[Probe]:
     """Macro-F1 of words of the scene, of the question and of the options over a task's label set."""
     rows = corpus.of_task(task)
@@ -26,8 +28,8 @@ def probe_labels(
     labels = sorted({row.label for row in rows})
     if design is None or len(labels) < 2:
         return
-    gold = np.array([labels.index(row.label) for row in rows])
-    chance = _score(np.full(len(rows), np.bincount(gold).argmax()), gold, rows, len(labels), bootstrap).value
+    gold = label_indices([row.label for row in rows], labels)
+    chance = macro_f1(gold, np.full(len(rows), np.bincount(gold).argmax()), len(labels))
     parts: dict[str, list[Document]] = {
         "scene, words": [scene(row) for row in rows],
         "question": [question(row) for row in rows],
@@ -39,11 +41,8 @@ def probe_labels(
         texts = scenes if name == "scene, words" else Texts(corpus.texts, documents, numerals, "words")
         found = predictions(balanced_text_learner, texts.counts(documents), gold, design)
         seen = found >= 0
-        estimate = _score(found[seen], gold[seen], list(compress(rows, seen)), len(labels), bootstrap)
+        cases = [row.case_id for row in compress(rows, seen)]
+        estimate = bootstrap.macro_f1(gold[seen], found[seen], len(labels), cases)
         yield Probe(
             task, WHAT, name, numerals, "macro_f1", estimate, chance, int(seen.sum()), "items", design.words, False
         )
-
-
-def _score(predicted: Integers, gold: Integers, rows: list[Row], n_labels: int, bootstrap: CaseBootstrap) -> Estimate:
-    return bootstrap.macro_f1(predicted, gold, n_labels, [row.case_id for row in rows])

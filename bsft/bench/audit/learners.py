@@ -18,7 +18,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer, OneHotEncoder
 
 from bsft.bench.audit.folds import Design
-from bsft.bench.audit.intervals import Booleans, Floats, Integers
+from bsft.stats.arrays import Booleans, Floats, Integers
 
 N_BEST_FEATURES = 5000
 """A probe of counts keeps this many features, chosen on what it is fitted on: as good as all of them, and quicker."""

@@ -13,7 +13,6 @@ import numpy as np
 
 from bsft.bench.audit.corpus import Corpus, Pair, Row
 from bsft.bench.audit.folds import choose_design
-from bsft.bench.audit.intervals import CaseBootstrap
 from bsft.bench.audit.learners import (
     category_learner,
     difference_learner,
@@ -23,6 +22,7 @@ from bsft.bench.audit.learners import (
 )
 from bsft.bench.audit.puzzles import Probe, Puzzle
 from bsft.bench.audit.texts import Document, Numerals, Sizes, Texts, Unit, edited_turn, options, question, scene
+from bsft.stats.bootstrap import Bootstrap
 
 ALONE = "does this twin need a flag?"
 BETWEEN = "which of the twins needs the flag?"
@@ -55,7 +55,7 @@ class Twins:
         return [row for pair in self.pairs for row in (pair.perturbed, pair.clean)]
 
 
-def twins_of(corpus: Corpus, task: str, min_test_pairs: int, bootstrap: CaseBootstrap) -> Twins | None:
+def twins_of(corpus: Corpus, task: str, min_test_pairs: int, bootstrap: Bootstrap) -> Twins | None:
     """The task's pairs; None where there are too few to fit anything.
 
     Args:
@@ -130,7 +130,7 @@ def _probe_presence(twins: Twins, words: Texts, numerals: Numerals) -> Iterator[
 
 
 def probe_all_items(
-    corpus: Corpus, task: str, words: Texts, numerals: Numerals, min_test_pairs: int, bootstrap: CaseBootstrap
+    corpus: Corpus, task: str, words: Texts, numerals: Numerals, min_test_pairs: int, bootstrap: Bootstrap
 ) -> Iterator[Probe]:
     """Probes of all items of a task, which hold controls and undeterminable problems beside the twins."""
     rows = corpus.of_task(task)

@@ -9,9 +9,11 @@ from typing import Literal
 import numpy as np
 
 from bsft.bench.audit.folds import Design
-from bsft.bench.audit.intervals import Booleans, CaseBootstrap, Estimate, Floats, area
 from bsft.bench.audit.learners import Feature, Learner, Matrix, scores, top_features
 from bsft.bench.audit.texts import Numerals
+from bsft.stats.arrays import Booleans, Floats
+from bsft.stats.bootstrap import Bootstrap, Estimate
+from bsft.stats.measures import auroc
 
 MIN_KIND_UNITS = 60
 """A kind of perturbation with fewer units gets no figure of its own."""
@@ -57,7 +59,7 @@ class Puzzle:
     cases: Sequence[str]
     kinds: Sequence[str | None]
     design: Design
-    bootstrap: CaseBootstrap
+    bootstrap: Bootstrap
 
     def attempt(
         self,
@@ -88,7 +90,7 @@ class Puzzle:
         groups, kinds = np.asarray(self.group)[seen], np.asarray(self.kinds, dtype=object)[seen]
         values, positive, cases = found[seen], self.positive[seen], np.asarray(self.cases)[seen]
         by_kind = {
-            str(kind): area(values[kinds == kind], positive[kinds == kind])
+            str(kind): auroc(values[kinds == kind], positive[kinds == kind])
             for kind in sorted({kind for kind in kinds if kind is not None})
             if (kinds == kind).sum() >= MIN_KIND_UNITS
         }

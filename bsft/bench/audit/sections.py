@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from bsft.bench.audit.audit import Audit
 from bsft.bench.audit.choices import WHICH
 from bsft.bench.audit.describe import TaskCounts, TwinLengths
-from bsft.bench.audit.intervals import Estimate
 from bsft.bench.audit.labels import WHAT
 from bsft.bench.audit.limits import Status
 from bsft.bench.audit.policies import POLICIES
 from bsft.bench.audit.probes import ALL, ALONE, BETWEEN, WHERE
 from bsft.bench.audit.puzzles import Probe
 from bsft.bench.audit.texts import Numerals
+from bsft.stats.bootstrap import Estimate
 
 NONE = "–"
 Key = tuple[str, str, Numerals | None]
@@ -22,7 +22,7 @@ Key = tuple[str, str, Numerals | None]
 
 
 @dataclass(frozen=True)
-class Cell:
+class Judged:
     """A value, its interval, and whether it breaks a limit (or, where no limit holds, lies above it)."""
 
     value: str
@@ -37,7 +37,7 @@ class Section:
     title: str
     note: str
     headers: list[str]
-    rows: list[list[Cell]]
+    rows: list[list[Judged]]
     brief: bool = False
 
 
@@ -153,23 +153,23 @@ def _table(audit: Audit, title: str, note: str, columns: dict[str, Key], *, brie
         probes = [found.get((task, *key)) for key in columns.values()]
         known = [probe for probe in probes if probe is not None]
         if known:
-            cells = [NO_CELL if probe is None else _probe_cell(probe, audit) for probe in probes]
-            rows.append([Cell(task), *cells, Cell(f"{known[0].n:,}")])
+            cells = [NOTHING if probe is None else _probe_cell(probe, audit) for probe in probes]
+            rows.append([Judged(task), *cells, Judged(f"{known[0].n:,}")])
     unit = next((p.unit for p in audit.probes if (p.asks, p.name, p.numerals) in columns.values()), "items")
     return Section(title, note, ["task", *columns, unit], rows, brief)
 
 
-NO_CELL = Cell(NONE)
+NOTHING = Judged(NONE)
 
 
-def _probe_cell(probe: Probe, audit: Audit) -> Cell:
+def _probe_cell(probe: Probe, audit: Audit) -> Judged:
     limits = audit.settings.limits
     status: Status | None = None
     if probe.binding and probe.numerals != "shown":
         high = probe.estimate.low > limits.max_auroc
         status = "not checked" if probe.n < limits.min_pairs else "broken" if high else "passed"
     value, spread = _shown(probe.estimate)
-    return Cell(value if probe.metric == "auroc" else f"{value} (chance {probe.chance:.3f})", spread, status)
+    return Judged(value if probe.metric == "auroc" else f"{value} (chance {probe.chance:.3f})", spread, status)
 
 
 def _shown(estimate: Estimate) -> tuple[str, str]:
@@ -186,9 +186,9 @@ def _policy_sections(audit: Audit) -> Iterator[Section]:
             outcome = found[task, policy]
             high = outcome.estimate.low > limits.max_naive_score
             status: Status = "not checked" if outcome.n < limits.min_pairs else "broken" if high else "passed"
-            cells.append(Cell(*_shown(outcome.estimate), status))
+            cells.append(Judged(*_shown(outcome.estimate), status))
         metric = "macro-F1" if spec.metric == "macro_f1" else "accuracy"
-        rows.append([Cell(task), Cell(metric), *cells, Cell(f"{found[task, 'random'].n:,}")])
+        rows.append([Judged(task), Judged(metric), *cells, Judged(f"{found[task, 'random'].n:,}")])
     note = f"What one scores without reading; the lower bound may be at most {limits.max_naive_score:g}."
     yield Section("Naive policies", note, ["task", "metric", *POLICIES, "items"], rows, brief=True)
 
@@ -197,7 +197,7 @@ def _other_sections(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequenc
     yield Section(
         "Structure and duplicates", "", ["rule", "outcome", "found"],
         [
-            [Cell(check.name), Cell(check.status, "", check.status), Cell(check.message)]
+            [Judged(check.name), Judged(check.status, "", check.status), Judged(check.message)]
             for check in audit.checks if check.subject == "all items"
         ],
     )  # fmt: skip
@@ -207,15 +207,15 @@ def _other_sections(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequenc
         "Items", "Items of every task and split, and their variants.", ["task", *splits, "variants", "undeterminable"],
         [
             [
-                Cell(own.task), *(Cell(f"{own.splits.get(split, 0):,}") for split in splits),
-                Cell(_listed(own.variants)), Cell(f"{own.undeterminable:,}"),
+                Judged(own.task), *(Judged(f"{own.splits.get(split, 0):,}") for split in splits),
+                Judged(_listed(own.variants)), Judged(f"{own.undeterminable:,}"),
             ]
             for own in counts
         ],
     )  # fmt: skip
     yield Section(
         "Labels", "How often each label is right.", ["task", "labels"],
-        [[Cell(own.task), Cell(_listed(own.labels))] for own in counts],
+        [[Judged(own.task), Judged(_listed(own.labels))] for own in counts],
     )  # fmt: skip
     mean_difference = {own.task: own.mean_difference for own in lengths}
     yield Section(
@@ -225,9 +225,9 @@ def _other_sections(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequenc
         ["task", "kinds", "speakers", "last turn", "longer by"],
         [
             [
-                Cell(own.task), Cell(_listed(own.kinds)), Cell(_listed(own.loci)),
-                Cell(f"{own.last_turn / sum(own.loci.values()):.0%}"),
-                Cell(f"{mean_difference[own.task]:+.2f}" if own.task in mean_difference else NONE),
+                Judged(own.task), Judged(_listed(own.kinds)), Judged(_listed(own.loci)),
+                Judged(f"{own.last_turn / sum(own.loci.values()):.0%}"),
+                Judged(f"{mean_difference[own.task]:+.2f}" if own.task in mean_difference else NONE),
             ]
             for own in counts if own.loci
         ],
@@ -244,9 +244,8 @@ def _features(audit: Audit) -> Section:
             towards = ", ".join(f"“{f.name}”" for f in probe.features if f.weight > 0)
             against = ", ".join(f"“{f.name}”" for f in probe.features if f.weight < 0)
             kinds = ", ".join(f"{kind} {value:.2f}" for kind, value in probe.by_kind.items())
-            rows.append(
-                [Cell(probe.task), Cell(what), Cell(*_shown(probe.estimate)), Cell(towards), Cell(against), Cell(kinds)]
-            )
+            features = [Judged(text) for text in (towards, against, kinds)]
+            rows.append([Judged(probe.task), Judged(what), Judged(*_shown(probe.estimate)), *features])
     return Section(
         "What the probes look at", f"Features with the largest weights, of probes whose lower bound exceeds {limit:g}.",
         ["task", "probe", "AUROC", "for", "against", "by kind"], rows,

@@ -1,0 +1,146 @@
+"""`metrics.json` as typed records: scoring makes them, the report reads them. Imports no torch.
+
+All rates are fractions; what does not apply is None. Fields stand in the order in which they are written.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from bsft.bench.records import Group, Metric
+
+
+def _without_rounding(value: object) -> object:
+    """A metric may pass 1 by its last digit, in single precision too."""
+    if isinstance(value, float) and 1 < abs(value) < 1 + 1e-6:
+        return 1.0 if value > 0 else -1.0
+    return value
+
+
+Fraction = Annotated[float, Field(ge=0, le=1), BeforeValidator(_without_rounding)]
+Interval = tuple[Fraction, Fraction]
+Correlation = Annotated[float, Field(ge=-1, le=1), BeforeValidator(_without_rounding)]
+Seconds = Annotated[float, Field(ge=0)]
+
+
+class _Record(BaseModel):
+    """Later fields of the same schema version are allowed and ignored; NaN is not a measurement."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False, protected_namespaces=())
+
+
+class Summary(_Record):
+    """Scores over several tasks."""
+
+    macro_f1: Fraction | None
+    macro_f1_ci95: Interval | None = None
+    accuracy: Fraction | None = None
+    mcc: Correlation | None = None
+    """Of raising a concern with having to."""
+
+
+class TaskScore(_Record):
+    score: Fraction | None
+    metric: Metric
+    n: Annotated[int, Field(ge=1)]
+    ci95: Interval | None = None
+    accuracy: Fraction | None = None
+    mcc: Correlation | None = None
+    """Of predicted and gold labels."""
+    group: Group
+    support: dict[str, int] = {}
+    """Gold label -> items."""
+
+
+class Restraint(_Record):
+    over_intervention_rate: Fraction | None = None
+    over_intervention_ci95: Interval | None = None
+    pair_accuracy: Fraction | None = None
+
+
+class RestraintOfRun(Restraint):
+    auroc_flag: Fraction | None = None
+
+
+class Scores(_Record):
+    """What responses to items are worth."""
+
+    overall: Summary
+    group: dict[Group, Summary | None]
+    task: dict[str, TaskScore]
+    restraint: Restraint
+
+
+class NaiveScores(_Record):
+    """The same of a naive policy, with less about each task."""
+
+    overall: Summary | None = None
+    group: dict[Group, Summary | None] = {}
+    task: dict[str, Fraction | None] = {}
+    restraint: Restraint = Restraint()
+
+
+class Arm(_Record):
+    """One way of choosing the behaviour token."""
+
+    macro_f1: Fraction | None = None
+    proactive: Fraction | None = None
+    over_intervention_rate: Fraction | None = None
+
+
+class BehaviorScores(_Record):
+    token_accuracy: Fraction | None = None
+    auroc_proactive: Fraction | None = None
+    arms: dict[str, Arm] = {}
+
+
+class Generation(_Record):
+    n: int
+    unparsed_rate: Fraction | None = None
+    accuracy: Fraction | None = None
+    agreement: Fraction | None = None
+
+
+class Cost(_Record):
+    fit_s: Seconds | None = None
+    score_s: Seconds | None = None
+    tokens: int | None = None
+    peak_rss_mb: int | None = None
+
+
+class Evaluated(_Record):
+    """What scored items give, whichever run they are of."""
+
+    n: Annotated[int, Field(ge=1)]
+    n_shortened: int = 0
+    n_evidence_lost: int = 0
+    overall: Summary
+    group: dict[Group, Summary | None] = {}
+    task: Annotated[dict[str, TaskScore], Field(min_length=1)]
+    restraint: RestraintOfRun = RestraintOfRun()
+    naive: dict[str, NaiveScores] = {}
+    behavior: BehaviorScores | None = None
+
+
+class Origin(_Record):
+    """Whose metrics these are."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    method: str
+    model: str
+    data: str
+    split: str
+    seed: int
+
+
+class Result(Evaluated, Origin):
+    """One run's `metrics.json`: first the fields of `Origin`, then those of `Evaluated`, then these."""
+
+    generation: Generation | None = None
+    cost: Cost = Cost()
+
+    def to_dict(self) -> dict[str, Any]:
+        """As it is written."""
+        return self.model_dump(mode="json", by_alias=True)
