@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from bsft.records.errors import BadInput
 from bsft.records.files import write_json
 from bsft.records.seals import flaw, seal
+from bsft.records.untrusted import open_regular, read_json
 from bsft.runs import METRICS, PREDICTIONS, RunDirectory
 
 ADAPTER = "adapter"
@@ -76,10 +76,9 @@ def seconds_of_fit(adapter: Path) -> float:
 
 def _mark(adapter: Path) -> dict[str, Any] | None:
     try:
-        mark = json.loads((adapter / COMPLETE).read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return read_json(adapter / COMPLETE)
+    except BadInput:
         return None
-    return mark if isinstance(mark, dict) else None
 
 
 def _is_fitted(run: RunDirectory) -> bool:
@@ -90,25 +89,21 @@ def _is_fitted(run: RunDirectory) -> bool:
 def _flaw_of_metrics(file: Path) -> str | None:
     """`metrics.json` is small, so that it is read whatever is known of it."""
     try:
-        metrics = json.loads(file.read_bytes())
-    except FileNotFoundError:
-        return f"{file}: no such file"
-    except OSError as error:
-        return f"{file}: {error.strerror}"
-    except (ValueError, RecursionError) as error:
-        return f"{file}: not valid JSON: {error}"
-    return None if isinstance(metrics, dict) and metrics.get("overall") else f"{file}: damaged (no field overall)"
+        metrics = read_json(file)
+    except BadInput as error:
+        return str(error)
+    return None if metrics.get("overall") else f"{file}: damaged (no field overall)"
 
 
 def _flaw_of_predictions(file: Path) -> str | None:
     """Of a run whose status does not say what its results were."""
     try:
-        with file.open("rb") as stream:
+        with open_regular(file) as stream:
             size_bytes = stream.seek(0, 2)
             stream.seek(max(0, size_bytes - 1))
             last = stream.read()
-    except FileNotFoundError:
-        return f"{file}: no such file"
+    except BadInput as error:
+        return str(error)
     except OSError as error:
         return f"{file}: {error.strerror}"
     return None if last == b"\n" else f"{file}: damaged (its last line has no end)"

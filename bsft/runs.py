@@ -52,7 +52,7 @@ class Status:
     updated_unix_s: Annotated[float, Field(strict=True, ge=0, le=2**40)] = 0.0
     pid: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)] | None = None
     host: str | None = None
-    results: dict[str, Any] | None = None
+    results: object = None
     """Of a run that is done: the seals of its results."""
 
 

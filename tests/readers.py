@@ -13,13 +13,13 @@ from typing import Any
 import yaml
 from made_runs import CURVE, Sweep
 from mutations import Kind
+from note_files import pair, write
 from pydantic import TypeAdapter
 from small import case_items, write_small
 from story_cases import case
 from test_importers_agentclinic import osce
 from test_importers_command import MEDEC_FILES, write_medec
 from test_importers_items import LINE, MAPPING
-from test_mederrbench import pair, write
 
 from bsft.bench import build
 from bsft.bench.bank import load as bank
@@ -80,6 +80,11 @@ def _put(file: Path, content: bytes) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(content)
     return file
+
+
+def _flaws_are_refused(flaw: str | None) -> None:
+    if flaw is not None:
+        raise BadInput(flaw)
 
 
 def _none_is_refused(found: object) -> object:
@@ -208,7 +213,7 @@ def _of_the_rest(home: Path) -> list[Reader]:
 
     return [
         Reader("vocabulary", "json", saved, lambda: vocabulary.check_same(read_json(saved), "here")),
-        Reader("record of weights", "json", record, lambda: weights._verify(record.parent)),
+        Reader("record of weights", "json", record, lambda: _flaws_are_refused(weights._damage(record.parent))),
         Reader("cached reply", "json", home / "replies/ab/abcd.json", lambda: _none_is_refused(replies.get("abcd"))),
         Reader("draft in a reply", "json", draft, read_draft),
         Reader("user's config", "yaml", own, lambda: check_structure(read_text(own), str(own))),

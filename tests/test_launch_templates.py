@@ -183,7 +183,9 @@ def test_a_hub_models_tokenizer_is_read_off_the_hubs_cache(
     (repository / "refs" / "main").write_text(commit)
     hub = ("model.source=hub", "model.id=org/name", "model.name=mine", "dry_run=true")
     assert "model=mine: the chat template refuses user, assistant: not today" in launched(*hub).err
-    assert launched(*hub, "model.id=org/other").code == 0, "neither here nor to be had now: the job will say so"
+    assert launched(*hub, "model.id=org/other", f"model.revision={commit}").code == 0, (
+        "neither here nor to be had now: the job will say so"
+    )
     tokenizer_files._hub_directory.cache_clear()
 
 

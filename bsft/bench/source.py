@@ -9,14 +9,15 @@ from functools import cache
 from pathlib import Path
 
 from filelock import FileLock
-from pydantic import ValidationError
 
 from bsft.bench.records import Manifest
-from bsft.bench.store import MANIFEST, BadInput, Benchmark, explain, open_benchmark, write_benchmark
+from bsft.bench.store import MANIFEST, BadInput, Benchmark, open_benchmark, write_benchmark
+from bsft.bench.store.manifest import check_listing
 from bsft.config import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBenchConfig
 from bsft.hashing import digest, sha256_of
 from bsft.paths import cache_dir
 from bsft.records.directories import remove
+from bsft.records.untrusted import read_record
 
 log = logging.getLogger(__name__)
 
@@ -67,10 +68,9 @@ def _manifest(file: Path, sha256: str) -> Manifest:
     Args:
         sha256: of the file, so that a changed one is read again.
     """
-    try:
-        return Manifest.model_validate_json(file.read_bytes())
-    except ValidationError as error:
-        raise BadInput(f"{file}: {explain(error)}") from None
+    manifest = read_record(Manifest, file)
+    check_listing(manifest, file)
+    return manifest
 
 
 def obtain(data: DataConfig) -> Benchmark:

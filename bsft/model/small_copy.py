@@ -46,7 +46,8 @@ def small_copy(causal: PreTrainedModel, max_length_tokens: int) -> PreTrainedMod
             if hasattr(text, "original_max_position_embeddings"):  # which then overrules it
                 text.original_max_position_embeddings = _KNOWN_TOKENS
     quantized = hasattr(config, "quantization_config")
-    whole = not quantized and sum(p.numel() for p in causal.parameters()) <= MAX_PARAMETERS
+    plain = not quantized and not causal._hf_peft_config_loaded  # of an adapter of its own the copy would know nothing
+    whole = plain and sum(p.numel() for p in causal.parameters()) <= MAX_PARAMETERS
     if quantized:
         del config.quantization_config
     if not whole:

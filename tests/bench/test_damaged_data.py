@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 import yaml
+from note_files import pair, write
 from small import write_small
 from store_lines import records, write_lines
 from story_cases import case
 from test_importers_agentclinic import osce
 from test_importers_command import CASE, write_medec
 from test_importers_items import LINE, MAPPING
-from test_mederrbench import pair, write
 
 from bsft.bench.build import BuildSpec, build
 from bsft.bench.cli import main
@@ -109,7 +109,7 @@ def test_a_file_that_is_no_regular_one_is_not_waited_for(tmp_path: Path) -> None
     write_small(tmp_path / "small")
     (tmp_path / "small" / "test.jsonl").unlink()
     os.mkfifo(tmp_path / "small" / "test.jsonl")
-    with pytest.raises(BadInput, match=r"test\.jsonl: is a device, pipe or socket"):
+    with pytest.raises(BadInput, match=r"test\.jsonl: not a regular file"):
         open_benchmark(tmp_path / "small")
 
 
@@ -163,7 +163,7 @@ def test_a_shard_whose_counts_are_damaged_is_built_again(tmp_path: Path, monkeyp
 
     with monkeypatch.context() as patch:
         patch.setattr("bsft.bench.build.write_manifest", stop)
-        patch.setattr(Path, "unlink", lambda path: None)
+        patch.setattr(Path, "unlink", lambda path, missing_ok=False: None)
         with pytest.raises(BadInput, match="build again"):
             build(spec, tmp_path / "out", progress=False)
     sidecars = sorted(tmp_path.glob(".out.*/*.json"))

@@ -53,7 +53,7 @@ def _of_cases(cases: Callable[[], list[Case]], **options: float | int) -> Make:
     def make(directory: Path) -> Digests:
         write_cases(directory, cases())
         output = directory / "out"
-        manifest, _ = make_benchmark(directory / CASES_FILE, ItemsOptions(output=str(output), **options))  # type: ignore[arg-type]
+        manifest, _ = make_benchmark(directory / CASES_FILE, ItemsOptions(output=output, **options))  # type: ignore[arg-type]
         report = (output / REPORT).read_text(encoding="utf-8")
         return {**manifest.sha256, REPORT: _sha256([report])}
 

@@ -246,7 +246,7 @@ def test_qlora_is_refused_without_cuda(local: Path) -> None:
 
 def test_weights_that_cannot_be_had_are_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(BadInput, match="model=m: nobody/nothing could not be loaded from the hub: ") as caught:
-        load(source="hub", id="nobody/nothing")
+        load(source="hub", id="nobody/nothing", revision="0" * 40)
     assert "\n" not in str(caught.value)
     with pytest.raises(BadInput, match="could not be loaded from the local: "):
         load(source="local", path=str(tmp_path))

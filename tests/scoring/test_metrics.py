@@ -187,6 +187,11 @@ def test_the_flag_correlation_is_scikit_learns() -> None:
     assert flag_mcc(flagging("cc", ["proactive", "proactive"])) is None
 
 
+@pytest.mark.parametrize("always", ["c", "a"])
+def test_who_always_does_the_same_has_no_correlation(always: str) -> None:
+    assert flag_mcc(flagging(always * 4, ["proactive", "reactive", "reactive", "reactive"])) == 0
+
+
 # --- intervals ------------------------------------------------------------------------------------------------------
 
 

@@ -22,6 +22,7 @@ from filelock import FileLock
 from bsft.bench.store import file_sha256
 from bsft.paths import cache_dir
 from bsft.records.directories import remove
+from bsft.records.errors import BadInput
 from bsft.records.files import replacing
 
 log = logging.getLogger(__name__)
@@ -59,7 +60,7 @@ def library() -> ctypes.CDLL | None:
         return None
     try:
         return ctypes.CDLL(str(_built()))
-    except (OSError, subprocess.SubprocessError) as error:
+    except (BadInput, OSError, subprocess.SubprocessError) as error:
         log.warning("bf16 on CPU by torch's operators alone, which is slower: %s", _message(error))
         return None
 
@@ -100,7 +101,7 @@ def _intact(target: Path) -> bool:
     """Whether a compiled library is as it was written: loading a damaged one could end this process."""
     try:
         return file_sha256(target) == _record(target).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
+    except (BadInput, OSError, UnicodeDecodeError):
         return False
 
 
