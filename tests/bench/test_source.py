@@ -139,14 +139,14 @@ def test_what_a_manifest_says_of_tasks_and_splits_counts(tmp_path: Path) -> None
     assert len(seen) == 3
 
 
-def test_files_that_a_manifest_names_count_wherever_they_lie_below_it(tmp_path: Path) -> None:
+def test_files_that_a_manifest_names_count_by_content(tmp_path: Path) -> None:
     manifest = write_small(tmp_path / "bench")
     before = given(tmp_path / "bench")
-    (tmp_path / "bench" / "parts").mkdir()
-    (tmp_path / "bench" / "test.jsonl").rename(tmp_path / "bench" / "parts" / "renamed")
-    manifest_with(tmp_path / "bench", files=manifest.files | {"test": ["parts/renamed"]})
+    (tmp_path / "bench" / "test.jsonl").rename(tmp_path / "bench" / "renamed")
+    digests = {("renamed" if name == "test.jsonl" else name): digest for name, digest in manifest.sha256.items()}
+    manifest_with(tmp_path / "bench", files=manifest.files | {"test": ["renamed"]}, sha256=digests)
     assert given(tmp_path / "bench") == before, "a name is not content"
-    (tmp_path / "bench" / "parts" / "renamed").write_text("changed")
+    (tmp_path / "bench" / "renamed").write_text("changed")
     assert given(tmp_path / "bench") != before
 
 
@@ -167,7 +167,7 @@ def test_files_without_a_manifest_count_by_content_and_order(small: Path, tmp_pa
 def test_a_damaged_manifest_and_a_missing_file_are_named(tmp_path: Path) -> None:
     write_small(tmp_path / "bench")
     (tmp_path / "bench" / "val.jsonl").unlink()
-    with pytest.raises(BadInput, match=r"val\.jsonl: no such file$"):
+    with pytest.raises(BadInput, match=r"val\.jsonl: no such file, though manifest\.json lists it$"):
         given(tmp_path / "bench")
     (tmp_path / "bench" / "manifest.json").write_text('{"name": "a"}')
     with pytest.raises(BadInput, match=r"manifest\.json: field version: missing"):
