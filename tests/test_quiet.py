@@ -27,7 +27,7 @@ def assert_kept_nowhere(root: Path) -> None:
             assert not [secret for secret in SECRETS if secret.encode() in content], file
 
 
-@pytest.mark.parametrize("logger", ["wandb", "csv"])
+@pytest.mark.parametrize("logger", ["wandb", pytest.param("csv", marks=pytest.mark.slow)])
 def test_a_sweep_says_its_own_lines_and_keeps_no_key(small: Path, root: Path, tmp_path: Path, logger: str) -> None:
     done = bsft_train(
         tmp_path, *arguments_of(small, root, "-m", "method=behavior_sft,few_shot", f"logger={logger}"),

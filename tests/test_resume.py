@@ -132,7 +132,7 @@ def not_ignoring_interrupts() -> Iterator[None]:
 
 @pytest.mark.usefixtures("not_ignoring_interrupts")
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-@pytest.mark.parametrize("step", [1, 10])
+@pytest.mark.parametrize("step", [pytest.param(1, marks=pytest.mark.slow), 10])
 def test_a_signal_leaves_a_queued_job_that_resumes(
     train: Train, monkeypatch: pytest.MonkeyPatch, uninterrupted: RunDirectory, step: int, number: int, code: int
 ) -> None:

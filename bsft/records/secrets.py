@@ -29,7 +29,7 @@ _DIGESTS = {"commit", "digest", "hash", "revision", "sha", "sha1", "sha256"}
 
 _FORMS = re.compile(
     r"(?<![\w-])(?:"
-    r"sk-[\w-]{8,}|sk_live_\w{8,}"  # OpenAI, Anthropic and those like them; Stripe
+    r"sk-[\w-]{8,}|sk_live_\w{8,}"  # OpenAI and those like it; Stripe
     r"|hf_(?:(?=[A-Za-z]*[0-9A-Z])[A-Za-z0-9]{10,}|[A-Za-z0-9]{20,})"  # Hugging Face
     r"|wandb_v\d_\w{20,}"
     r"|gh[opsur]_[A-Za-z0-9]{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}"
