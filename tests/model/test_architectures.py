@@ -90,7 +90,7 @@ class Plain:
         return torch.stack(losses).sum()
 
 
-@pytest.mark.parametrize("batching", ["tree", "flat"])
+@pytest.mark.parametrize("batching", ["tree", pytest.param("flat", marks=pytest.mark.slow)])
 def test_scores_and_gradients_are_those_of_transformers(
     architecture: Architecture, directory: Path, batching: str, caplog: pytest.LogCaptureFixture
 ) -> None:
