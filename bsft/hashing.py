@@ -15,6 +15,7 @@ from pathlib import Path
 from bsft.paths import cache_dir
 from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically
+from bsft.records.untrusted import file_sha256
 
 MIN_KEPT_BYTES = 1 << 20
 """Smaller files are read again by the next process, as fast as a note about them would be."""
@@ -96,5 +97,4 @@ def _kept(note: Path, version: _Version) -> str | None:
 
 
 def _read(path: str) -> str:
-    with open(path, "rb") as stream:  # noqa: PTH123
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return file_sha256(Path(path))

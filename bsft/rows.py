@@ -8,6 +8,7 @@ import logging
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from bsft.records.errors import BadInput
 from bsft.records.files import replacing, to_disk
 
 log = logging.getLogger(__name__)
@@ -64,6 +65,8 @@ class Rows:
                 rows = [dict(row) for row in csv.DictReader(stream)]
         except FileNotFoundError:
             return []
+        except (csv.Error, OSError) as error:
+            raise BadInput(f"{self.file}: damaged ({error}); delete it and run the command again") from None
         return [
             {name: value for name, value in row.items() if name and isinstance(value, str) and value} for row in rows
         ]

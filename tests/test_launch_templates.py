@@ -90,6 +90,67 @@ def test_damaged_files_are_named(launched: Launch, tmp_path: Path) -> None:
     assert ended.code == 2 and f"{tmp_path / 'tokenizer.json'}: not valid JSON" in ended.err
 
 
+EOS = b'"eos_token": "</s>"'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("tokenizer.json", b"[]"),
+        ("tokenizer.json", b'{"added_tokens": 3}'),
+        ("tokenizer.json", b"[" * 100_000),
+        ("tokenizer_config.json", b"\xff{}"),
+        ("tokenizer_config.json", b'{"x": ' + b"9" * 5000 + b"}"),
+        ("tokenizer_config.json", b"{" + EOS + b', "added_tokens_decoder": 5}'),
+        ("tokenizer_config.json", b"{" + EOS + b', "extra_special_tokens": "<a>"}'),
+        ("tokenizer_config.json", b"null"),
+        ("tokenizer_config.json", b'{"added_tokens_decoder": 5}'),  # names no end: transformers itself has to read it
+        ("added_tokens.json", b"[1]"),
+        ("chat_template.jinja", b"\xff"),
+        ("chat_template.jinja", b"{% if"),
+        ("config.json", b"[" * 100_000),
+        ("config.json", b'{"transformers_weights": 3}'),
+        ("model.safetensors.index.json", b"\xff"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else repr(value[:40]),
+)
+def test_whatever_a_models_files_hold_is_one_sentence(
+    launched: Launch, tmp_path: Path, name: str, content: bytes
+) -> None:
+    save(FAMILIES["zephyr"], tmp_path)
+    if name.endswith("index.json"):
+        (tmp_path / "model.safetensors").unlink()
+    (tmp_path / name).write_bytes(content)
+    ended = launched(*local(tmp_path))
+    assert ended.code == 2 and ended.err.startswith("bsft-train: ") and ended.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"])
+def test_a_pipe_in_the_place_of_a_tokenizers_file_is_not_waited_for(
+    launched: Launch, tmp_path: Path, name: str
+) -> None:
+    (save(FAMILIES["zephyr"], tmp_path) / name).unlink()
+    os.mkfifo(tmp_path / name)
+    ended = launched(*local(tmp_path))
+    assert ended.code == 2 and f"{tmp_path / name}: is a device, pipe or socket" in ended.err
+
+
+@pytest.mark.parametrize("template", ["[1]", '[{"name": "x"}]', "7"])
+def test_templates_by_name_have_a_name_and_a_template(launched: Launch, tmp_path: Path, template: str) -> None:
+    (save(FAMILIES["zephyr"], tmp_path) / "chat_template.jinja").unlink()
+    file = tmp_path / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"chat_template": json.loads(template)}))
+    ended = launched(*local(tmp_path))
+    assert ended.code == 2 and ended.err.startswith("bsft-train: ") and ended.err.count("\n") == 1
+
+
+def test_special_tokens_by_name_are_their_texts(tmp_path: Path) -> None:
+    file = save(FAMILIES["zephyr"], tmp_path) / "tokenizer_config.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"extra_special_tokens": {"image_token": "<image>"}}))
+    found = format_of(cfg.ModelConfig(name="mine", source="local", path=str(tmp_path)))
+    assert found is not None and "<image>" in found.unsplittable and "image_token" not in found.unsplittable
+
+
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("override", [None, "chatml"])
 def test_files_say_what_the_loaded_tokenizer_says(tmp_path: Path, name: str, override: str | None) -> None:

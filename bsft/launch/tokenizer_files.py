@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,14 @@ from bsft import config as cfg
 from bsft.data.chat_format import ChatFormat
 from bsft.model.gguf_header import chat_format
 from bsft.model.hub import commit_of
+from bsft.model.local import read_settings
 from bsft.model.tiny_chat import TINY_CHAT
 from bsft.model.weights import converted_already, packaged_gguf_as_is
 from bsft.records.errors import BadInput
+from bsft.records.untrusted import read_text
 
-_FILES = ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "added_tokens.json")
+_CONFIG = "tokenizer_config.json"
+_FILES = ("tokenizer.json", _CONFIG, "chat_template.jinja", "added_tokens.json")
 _NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
 
 
@@ -54,7 +56,7 @@ def _hub_directory(model_id: str, revision: str) -> Path | None:
         directory = Path(snapshot_download(model_id, revision=revision, allow_patterns=list(_FILES), etag_timeout=3))
     except Exception:  # whatever the hub's client raises: the job says why, if it does not get them either
         return None
-    return directory if (directory / "tokenizer_config.json").exists() else None
+    return directory if (directory / _CONFIG).exists() else None
 
 
 def _loaded(model: cfg.ModelConfig, directory: Path) -> ChatFormat:
@@ -86,42 +88,49 @@ def _format_in(directory: Path, override: str | None, *stamps: tuple[int, int] |
     """
     if stamps[0] is None or stamps[1] is None:
         return None
-    config = _read(directory / "tokenizer_config.json")
+    config = read_settings(directory / _CONFIG)
     special = {name: text for name in _NAMED if (text := _text(config.get(name))) is not None}
     if "eos_token" not in special:
         return None
     added = {*special.values(), *_added(directory, config)}
     jinja = directory / "chat_template.jinja"
-    own = jinja.read_text(encoding="utf-8") if jinja.exists() else config.get("chat_template")
+    own = read_text(jinja) if jinja.exists() else config.get("chat_template")
     if isinstance(own, list):
-        own = {each["name"]: each["template"] for each in own}
+        own = _by_name(own, directory / _CONFIG)
     return ChatFormat.chosen(own, special, frozenset(added), override=override)
+
+
+def _by_name(templates: Sequence[object], file: Path) -> dict[str, object]:
+    found = {}
+    for each in templates:
+        if not isinstance(each, Mapping) or not isinstance(each.get("name"), str):
+            raise BadInput(f"{file}: field chat_template: found {str(each)[:60]!r}, allowed: a name and its template")
+        found[each["name"]] = each.get("template")
+    return found
 
 
 def _added(directory: Path, config: Mapping[str, Any]) -> Iterator[str]:
     """The tokens that a text is cut at before anything else, wherever a tokenizer's files name them."""
-    entries = [
-        *_read(directory / "tokenizer.json").get("added_tokens", []),
-        *config.get("added_tokens_decoder", {}).values(),
-        *config.get("extra_special_tokens", []),
-        *config.get("additional_special_tokens", []),
-    ]
+    vocabulary = directory / "tokenizer.json"
+    entries = [*_entries(vocabulary, read_settings(vocabulary), "added_tokens")]
+    for field in ("added_tokens_decoder", "extra_special_tokens", "additional_special_tokens"):
+        entries += _entries(directory / _CONFIG, config, field)
     yield from (text for entry in entries if (text := _text(entry)) is not None)
     if (more := directory / "added_tokens.json").exists():
-        yield from _read(more)
+        yield from read_settings(more)
+
+
+def _entries(file: Path, settings: Mapping[str, Any], field: str) -> Iterable[object]:
+    """What a list holds, or an object under whatever names."""
+    found = settings.get(field)
+    if isinstance(found, Mapping):
+        return found.values()
+    if isinstance(found, list | None):
+        return found or ()
+    raise BadInput(f"{file}: field {field}: found {str(found)[:60]!r}, allowed: a list or an object")
 
 
 def _text(token: object) -> str | None:
     """A token is written as its text, or as a record with its text."""
     text = token.get("content") if isinstance(token, Mapping) else token
     return text if isinstance(text, str) else None
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise BadInput(f"{file}: not valid JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise BadInput(f"{file}: found {type(found).__name__}, allowed: an object")
-    return found

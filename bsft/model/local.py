@@ -13,6 +13,7 @@ from typing import Any
 from bsft.hashing import digest, sha256_of
 from bsft.model.own_adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from bsft.records.errors import BadInput
+from bsft.records.untrusted import read_text
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 SETTINGS = (CONFIG, "generation_config.json")
@@ -108,10 +109,20 @@ def _field(file: Path, sha256: str, field: str) -> Any:
     Args:
         sha256: of the file, so that a changed one is read again.
     """
+    return read_settings(file).get(field)
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """The JSON object in one of a model's files. They are read as transformers reads them, which writes whole numbers
+    that pass 64 bits (`model_max_length`) and takes the last of repeated keys.
+
+    Raises:
+        BadInput: it cannot be read, is not UTF-8, no JSON, or no object.
+    """
     try:
-        content = json.loads(file.read_bytes())
+        content = json.loads(read_text(file))
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{file}: not valid JSON: {error}") from None
     if not isinstance(content, dict):
-        raise BadInput(f"{file}: must hold a JSON object")
-    return content.get(field)
+        raise BadInput(f"{file}: found {type(content).__name__}, allowed: a JSON object")
+    return content

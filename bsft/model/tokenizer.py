@@ -45,7 +45,7 @@ def load_tokenizer(model: ModelConfig, place: str | Path | None) -> PreTrainedTo
         return tiny_tokenizer()  # which writes ChatML anyway
     try:
         tokenizer = cast(PreTrainedTokenizerBase, AutoTokenizer.from_pretrained(place, **hub_options(model)))
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever transformers and tokenizers raise for files that are damaged
         raise not_loaded(model, place, error) from error
     try:
         tokenizer.chat_template = ChatFormat.of(tokenizer, override=model.chat_template).template

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+from bsft.records.errors import BadInput
+from bsft.records.untrusted import file_sha256
 
 
 def seal(directory: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
     """File name -> size in bytes, time of change and SHA-256, as JSON can hold them.
 
     Raises:
-        OSError: a file cannot be read.
+        OSError, BadInput: a file cannot be read.
     """
     return {name: _seal(directory / name) for name in names}
 
@@ -36,9 +38,11 @@ def flaw(directory: Path, sealed: object) -> str | None:
         try:
             found = file.stat()
             if found.st_size == expected.get("size_bytes") and (
-                found.st_mtime_ns == expected.get("mtime_ns") or _sha256(file) == expected.get("sha256")
+                found.st_mtime_ns == expected.get("mtime_ns") or file_sha256(file) == expected.get("sha256")
             ):
                 continue
+        except BadInput as error:
+            return str(error)
         except OSError as error:
             return f"{file}: {error.strerror}"
         return f"{file}: damaged (not what was written)"
@@ -47,9 +51,4 @@ def flaw(directory: Path, sealed: object) -> str | None:
 
 def _seal(file: Path) -> dict[str, Any]:
     found = file.stat()
-    return {"size_bytes": found.st_size, "mtime_ns": found.st_mtime_ns, "sha256": _sha256(file)}
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"size_bytes": found.st_size, "mtime_ns": found.st_mtime_ns, "sha256": file_sha256(file)}

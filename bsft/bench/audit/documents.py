@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -19,6 +18,7 @@ from bsft.pages import page_environment
 from bsft.records.errors import BadInput
 from bsft.records.escaping import json_text, markdown, one_line
 from bsft.records.files import write_atomically
+from bsft.records.untrusted import read_json
 
 SCHEMA = 1
 FILES = ("audit.json", "audit.md", "audit.html")
@@ -68,10 +68,9 @@ def check_output(output: Path) -> None:
 
 def _is_audit(file: Path) -> bool:
     try:
-        record = json.loads(file.read_bytes()) if file.is_file() else None
-    except (ValueError, RecursionError):
+        return {"schema", "bsft", "benchmark"} <= read_json(file).keys()
+    except BadInput:
         return False
-    return isinstance(record, dict) and {"schema", "bsft", "benchmark"} <= record.keys()
 
 
 def _record(

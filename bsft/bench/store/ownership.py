@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from bsft.bench.records import Manifest
 from bsft.bench.store.manifest import MANIFEST
 from bsft.records.directories import recover
 from bsft.records.errors import BadInput
+from bsft.records.untrusted import read_json, read_record
 
 IMPORT_REPORT, ITEMS_REPORT = "import_report.json", "items_report.json"
 _FIELDS = {IMPORT_REPORT: {"format", "source", "read", "written"}, ITEMS_REPORT: {"cases", "sha256", "left_out"}}
@@ -72,9 +70,9 @@ def _ours(directory: Path) -> Iterator[str]:
     manifest = directory / MANIFEST
     if manifest.is_file():
         try:
-            yield from Manifest.model_validate_json(manifest.read_bytes()).sha256
+            yield from read_record(Manifest, manifest).sha256
             yield MANIFEST
-        except ValidationError:
+        except BadInput:
             return
     for name, fields in _FIELDS.items():
         report = _report(directory / name)
@@ -86,10 +84,7 @@ def _ours(directory: Path) -> Iterator[str]:
 
 def _report(file: Path) -> Mapping[str, Any]:
     """A report of ours; empty where there is none, or another program's file."""
-    if not file.is_file():
-        return {}
     try:
-        report = json.loads(file.read_bytes())
-    except (ValueError, RecursionError):
+        return read_json(file)
+    except BadInput:
         return {}
-    return report if isinstance(report, dict) else {}
