@@ -16,16 +16,16 @@ from transformers.utils.logging import disable_progress_bar
 from benchmarks._sides import Gate
 from benchmarks._start import set_adapters
 from bsft import config as cfg
-from bsft.bench.source import obtain
 from bsft.data.batches import Step
 from bsft.data.datamodule import BehaviorBenchDataModule
+from bsft.data.methods import method_of
 from bsft.data.render import Candidates, Example, Renderer
-from bsft.fitting import fit
-from bsft.loggers import RunLogger
-from bsft.methods import method_of
+from bsft.data.source import obtain
 from bsft.model.backbone import Backbone, load_backbone
-from bsft.runs import RunDirectory
+from bsft.runs.directory import RunDirectory
 from bsft.scoring.choices import OptionScorer
+from bsft.training.fitting import fit
+from bsft.training.loggers import RunLogger
 
 _MANY_STEPS = 1000
 
@@ -92,7 +92,7 @@ class _GatedData(BehaviorBenchDataModule):
 
 
 def run_fit(gate: Gate, task: FitTask) -> None:
-    """Runs `bsft.fitting.fit`, from adapters that both sides share."""
+    """Runs `bsft.training.fitting.fit`, from adapters that both sides share."""
     config = task.config
     _hush()
     backbone = load_backbone(config.model, method_of(config.method), precision=config.trainer.precision)

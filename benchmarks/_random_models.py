@@ -12,7 +12,7 @@ from filelock import FileLock
 from transformers import AutoConfig, AutoModelForCausalLM
 
 from bsft.model.tiny import tiny_tokenizer
-from bsft.paths import cache_dir
+from bsft.records.paths import cache_dir
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bsft import config as cfg
-from bsft.bench.records import Item, Option, Turn
-from bsft.bench.source import obtain
 from bsft.data.datamodule import BehaviorBenchDataModule
+from bsft.data.methods import method_of
 from bsft.data.prefix_tree import build_tree
 from bsft.data.render import Candidates, Example, Renderer
-from bsft.methods import method_of
+from bsft.data.source import obtain
 from bsft.model.backbone import load_backbone
+from bsft.records.schema import Item, Option, Turn
 
 OPEN_CASES = 40
 _IDS = range(100, 40_000)

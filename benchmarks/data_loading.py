@@ -17,15 +17,15 @@ from torch.utils.data import DataLoader
 
 from benchmarks import _common as common
 from bsft import config as cfg
-from bsft.bench.source import obtain
 from bsft.data.batches import Step
 from bsft.data.datamodule import BehaviorBenchDataModule
+from bsft.data.methods import method_of
 from bsft.data.render import Renderer
-from bsft.fitting import fit
-from bsft.loggers import RunLogger
-from bsft.methods import method_of
+from bsft.data.source import obtain
 from bsft.model.backbone import Backbone, load_backbone
-from bsft.runs import RunDirectory
+from bsft.runs.directory import RunDirectory
+from bsft.training.fitting import fit
+from bsft.training.loggers import RunLogger
 
 _WARM_UP_STEPS = 2
 _TARGET = 0.02

@@ -40,9 +40,8 @@ def _run(arguments: list[str]) -> int:
     command = importlib.import_module(f"bsft.commands.{name}")
     parser = Parser(prog=f"bsft {name}", description=command.__doc__, formatter_class=_FORMATTER)
     command.configure(parser)
-    from bsft.bench.store import BadInput
     from bsft.config import ConfigError
-    from bsft.records.errors import explain_os
+    from bsft.records.errors import BadInput, explain_os
 
     try:
         status = int(command.run(parser.parse_intermixed_args(arguments[1:])))
@@ -63,7 +62,7 @@ def _run(arguments: list[str]) -> int:
 
 
 def _complain(sentence: str) -> None:
-    from bsft.console import complain  # help needs no console, which takes its time to import
+    from bsft.display.console import complain  # help needs no console, which takes its time to import
 
     complain(sentence)
 

@@ -1,4 +1,4 @@
-"""`bsft-train`: one job is fit + score + result. The command line only; the work is in `bsft.job`."""
+"""`bsft-train`: one job is fit + score + result. The command line only; the work is in `bsft.training.job`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from bsft import config as cfg
 from bsft import launch
-from bsft.console import complain
+from bsft.display.console import complain
 
 
 def task(composed: DictConfig) -> float | None:
@@ -31,7 +31,7 @@ def task(composed: DictConfig) -> float | None:
     elsewhere = not hydra.launcher._target_.endswith(".BasicLauncher") or launch.is_further_rank()
     if searching:  # such a job was not known before: it is checked and written down now
         launch.admit(cfg.validate(composed))
-    from bsft.job import Unrecorded, run_composed
+    from bsft.training.job import Unrecorded, run_composed
 
     try:
         with _process_of_one_job():

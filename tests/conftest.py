@@ -60,7 +60,7 @@ def train(small: Path, root: Path, capfd: pytest.CaptureFixture[str]) -> Train:
     # torch is imported only where jobs are run
     from jobs import Ended, run_here
 
-    from bsft.runs import run_directories
+    from bsft.runs.directory import run_directories
 
     def run(*overrides: str) -> Ended:
         code = run_here(small, root, *overrides)

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from bsft import launch
-from bsft.runs import PREDICTIONS, STATUS, RunDirectory
+from bsft.runs.directory import PREDICTIONS, STATUS, RunDirectory
 from bsft.train import task
 
 

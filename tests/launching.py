@@ -10,9 +10,9 @@ from omegaconf import DictConfig
 
 from bsft import config as cfg
 from bsft import launch
-from bsft.completeness import ADAPTER, seal_adapter, set_done
 from bsft.records.files import write_atomically, write_json
-from bsft.runs import METRICS, PREDICTIONS, RunDirectory
+from bsft.runs.completeness import ADAPTER, seal_adapter, set_done
+from bsft.runs.directory import METRICS, PREDICTIONS, RunDirectory
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from small import case_items
 from torch import Tensor
 
 from bsft import config as cfg
-from bsft.bench.records import BEHAVIORS, Item
+from bsft.data.methods import Method, method_of
 from bsft.data.render import Example, Renderer
-from bsft.methods import Method, method_of
 from bsft.model.backbone import Backbone, load_backbone
+from bsft.records.schema import BEHAVIORS, Item
 from bsft.scoring.choices import Context
 
 ALL_CONTEXTS: tuple[Context, ...] = (None, *BEHAVIORS)

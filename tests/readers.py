@@ -23,30 +23,30 @@ from test_importers_items import LINE, MAPPING
 
 from bsft.bench import build
 from bsft.bench.bank import load as bank
-from bsft.bench.importers.agentclinic import import_agentclinic
-from bsft.bench.importers.cases import read_cases
-from bsft.bench.importers.item_mapping import read_mapping
-from bsft.bench.importers.items import import_items
-from bsft.bench.importers.medec import import_medec
-from bsft.bench.importers.mederrbench import SOURCE_FILES, import_mederrbench
-from bsft.bench.importers.report import ImportReport
 from bsft.bench.recorded import naming
 from bsft.bench.recorded.make import make_items
-from bsft.bench.store import cache, line_of, open_benchmark
 from bsft.bench.wordings import read_words
-from bsft.bench.writer import findings, pipeline
-from bsft.bench.writer.cache import Reply, ReplyCache
-from bsft.bench.writer.documents import read_documents
-from bsft.bench.writer.drafts import CaseDraft
+from bsft.data.vocabulary import BehaviorVocabulary
+from bsft.importing.agentclinic import import_agentclinic
+from bsft.importing.cases import read_cases
+from bsft.importing.item_mapping import read_mapping
+from bsft.importing.items import import_items
+from bsft.importing.medec import import_medec
+from bsft.importing.mederrbench import SOURCE_FILES, import_mederrbench
+from bsft.importing.report import ImportReport
+from bsft.importing.writer import findings, pipeline
+from bsft.importing.writer.cache import Reply, ReplyCache
+from bsft.importing.writer.documents import read_documents
+from bsft.importing.writer.drafts import CaseDraft
 from bsft.launch import checks
 from bsft.model import weights
-from bsft.model.behavior import BehaviorVocabulary
 from bsft.records.errors import BadInput
+from bsft.records.store import cache, line_of, open_benchmark
 from bsft.records.untrusted import check_structure, read_json, read_record, read_text
 from bsft.report.documents import comma_separated, markdown
 from bsft.report.rows import blocks, comparison
 from bsft.report.sweep import flatten, read_curve, read_sweep
-from bsft.runs import CONFIG, METRICS, STATUS, RunDirectory
+from bsft.runs.directory import CONFIG, METRICS, STATUS, RunDirectory
 
 
 @dataclass(frozen=True)

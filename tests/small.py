@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bsft.bench.records import Behavior, Item, Locus, Manifest, Option, Perturbation, TaskSpec, Turn
-from bsft.bench.store import write_benchmark
+from bsft.records.schema import Behavior, Item, Locus, Manifest, Option, Perturbation, TaskSpec, Turn
+from bsft.records.store import write_benchmark
 
 TASKS = (
     TaskSpec(name="lab_interpretation", group="reactive", metric="macro_f1", labels=["low", "high", "flag"]),

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from jobs import Train, assert_same_result, run_here
 
-from bsft.bench.store import BadInput
-from bsft.completeness import flaw_of_adapter, flaw_of_done, is_done, seconds_of_fit, set_done
 from bsft.model.module import BehaviorLM
+from bsft.records.errors import BadInput
 from bsft.report.sweep import read_sweep, standing
-from bsft.runs import RunDirectory, run_directories
+from bsft.runs.completeness import flaw_of_adapter, flaw_of_done, is_done, seconds_of_fit, set_done
+from bsft.runs.directory import RunDirectory, run_directories
 
 RECIPE = ("method=behavior_sft", "trainer.fit.max_steps=2")
 Damage = Callable[[Path], object]

@@ -8,8 +8,8 @@ from omegaconf import DictConfig
 
 from bsft import config as cfg
 from bsft import launch
-from bsft.bench.store import BadInput
-from bsft.paths import config_dir
+from bsft.records.errors import BadInput
+from bsft.records.paths import config_dir
 
 GROUPS = [(group, file.stem) for group in cfg.SCHEMAS for file in sorted((config_dir() / group).glob("*.yaml"))]
 EXPERIMENTS = [file.stem for file in sorted((config_dir() / "experiment").glob("*.yaml"))]

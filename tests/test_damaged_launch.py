@@ -9,7 +9,7 @@ import pytest
 from launching import Launch
 from small import case_items
 
-from bsft.bench.store import line_of
+from bsft.records.store import line_of
 
 
 def write_items(file: Path, more: bytes = b"") -> Path:

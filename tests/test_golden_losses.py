@@ -14,7 +14,7 @@ import pytest
 from jobs import curve_of, run_here
 from small import write_small
 
-from bsft.runs import run_directories
+from bsft.runs.directory import run_directories
 
 GOLDEN = Path(__file__).parent / "golden"
 TINY = ("trainer.fit.max_epochs=7", "trainer.fit.max_steps=20")

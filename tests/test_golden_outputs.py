@@ -13,9 +13,9 @@ from golden_files import check, check_text, differences
 from jobs import run_here, without_cost
 
 from bsft.bench.build import BuildSpec, build
-from bsft.bench.cli import main as bench
+from bsft.commands.bench import main as bench
 from bsft.report.summary import write_report
-from bsft.runs import PREDICTIONS, RunDirectory, run_directories
+from bsft.runs.directory import PREDICTIONS, RunDirectory, run_directories
 
 METHODS = ("baseline", "behavior_sft")
 # processors round differently, which may also turn the order of two items of the 108 pairs that an area counts

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from bsft import hashing
-from bsft.bench.store import BadInput
-from bsft.hashing import sha256_of
+from bsft.records import hashing
+from bsft.records.errors import BadInput
+from bsft.records.hashing import sha256_of
 
 LARGE = hashing.MIN_KEPT_BYTES
 

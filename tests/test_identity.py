@@ -12,10 +12,10 @@ from making import make_config, method_config, model_config
 from small import write_small
 
 from bsft import config as cfg
-from bsft.bench.importers.mederrbench import SOURCE_FILES
-from bsft.bench.records import SCHEMA_VERSION
-from bsft.identity import IDENTITY_VERSION, identity, job_name, model_content
+from bsft.importing.mederrbench import SOURCE_FILES
 from bsft.model.local import sha256_of_model
+from bsft.records.schema import SCHEMA_VERSION
+from bsft.runs.identity import IDENTITY_VERSION, identity, job_name, model_content
 
 # --- setting by setting ---------------------------------------------------------------------------------------------
 
@@ -247,7 +247,7 @@ def test_models_of_every_source_are_named_without_loading_them(tmp_path: Path) -
 
 def test_every_hub_model_that_comes_along_is_pinned_to_a_commit() -> None:
     from bsft.launch import plan
-    from bsft.paths import config_dir
+    from bsft.records.paths import config_dir
 
     options = [file.stem for file in sorted((config_dir() / "model").glob("*.yaml"))]
     models = [plan([f"model={option}"], multirun=False).jobs[0].model for option in options]

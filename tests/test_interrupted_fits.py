@@ -12,17 +12,17 @@ from lightning import seed_everything
 from making import make_config, make_renderer
 
 from bsft import config as cfg
-from bsft import fitting
-from bsft.bench.store import open_benchmark
-from bsft.checkpoints import DurableCheckpointIO
 from bsft.data.datamodule import BehaviorBenchDataModule
-from bsft.fitting import CURVES, fit
-from bsft.loggers import open_logger
-from bsft.methods import method_of
+from bsft.data.methods import method_of
 from bsft.model.backbone import load_backbone
 from bsft.model.module import BehaviorLM
-from bsft.rows import Rows
-from bsft.runs import RunDirectory
+from bsft.records.store import open_benchmark
+from bsft.runs.directory import RunDirectory
+from bsft.runs.rows import Rows
+from bsft.training import fitting
+from bsft.training.checkpoints import DurableCheckpointIO
+from bsft.training.fitting import CURVES, fit
+from bsft.training.loggers import open_logger
 
 TABLE = "csv/metrics.csv"
 

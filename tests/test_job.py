@@ -20,10 +20,10 @@ from omegaconf import OmegaConf
 
 import bsft.launch.command
 from bsft import config as cfg
-from bsft.bench.store import BadInput
-from bsft.job import run_composed
-from bsft.runs import CONFIG, ENV, LOG, METRICS, PREDICTIONS, RunDirectory, run_directories
+from bsft.records.errors import BadInput
+from bsft.runs.directory import CONFIG, ENV, LOG, METRICS, PREDICTIONS, RunDirectory, run_directories
 from bsft.train import task
+from bsft.training.job import run_composed
 
 METHODS = ["baseline", "instructed", "few_shot", "general_sft", "behavior_sft"]
 KEYS = {
@@ -188,7 +188,7 @@ def test_an_error_that_nobody_foresaw_is_recorded_with_its_type(train: Train, mo
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("surprise")
 
-    monkeypatch.setattr("bsft.job.score", broken)
+    monkeypatch.setattr("bsft.training.job.score", broken)
     ended = train("method=baseline")
     assert ended.code == 1
     assert ended.run.status().reason == "ZeroDivisionError: surprise"
@@ -197,7 +197,7 @@ def test_an_error_that_nobody_foresaw_is_recorded_with_its_type(train: Train, mo
 
 def test_a_failed_job_is_tried_again_by_the_same_command(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("bsft.job.load_backbone", lambda *_, **__: (_ for _ in ()).throw(BadInput("no weights")))
+        patch.setattr("bsft.training.job.load_backbone", lambda *_, **__: (_ for _ in ()).throw(BadInput("no weights")))
         assert train("method=baseline").code == 1
     assert train("method=baseline").run.status().state == "done"
 
@@ -226,7 +226,7 @@ def test_a_job_that_was_not_planned_does_not_run(train: Train, root: Path, monke
 
     def prepare_then_change(job: cfg.Config) -> None:
         prepare(job)
-        monkeypatch.setattr("bsft.identity.SCHEMA_VERSION", 99)
+        monkeypatch.setattr("bsft.runs.identity.SCHEMA_VERSION", 99)
 
     monkeypatch.setattr("bsft.launch.command.prepare", prepare_then_change)
     ended = train("method=baseline")
@@ -246,7 +246,7 @@ def test_a_failure_that_cannot_be_written_down_is_told(train: Train, monkeypatch
         monkeypatch.setattr(RunDirectory, "set_status", full)
         raise BadInput("predictions.jsonl: could not be written: No space left on device")
 
-    monkeypatch.setattr("bsft.job.score", fill_disk)
+    monkeypatch.setattr("bsft.training.job.score", fill_disk)
     ended = train("method=baseline")
     assert ended.code == 1 and "Traceback" not in ended.err
     assert (
@@ -268,7 +268,7 @@ def test_a_clusters_scheduler_sees_the_failure(monkeypatch: pytest.MonkeyPatch, 
         overrides=SimpleNamespace(task=[]),
         runtime=SimpleNamespace(config_sources=[]),
     )
-    monkeypatch.setattr("bsft.job.run_composed", broken)
+    monkeypatch.setattr("bsft.training.job.run_composed", broken)
     monkeypatch.setattr(HydraConfig, "get", staticmethod(lambda: hydra))
     with pytest.raises(BadInput, match="no") if raised else contextlib.nullcontext():
         task(OmegaConf.create())

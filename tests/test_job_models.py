@@ -11,11 +11,11 @@ import torch
 from making import make_renderer, method_config
 from transformers import AutoConfig, AutoModelForCausalLM
 
-from bsft.bench.store import open_benchmark
 from bsft.config.method import SYSTEM_PROMPT
 from bsft.model.backbone import Backbone
 from bsft.model.tiny import tiny_tokenizer
-from bsft.runs import LOG, PREDICTIONS
+from bsft.records.store import open_benchmark
+from bsft.runs.directory import LOG, PREDICTIONS
 
 if TYPE_CHECKING:
     from jobs import Train

@@ -8,7 +8,7 @@ import pytest
 import yaml
 from launching import Launch
 
-from bsft.runs import CONFIG, STATUS, run_directories
+from bsft.runs.directory import CONFIG, STATUS, run_directories
 
 # --- what is planned is what runs ---
 

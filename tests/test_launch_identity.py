@@ -11,9 +11,9 @@ import huggingface_hub
 import pytest
 from launching import Launch
 
-from bsft import identity
 from bsft.model import hub
 from bsft.model.tiny import tiny_tokenizer
+from bsft.runs import identity
 
 A, B = "a" * 40, "b" * 40
 MIB = 1 << 20
@@ -98,7 +98,7 @@ def test_a_branch_that_moved_makes_a_new_job_and_a_pinned_commit_is_the_same_one
 
 
 def test_the_frozen_identity_holds_the_commit(launched: Launch, refs: Path, root: Path) -> None:
-    from bsft.runs import RunDirectory
+    from bsft.runs.directory import RunDirectory
 
     (refs / "main").write_text(A)
     [name] = launched(*OF_HUB).ran

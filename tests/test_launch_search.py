@@ -9,7 +9,7 @@ import pytest
 from hydra.core.plugins import Plugins
 from jobs import Train
 
-from bsft.runs import METRICS
+from bsft.runs.directory import METRICS
 
 SEARCH = ("-m", "hydra/sweeper=both_ends", "method=baseline", "data.max_eval_items=4")
 

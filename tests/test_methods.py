@@ -7,8 +7,8 @@ from making import items_of, method_config
 from small import case_items
 
 from bsft import config as cfg
-from bsft.bench.store import BadInput
-from bsft.methods import Method, choose_exemplars, method_of
+from bsft.data.methods import Method, choose_exemplars, method_of
+from bsft.records.errors import BadInput
 
 
 def test_baseline_is_the_system_prompt_alone() -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bsft import progress
-from bsft.progress import progress_bar
+from bsft.display import progress
+from bsft.display.progress import progress_bar
 
 
 def test_only_the_end_is_said_when_it_is_quick(capsys: pytest.CaptureFixture[str]) -> None:

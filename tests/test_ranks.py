@@ -14,7 +14,7 @@ from jobs import arguments_of, kill_at
 from safetensors.torch import load_file
 
 from bsft import launch
-from bsft.runs import RunDirectory, run_directories
+from bsft.runs.directory import RunDirectory, run_directories
 
 
 def train(directory: Path, small: Path, root: Path, *overrides: str) -> list[RunDirectory]:

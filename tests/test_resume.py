@@ -18,10 +18,10 @@ import torch
 from jobs import Train, arguments_of, assert_same_result, kill_at, run_here
 from lightning import Trainer
 
-from bsft.bench.store import BadInput
-from bsft.fitting import CHECKPOINT, CURVES
 from bsft.model.module import BehaviorLM
-from bsft.runs import RunDirectory, run_directories
+from bsft.records.errors import BadInput
+from bsft.runs.directory import RunDirectory, run_directories
+from bsft.training.fitting import CHECKPOINT, CURVES
 
 LONG = (
     *("method=behavior_sft", "method.lora.dropout=0.2", "trainer.fit.max_epochs=8", "trainer.fit.val_every_steps=9"),

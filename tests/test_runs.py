@@ -12,16 +12,11 @@ import yaml
 from making import make_config
 
 from bsft import config as cfg
-from bsft.bench.store import BadInput
-from bsft.identity import identity
+from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically, write_json
 from bsft.records.untrusted import read_json
-from bsft.runs import (
-    CONFIG,
-    STATUS,
-    RunDirectory,
-    run_directories,
-)
+from bsft.runs.directory import CONFIG, STATUS, RunDirectory, run_directories
+from bsft.runs.identity import identity
 
 # --- files ----------------------------------------------------------------------------------------------------------
 

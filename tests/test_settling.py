@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 
 from bsft.cli import main
 from bsft.launch.settling import Settler
-from bsft.runs import CONFIG, run_directories
+from bsft.runs.directory import CONFIG, run_directories
 
 CLOCK = "s-${now:%H%M%S%f}"
 """Another name at every look."""
@@ -174,7 +174,7 @@ def test_a_home_in_a_yaml_file(launched: Launch, small: Path, home: Path, tmp_pa
 def test_homes_of_the_other_commands(
     home: Path, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from bsft.bench.cli import main as bench
+    from bsft.commands.bench import main as bench
 
     (home / "small").symlink_to(small)
     assert bench(["build", "output=~/built", "n_cases=10", "workers=1", "progress=false"]) == 0

@@ -14,8 +14,8 @@ from making import make_config
 from wandb.proto import wandb_internal_pb2
 
 from bsft import config as cfg
-from bsft.loggers import open_logger
-from bsft.tracking import target_of
+from bsft.training.loggers import open_logger
+from bsft.training.tracking import target_of
 
 NAMES = ("WANDB_MODE", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_DIR", "WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
 

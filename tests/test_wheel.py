@@ -30,7 +30,7 @@ def test_an_installed_wheel_trains_nothing_but_knows_everything(tmp_path: Path) 
     outside = tmp_path / "elsewhere"
     outside.mkdir()
 
-    where = "import bsft.paths; print(bsft.__file__, bsft.paths.config_dir())"
+    where = "import bsft.records.paths; print(bsft.__file__, bsft.records.paths.config_dir())"
     for path in run(sys.executable, "-c", where, cwd=outside, PYTHONPATH=installed).split():
         assert path.startswith(installed)
 

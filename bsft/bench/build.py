@@ -22,17 +22,18 @@ from pydantic import RootModel
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.records import SCHEMA_VERSION, Item, Manifest
 from bsft.bench.simulated.case import simulate_case
 from bsft.bench.splits import CasePlan, plan_cases
-from bsft.bench.store import BadInput, check_replaceable, file_sha256, line_of, write_manifest
 from bsft.bench.tasks import TASKS, items_of
 from bsft.bench.version import FROZEN, VERSION
 from bsft.config.data import MAX_CASES, MIN_CASES
 from bsft.config.ranges import MAX_SEED
 from bsft.records.directories import replace_directory
+from bsft.records.errors import BadInput
 from bsft.records.files import replacing, write_atomically
-from bsft.records.untrusted import read_record
+from bsft.records.schema import SCHEMA_VERSION, Item, Manifest
+from bsft.records.store import check_replaceable, line_of, write_manifest
+from bsft.records.untrusted import file_sha256, read_record
 
 NAME = "bsft-open"
 LICENCE = "Apache-2.0"

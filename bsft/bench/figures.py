@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bsft.bench.bank.schema import Analyte
-from bsft.bench.records import ImageSpec
 from bsft.bench.spoken import number
+from bsft.records.schema import ImageSpec
 
 Params = Mapping[str, float | str | list[float]]
 

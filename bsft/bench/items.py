@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bsft.bench.problem import Problem
-from bsft.bench.records import Autonomy, Group, ImageSpec, Item, Option, Perturbation, TaskSpec, Turn, Variant
 from bsft.bench.replies import NO_FLAG, OptionWordings, fit_lengths
 from bsft.bench.scenario import Scenario
 from bsft.bench.scene import Scene
+from bsft.records.schema import Autonomy, Group, ImageSpec, Item, Option, Perturbation, TaskSpec, Turn, Variant
 
 URGENT = "critical"
 """The family of problems that call for action at once."""

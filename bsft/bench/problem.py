@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from bsft.bench.bank.schema import Range
 from bsft.bench.left_out import LeftOut
 from bsft.bench.limits import Limits
-from bsft.bench.records import Perturbation
 from bsft.bench.scene import Scene
 from bsft.bench.spoken import number
+from bsft.records.schema import Perturbation
 
 
 @dataclass(frozen=True)

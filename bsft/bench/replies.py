@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bsft.bench.left_out import LeftOut
-from bsft.bench.records import Option
+from bsft.records.schema import Option
 
 NO_FLAG = "no_flag"
 """Label of the reply of a proactive task that does what was asked and raises no concern."""

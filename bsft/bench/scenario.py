@@ -16,11 +16,11 @@ from typing import ClassVar
 
 from bsft.bench.bank.load import Bank, load_bank
 from bsft.bench.person import Person
-from bsft.bench.records import Case
 from bsft.bench.replies import NO_FLAG, OptionWordings
 from bsft.bench.scene import Scene, Slot, Speaker, capitalise, fill
 from bsft.bench.spoken import VITAL_PHRASES, number
 from bsft.bench.wordings import Edition, Errand, Frames, ReplyWords, WordingT, allowed, pick
+from bsft.records.schema import Case
 
 OPENING_TURNS = 1
 """What is put into a scene comes after its opening."""

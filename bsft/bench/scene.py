@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from bsft.bench.records import Locus, Role, Turn
+from bsft.records.schema import Locus, Role, Turn
 
 Speaker = tuple[str, Role]
 """Who speaks, as the scene names them, and their role."""

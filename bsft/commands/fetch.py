@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from bsft.config import ModelConfig
-from bsft.console import SafeConsole
+from bsft.display.console import SafeConsole
 from bsft.model.local import SETTINGS, TOKENIZER
 
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", *SETTINGS, *TOKENIZER, "LICENSE*"]
@@ -41,8 +41,8 @@ def models_of(overrides: list[str]) -> list[ModelConfig]:
     """The models that a command line means, composed and checked as for a job."""
     from hydra.errors import HydraException
 
-    from bsft.bench.store import BadInput
     from bsft.launch import plan
+    from bsft.records.errors import BadInput
 
     keys = [override.partition("=")[0] for override in overrides]
     for key, override in zip(keys, overrides, strict=True):
@@ -78,7 +78,7 @@ def _snapshot(model: ModelConfig) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
 
-    from bsft.bench.store import BadInput
+    from bsft.records.errors import BadInput
 
     assert model.id is not None
     patterns = [*HUB_FILES, "*.py"] if model.trust_remote_code else HUB_FILES

@@ -11,7 +11,7 @@ import sys
 
 from rich.text import Text
 
-from bsft.paths import user_path
+from bsft.records.paths import user_path
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         BadInput: nothing to report; or, after everything else has been reported, a file that could not be read.
     """
-    from bsft.bench.store import BadInput
+    from bsft.records.errors import BadInput
     from bsft.report.summary import write_report
     from bsft.report.tables import common, notes
     from bsft.report.terminal import console_for, rich_comparison, rich_standings

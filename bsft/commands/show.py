@@ -13,15 +13,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bsft.paths import user_path
 from bsft.records.escaping import json_text
 from bsft.records.names import slug
+from bsft.records.paths import user_path
 
 if TYPE_CHECKING:
-    from bsft.bench.records import Item
     from bsft.config import Config
-    from bsft.report.show_find import Found
-    from bsft.report.show_tokens import Rendered
+    from bsft.records.schema import Item
+    from bsft.show.find import Found
+    from bsft.show.tokens import Rendered
 
 WIDTH = 110
 """Widest line; longer ones are hard to read."""
@@ -52,8 +52,8 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         BadInput, ConfigError: no such item or data, or a setting is wrong.
     """
-    from bsft.bench.source import obtain
-    from bsft.report.show_find import find_item
+    from bsft.data.source import obtain
+    from bsft.show.find import find_item
 
     config = _config(arguments)
     benchmark = obtain(config.data)
@@ -63,8 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tokens:
         import transformers  # noqa: F401  (its logger has to be there to be made quiet)
 
-        from bsft.quiet import libraries_to
-        from bsft.report.show_tokens import render_tokens
+        from bsft.display.quiet import libraries_to
+        from bsft.show.tokens import render_tokens
 
         with libraries_to(logging.NullHandler()):
             rendered = render_tokens(found, benchmark, config)
@@ -79,8 +79,8 @@ def _config(arguments: argparse.Namespace) -> Config:
     """Data, model and method, composed and checked as for a job."""
     from hydra.errors import HydraException
 
-    from bsft.bench.store import BadInput
     from bsft.launch import plan
+    from bsft.records.errors import BadInput
 
     overrides = list(arguments.overrides)
     for override in overrides:
@@ -105,8 +105,8 @@ def draw_images(item: Item, directory: Path) -> list[Path]:
     Raises:
         BadInput: the directory cannot be written to, or a figure cannot be drawn.
     """
-    from bsft.bench.plots import render
-    from bsft.bench.store import BadInput
+    from bsft.records.errors import BadInput
+    from bsft.show.plots import render
 
     stem = slug(item.id)
     try:
@@ -129,13 +129,13 @@ def _as_json(found: Found, drawings: Sequence[Path], rendered: Rendered | None) 
 
 
 def _print(found: Found, drawings: Sequence[Path], rendered: Rendered | None) -> None:
-    from bsft.console import SafeConsole
-    from bsft.report.show import item_view
+    from bsft.display.console import SafeConsole
+    from bsft.show.item import item_view
 
     console = SafeConsole(file=sys.stdout)
     console.width = min(console.width, WIDTH) if sys.stdout.isatty() else WIDTH
     console.print(item_view(found, drawings))
     if rendered is not None:
-        from bsft.report.show_tokens import tokens_view
+        from bsft.show.tokens import tokens_view
 
         console.print(tokens_view(rendered))

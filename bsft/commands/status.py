@@ -15,9 +15,9 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from bsft.bench.store import BadInput
-from bsft.paths import user_path
+from bsft.records.errors import BadInput
 from bsft.records.escaping import json_text
+from bsft.records.paths import user_path
 from bsft.report.sweep import Standing, standing, visible_runs
 from bsft.report.terminal import STATE_STYLES, console_for
 

@@ -1,6 +1,7 @@
 """The configuration: one dataclass per group option, registered as Hydra schemas, and frozen once it is checked.
 
-Nothing here imports torch, so that help, completion and every config error answer at once.
+Knows nothing of what is done with a config, and imports no torch, so that help, completion and every config error
+answer at once.
 """
 
 from bsft.config.base import ConfigError, Section, did_you_mean

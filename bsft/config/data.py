@@ -8,7 +8,7 @@ from omegaconf import MISSING
 
 from bsft.config.base import Section, safe_name
 from bsft.config.ranges import seed, within
-from bsft.paths import expand_home
+from bsft.records.paths import expand_home
 
 MIN_CASES = 10
 """Every split of the open benchmark then has a case."""

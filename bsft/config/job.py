@@ -12,8 +12,8 @@ from bsft.config.method import MethodConfig, SftConfig
 from bsft.config.model import ModelConfig
 from bsft.config.ranges import seed
 from bsft.config.trainer import TrainerConfig
-from bsft.paths import expand_home
 from bsft.records.names import PROJECT_RULE, is_project
+from bsft.records.paths import expand_home
 
 
 @dataclass

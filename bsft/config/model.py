@@ -9,7 +9,7 @@ from omegaconf import MISSING
 
 from bsft.config.base import ConfigError, Section, one_of, safe_name
 from bsft.config.ranges import within
-from bsft.paths import expand_home
+from bsft.records.paths import expand_home
 
 MAX_CONTEXT_TOKENS = 10**8
 RANDOM_ARCHITECTURES = ("llama", "llama_untied", "qwen2", "gemma3")

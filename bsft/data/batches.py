@@ -9,9 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from bsft.data.prefix_tree import build_tree
+from bsft.data.prefix_tree import PrefixTree, build_tree
 from bsft.data.render import Example
-from bsft.model.attention import TreeLayout
 
 
 @dataclass
@@ -21,7 +20,7 @@ class Batch:
     Attributes:
         input_ids, position_ids: `(B, T)`; a tree has B = 1.
         attention_mask: `(B, T)` for flat batches, else None.
-        tree: the layout of a tree batch, else None.
+        tree: the prefix tree of a tree batch, else None.
         positions: `(N,)` indices into the flattened `B * T` tokens whose next token is a label.
         targets: `(N,)` the labels.
         weights: `(N,)` summed over the examples that share the label: 1 per answer token, `w_b` per behaviour token.
@@ -31,7 +30,7 @@ class Batch:
     input_ids: Tensor
     position_ids: Tensor
     attention_mask: Tensor | None
-    tree: TreeLayout | None
+    tree: PrefixTree | None
     positions: Tensor
     targets: Tensor
     weights: Tensor
@@ -102,7 +101,7 @@ def tree_batch(examples: Sequence[Example], *, behavior_weight: float) -> Batch:
         torch.from_numpy(tree.ids)[None],
         torch.from_numpy(tree.depths)[None],
         None,
-        TreeLayout(tree),
+        tree,
         torch.from_numpy(labels[:, 0].copy()),
         torch.from_numpy(labels[:, 1].copy()),
         torch.tensor([summed[position, target] for position, target in labels.tolist()]),

@@ -10,11 +10,11 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from bsft import config as cfg
-from bsft.bench.store import Benchmark, Items
 from bsft.data.batches import Step
 from bsft.data.render import Candidates, Example, Renderer
 from bsft.data.selection import select_items
 from bsft.data.steps import Recipe, Remaining, Steps, plan_steps
+from bsft.records.store import Benchmark, Items
 
 
 class BehaviorBenchDataModule(LightningDataModule):

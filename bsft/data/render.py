@@ -11,14 +11,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from bsft.bench.records import Behavior, Item, Turn
-from bsft.bench.store import BadInput
 from bsft.config import DEFAULT_DATE
 from bsft.data.chat_format import ChatFormat
 from bsft.data.conversation import Conversation, Exchange
 from bsft.data.literal import LiteralEncoder
-from bsft.methods import Method
-from bsft.model.behavior import BehaviorVocabulary
+from bsft.data.methods import Method
+from bsft.data.vocabulary import BehaviorVocabulary
+from bsft.records.errors import BadInput
+from bsft.records.schema import Behavior, Item, Turn
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bsft import config as cfg
-from bsft.bench.records import Item
-from bsft.bench.store import BadInput, Benchmark, Items
-from bsft.methods import Method, choose_exemplars
+from bsft.data.methods import Method, choose_exemplars
+from bsft.records.errors import BadInput
+from bsft.records.schema import Item
+from bsft.records.store import Benchmark, Items
 
 
 def select_items(benchmark: Benchmark, split: str, data: cfg.DataConfig, limit: int | None) -> Items:

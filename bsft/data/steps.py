@@ -10,10 +10,10 @@ import torch
 from torch.utils.data import Dataset, Sampler
 
 from bsft import config as cfg
-from bsft.bench.records import Item
-from bsft.bench.store import Head
 from bsft.data.batches import Step, flat_batches, tree_batches
 from bsft.data.render import Example
+from bsft.records.schema import Item
+from bsft.records.store import Head
 
 
 def plan_steps(items: Iterable[Head | Item], fit: cfg.FitConfig, seed: int) -> list[list[int]]:

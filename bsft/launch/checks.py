@@ -11,17 +11,18 @@ from functools import cache
 from pathlib import Path
 
 from bsft import config as cfg
-from bsft.bench.records import Manifest, TaskSpec
-from bsft.bench.source import fingerprint
-from bsft.bench.store import MANIFEST, BadInput
-from bsft.bench.store.manifest import check_listing
-from bsft.identity import model_content
+from bsft.data.source import fingerprint
 from bsft.launch.templates import check_template
 from bsft.model.own_adapter import check_own_adapter, has_own_adapter
 from bsft.model.weights import check_installed
-from bsft.paths import cache_dir
+from bsft.records.errors import BadInput
 from bsft.records.names import name_problem
+from bsft.records.paths import cache_dir
+from bsft.records.schema import Manifest, TaskSpec
+from bsft.records.store import MANIFEST
+from bsft.records.store.manifest import check_listing
 from bsft.records.untrusted import parse_json, read_lines, read_record
+from bsft.runs.identity import model_content
 
 
 def check_job(job: cfg.Config) -> None:
@@ -86,7 +87,7 @@ def _names(data: cfg.DataConfig) -> _Names:
 
         return _Names(frozenset(task.name for task in TASKS), frozenset(SHARES), _labels(TASKS))
     if isinstance(data, cfg.MedErrBenchConfig):
-        from bsft.bench.importers.mederrbench import SOURCE_FILES, TASK_NAMES
+        from bsft.importing.mederrbench import SOURCE_FILES, TASK_NAMES
 
         return _Names(frozenset(TASK_NAMES), frozenset(SOURCE_FILES), None)
     assert isinstance(data, cfg.JsonlConfig)

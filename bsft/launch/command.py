@@ -27,18 +27,18 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.table import Table
 
 from bsft import config as cfg
-from bsft.bench.store import BadInput
-from bsft.console import SafeConsole, complain
-from bsft.identity import job_name, register_resolver
+from bsft.display.console import SafeConsole, complain
 from bsft.launch.checks import check_job
 from bsft.launch.composing import first_sentence
 from bsft.launch.planning import Plan, compose_one, plan
 from bsft.launch.prepare import is_done, prepare
 from bsft.launch.usage import usage
-from bsft.paths import config_dir, register_home
+from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically
+from bsft.records.paths import config_dir, register_home
 from bsft.records.secrets import masked
-from bsft.runs import LOG, RunDirectory, run_directories
+from bsft.runs.directory import LOG, RunDirectory, run_directories
+from bsft.runs.identity import job_name, register_resolver
 
 INTERRUPTED, TERMINATED = 130, 143
 """Exit statuses after Ctrl+C and after SIGTERM."""

@@ -23,10 +23,10 @@ from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from bsft import config as cfg
-from bsft.bench.store import BadInput
 from bsft.launch.keys import check_added, check_value
 from bsft.launch.settling import questions
-from bsft.paths import config_dir, user_path
+from bsft.records.errors import BadInput
+from bsft.records.paths import config_dir, user_path
 from bsft.records.untrusted import check_structure, read_text
 
 _WHILE_COMPOSING = " raised while composing config:"

@@ -13,11 +13,11 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from bsft import config as cfg
-from bsft.identity import register_resolver
 from bsft.launch.composing import Composer, Configs, open_configs
 from bsft.launch.keys import check_directory
 from bsft.launch.prepare import is_done
 from bsft.launch.settling import Settler, expanded
+from bsft.runs.identity import register_resolver
 
 STOCK_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 

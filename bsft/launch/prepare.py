@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from bsft import completeness
 from bsft import config as cfg
-from bsft.bench.store import BadInput
-from bsft.identity import identity
 from bsft.launch.checks import check_job
-from bsft.runs import RunDirectory
+from bsft.records.errors import BadInput
+from bsft.runs import completeness
+from bsft.runs.directory import RunDirectory
+from bsft.runs.identity import identity
 
 
 def is_done(job: cfg.Config) -> bool:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from bsft import config as cfg
-from bsft.paths import expand_home
+from bsft.records.paths import expand_home
 
 if TYPE_CHECKING:
     from bsft.launch.composing import Configs

@@ -8,8 +8,8 @@ from functools import lru_cache
 from bsft import config as cfg
 from bsft.data.chat_format import ChatFormat
 from bsft.data.conversation import Conversation, Exchange
+from bsft.data.methods import method_of
 from bsft.launch.tokenizer_files import format_of
-from bsft.methods import method_of
 from bsft.records.errors import BadInput
 
 

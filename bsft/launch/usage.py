@@ -6,7 +6,7 @@ import textwrap
 from pathlib import Path
 
 from bsft.config import SCHEMAS
-from bsft.paths import config_dir, user_path
+from bsft.records.paths import config_dir, user_path
 
 WIDTH = 110
 _HEADER = """\

@@ -1,1 +1,4 @@
-"""Backbones, behaviour tokens, attention and the LightningModule."""
+"""The causal LM under every method, its behaviour tokens and adapters, its attention and the LightningModule.
+
+Knows nothing of items, runs or results.
+"""

@@ -11,7 +11,8 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
 from bsft import config as cfg
-from bsft.model.behavior import BehaviorVocabulary, initial_rows
+from bsft.data.vocabulary import BehaviorVocabulary
+from bsft.model.behavior import initial_rows
 from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of, is_tied, name_of
 from bsft.records.errors import BadInput
 

@@ -20,12 +20,11 @@ from torch.nn.utils.rnn import pad_sequence
 from transformers import AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerBase
 
 from bsft import config as cfg
-from bsft.bench.store import BadInput
 from bsft.data.batches import Batch
-from bsft.methods import Method
+from bsft.data.methods import Method
+from bsft.data.vocabulary import BehaviorVocabulary
 from bsft.model import attention
 from bsft.model.adapters import adapt, add_behavior_tokens
-from bsft.model.behavior import BehaviorVocabulary
 from bsft.model.frozen_layers import FrozenLayers
 from bsft.model.fused_lora import fuse
 from bsft.model.fused_norm import fuse_norms
@@ -38,6 +37,7 @@ from bsft.model.self_check import Subject, choose_road
 from bsft.model.tiny import tiny_model
 from bsft.model.token_rows import TokenRows
 from bsft.model.tokenizer import hub_options, load_tokenizer, not_loaded, place_of
+from bsft.records.errors import BadInput
 from bsft.records.untrusted import read_json
 
 log = logging.getLogger(__name__)
@@ -140,7 +140,7 @@ class Backbone:
     def label_states(self, batch: Batch) -> Tensor:
         """What `logits` makes the logits of a batch's labels of, `(N, ...)`."""
         if batch.tree is not None:
-            inputs: dict[str, Any] = {"position_ids": batch.position_ids, "tree": batch.tree}
+            inputs: dict[str, Any] = {"position_ids": batch.position_ids, "tree": attention.TreeLayout(batch.tree)}
         else:
             inputs = {"attention_mask": batch.attention_mask}
         states = self.hidden_states(batch.input_ids, use_cache=False, read_at=batch.positions, **inputs)

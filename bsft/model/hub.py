@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import cast
 
 from bsft.config import ModelConfig
-from bsft.hashing import digest
-from bsft.paths import cache_dir
 from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically
+from bsft.records.hashing import digest
+from bsft.records.paths import cache_dir
 
 DEFAULT_BRANCH = "main"
 TIMEOUT_S = 10

@@ -10,9 +10,9 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bsft.hashing import digest, sha256_of
 from bsft.model.own_adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
 from bsft.records.errors import BadInput
+from bsft.records.hashing import digest, sha256_of
 from bsft.records.untrusted import read_text
 
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"

@@ -23,13 +23,13 @@ from torch.optim.lr_scheduler import LambdaLR
 from torch.utils.checkpoint import checkpoint
 
 from bsft import config as cfg
-from bsft.bench.store import BadInput
 from bsft.data.batches import Batch, Step
 from bsft.data.render import Candidates
 from bsft.model.backbone import Backbone
 from bsft.model.label_loss import label_loss
 from bsft.model.sharding import ShardedStrategy, by_sharding, clip_gradients, gathered, is_sharded, trained_state
 from bsft.model.token_rows import TOKEN_ROWS
+from bsft.records.errors import BadInput
 
 _LOGITS_AT_ONCE = 1 << 25
 Validate = Callable[[list[Candidates]], dict[str, float]]

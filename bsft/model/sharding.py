@@ -21,8 +21,8 @@ from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 from transformers import PreTrainedModel
 
-from bsft.bench.store import BadInput
 from bsft.model.parts import decoder_layers
+from bsft.records.errors import BadInput
 
 
 class ShardedStrategy(DDPStrategy):

@@ -7,12 +7,12 @@ from typing import Any, cast
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
-from bsft.bench.store import BadInput
 from bsft.config import ModelConfig
 from bsft.data.chat_format import ChatFormat
 from bsft.model.hub import commit_of
 from bsft.model.tiny import tiny_tokenizer
 from bsft.model.weights import converted
+from bsft.records.errors import BadInput
 
 
 def place_of(model: ModelConfig) -> str | Path | None:

@@ -15,13 +15,13 @@ from typing import Annotated
 from filelock import FileLock
 from pydantic import ConfigDict, Field
 
-from bsft.bench.store import BadInput, file_sha256
 from bsft.config import ModelConfig
-from bsft.paths import cache_dir
 from bsft.records.directories import remove, replacing_directory
+from bsft.records.errors import BadInput
 from bsft.records.files import write_json
 from bsft.records.names import slug
-from bsft.records.untrusted import read_record
+from bsft.records.paths import cache_dir
+from bsft.records.untrusted import file_sha256, read_record
 
 log = logging.getLogger(__name__)
 RECORD = "bsft_weights.json"

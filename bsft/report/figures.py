@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from bsft.report.canvas import Panel, draw_panels, legend_height_in
+from bsft.display.canvas import Panel, draw_panels, legend_height_in
 from bsft.report.palette import NAIVE_COLOUR, NAIVE_MARKERS, Styles, legend_label
 from bsft.report.rows import Block, Row
 from bsft.report.sweep import Curve

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from bsft import __version__
-from bsft.pages import page_environment
-from bsft.report.canvas import to_bytes
+from bsft.display.canvas import to_bytes
+from bsft.display.pages import page_environment
 from bsft.report.palette import GROUP_COLOURS, task_title
 from bsft.report.rows import Block, Row, shown, varying
 from bsft.report.sweep import Job, Sweep

@@ -6,8 +6,8 @@ import itertools
 import textwrap
 from collections.abc import Iterable, Mapping
 
-from bsft.bench.records import Group
 from bsft.records.escaping import visible
+from bsft.records.schema import Group
 from bsft.report.rows import Row
 
 GROUP_COLOURS: dict[Group, str] = {"reactive": "#0072B2", "balanced": "#00795A", "proactive": "#C44E00"}

@@ -14,8 +14,8 @@ from matplotlib.patches import Patch
 from matplotlib.projections.polar import PolarAxes
 from numpy.typing import NDArray
 
-from bsft.bench.records import BEHAVIORS
-from bsft.report.canvas import WIDTH_IN, Panel, draw_panels, legend_height_in
+from bsft.display.canvas import WIDTH_IN, Panel, draw_panels, legend_height_in
+from bsft.records.schema import BEHAVIORS
 from bsft.report.palette import GROUP_COLOURS, NAIVE_COLOUR, Styles, legend_label, task_title
 from bsft.report.rows import NAIVE, Block, Row, Task
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from bsft.bench.records import BEHAVIORS, Group
+from bsft.records.schema import BEHAVIORS, Group
 from bsft.report.sweep import Job
 from bsft.report.values import COMMON, OF_RUNS, RowValue, row_values, task_score
 from bsft.scoring.result import NaiveScores, Result

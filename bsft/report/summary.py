@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bsft.bench.store import BadInput
+from bsft.display.canvas import to_bytes
+from bsft.records.errors import BadInput
 from bsft.records.files import replacing
-from bsft.report.canvas import to_bytes
 from bsft.report.documents import comma_separated, markdown
 from bsft.report.figures import curves_figure, restraint_figure
 from bsft.report.page import Pictures, page

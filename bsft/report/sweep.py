@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from bsft.bench.store import BadInput
-from bsft.completeness import flaw_of_done
+from bsft.records.errors import BadInput
 from bsft.records.untrusted import Missing, Table, read_table
 from bsft.report.result import read_result
-from bsft.runs import CONFIG, METRICS, RunDirectory, State, Status, damaged, run_directories
+from bsft.runs.completeness import flaw_of_done
+from bsft.runs.directory import CONFIG, METRICS, RunDirectory, State, Status, damaged, run_directories
 from bsft.scoring.result import Result
 
 CURVE = "train.csv"

@@ -10,7 +10,7 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from bsft.console import SafeConsole
+from bsft.display.console import SafeConsole
 from bsft.report.rows import Row
 from bsft.report.sweep import Standing
 from bsft.report.tables import Column, leading, used_columns, value_cell

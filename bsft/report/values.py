@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from bsft.bench.records import BEHAVIORS, Group
+from bsft.records.schema import BEHAVIORS, Group
 from bsft.scoring.result import Interval, NaiveScores, Result
 
 ARMS = {

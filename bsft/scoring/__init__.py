@@ -1,1 +1,4 @@
-"""From options to log-likelihoods, and from predictions to metrics."""
+"""From options to log-likelihoods, from predictions to metrics, and from metrics to the typed `Result` of a run.
+
+Knows nothing of fitting or of reports.
+"""

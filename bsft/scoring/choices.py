@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 from transformers.cache_utils import DynamicLayer
 
-from bsft.bench.records import BEHAVIORS, Behavior
 from bsft.data.prefix_tree import Ints, build_tree, common_length
 from bsft.data.render import Candidates
 from bsft.model.attention import NAME, TreeLayout
 from bsft.model.backbone import Backbone
 from bsft.model.cache import TokenwiseCache
 from bsft.model.label_loss import log_normalizers
+from bsft.records.schema import BEHAVIORS, Behavior
 
 Context = Behavior | None
 """What stands before a reply: a behaviour token, or nothing."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from bsft.bench.records import Behavior, Item, TaskSpec
 from bsft.data.render import Candidates
 from bsft.records.files import write_atomically
+from bsft.records.schema import Behavior, Item, TaskSpec
 from bsft.scoring.choices import Context, Scored
 from bsft.scoring.metrics import Response, evaluate, known
 from bsft.scoring.policies import LabelCounts, responses_of

@@ -14,9 +14,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from bsft.bench.records import Item
 from bsft.data.render import Candidates
 from bsft.model.backbone import Backbone
+from bsft.records.schema import Item
 from bsft.scoring.choices import Context
 from bsft.scoring.metrics import Response
 from bsft.scoring.result import Generation

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torchmetrics.functional import matthews_corrcoef
 
-from bsft.bench.records import BEHAVIORS, Item, TaskSpec
+from bsft.records.schema import BEHAVIORS, Item, TaskSpec
 from bsft.scoring.result import Restraint, Scores, Summary, TaskScore
 from bsft.stats.arrays import Booleans, Floats, Integers, label_indices, mean_of_known
 from bsft.stats.bootstrap import CaseResamples, interval95

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from bsft.bench.records import Item
-from bsft.bench.store import Head
+from bsft.records.schema import Item
+from bsft.records.store import Head
 from bsft.scoring.metrics import Response
 from bsft.stats.policies import Policy, Question, TrainingCounts
 

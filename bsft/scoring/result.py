@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from bsft.bench.records import Group, Metric
+from bsft.records.schema import Group, Metric
 
 
 def _without_rounding(value: object) -> object:

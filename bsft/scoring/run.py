@@ -9,15 +9,15 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from bsft import config as cfg
-from bsft.bench.records import Behavior
-from bsft.bench.store import Head
 from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.data.render import Candidates
 from bsft.data.selection import select_items
+from bsft.display.progress import progress_bar
 from bsft.model.backbone import Backbone
-from bsft.progress import progress_bar
 from bsft.records.files import write_json
-from bsft.runs import METRICS, PREDICTIONS, RunDirectory
+from bsft.records.schema import Behavior
+from bsft.records.store import Head
+from bsft.runs.directory import METRICS, PREDICTIONS, RunDirectory
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
 from bsft.scoring.evaluation import Evaluation, response_of, with_evidence, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics

@@ -5,9 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.records import Item
 from bsft.bench.simulated.case import SimulatedCase, simulate_case
 from bsft.bench.tasks import items_of
+from bsft.records.schema import Item
 
 SEED = 3
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-from bsft.bench.importers.mederrbench import SOURCE_FILES
+from bsft.importing.mederrbench import SOURCE_FILES
 
 COLUMNS = ["Text ID", "Text", "Sentences", "Error Flag", "Error Sentence ID", "Error Sentence", "Error Type"]
 COLUMNS += ["Corrected Sentence", "Corrected Text"]

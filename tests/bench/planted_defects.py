@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 
-from bsft.bench.records import Item, Locus, Option, Perturbation, TaskSpec, Turn
+from bsft.records.schema import Item, Locus, Option, Perturbation, TaskSpec, Turn
 
 TASKS = (
     TaskSpec(name="alert", group="proactive", metric="macro_f1", labels=["no_flag", "flag_allergy", "flag_dose"]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bsft.bench.records import Case
+from bsft.records.schema import Case
 
 STORIES = {
     "Scurvy": ("Bleeding gums", "Corkscrew hairs on both legs; lives on toast and tea alone."),

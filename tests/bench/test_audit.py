@@ -14,15 +14,15 @@ import planted_defects as planted
 import pytest
 from planted_defects import N_CASES, TASKS, Benchmark, Plant, clean_benchmark
 
-from bsft.bench.audit.audit import Audit, Settings, audit
-from bsft.bench.audit.corpus import Corpus, read_corpus
-from bsft.bench.audit.duplicates import find_duplicates, shingles_of
-from bsft.bench.audit.folds import choose_design
-from bsft.bench.audit.limits import Limits
-from bsft.bench.audit.structure import check_structure
-from bsft.bench.audit.texts import Texts, mask_numerals
-from bsft.bench.cli import main
-from bsft.bench.store import write_benchmark
+from bsft.audit.audit import Audit, Settings, audit
+from bsft.audit.corpus import Corpus, read_corpus
+from bsft.audit.duplicates import find_duplicates, shingles_of
+from bsft.audit.folds import choose_design
+from bsft.audit.limits import Limits
+from bsft.audit.structure import check_structure
+from bsft.audit.texts import Texts, mask_numerals
+from bsft.commands.bench import main
+from bsft.records.store import write_benchmark
 
 
 def corpus_of(benchmark: Benchmark) -> Corpus:
@@ -198,7 +198,7 @@ def test_help(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_audit_needs_no_torch() -> None:
-    code = "import sys, bsft.bench.audit.command as c; sys.exit('torch' in sys.modules or not c)"
+    code = "import sys, bsft.commands.audit as c; sys.exit('torch' in sys.modules or not c)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from bsft.bench.bank.load import Bank, check_bank, load_bank
 from bsft.bench.bank.schema import Allergen, Condition, Interchangeable, Related
-from bsft.bench.store import BadInput
+from bsft.records.errors import BadInput
 
 PNEUMONIA = "community_acquired_pneumonia"
 

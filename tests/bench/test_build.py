@@ -13,9 +13,10 @@ import pytest
 
 from bsft.bench import build as build_module
 from bsft.bench.build import BuildSpec, Shard, build, identity, plan_shards
-from bsft.bench.build_command import parse
-from bsft.bench.cli import main
-from bsft.bench.store import BadInput, open_benchmark
+from bsft.commands.bench import main
+from bsft.commands.build import parse
+from bsft.records.errors import BadInput
+from bsft.records.store import open_benchmark
 
 SPEC = BuildSpec(n_cases=12, seed=1)
 
@@ -135,7 +136,7 @@ def test_short_keys_are_understood() -> None:
     assert (options.data.seed, options.data.n_cases, options.workers) == (4, 50, 2)
 
 
-COMMAND = "import sys; from bsft.bench.cli import main; sys.exit(main(sys.argv[1:]))"
+COMMAND = "import sys; from bsft.commands.bench import main; sys.exit(main(sys.argv[1:]))"
 
 
 @pytest.mark.slow

@@ -11,8 +11,9 @@ import pytest
 from launching import Launch
 from small import write_small
 
-from bsft.bench.records import Manifest
-from bsft.bench.store import BadInput, open_benchmark, write_benchmark
+from bsft.records.errors import BadInput
+from bsft.records.schema import Manifest
+from bsft.records.store import open_benchmark, write_benchmark
 
 
 @pytest.fixture

@@ -21,13 +21,14 @@ from test_importers_command import CASE, write_medec
 from test_importers_items import LINE, MAPPING
 
 from bsft.bench.build import BuildSpec, build
-from bsft.bench.cli import main
-from bsft.bench.importers.agentclinic import import_agentclinic
-from bsft.bench.importers.mederrbench import SOURCE_FILES, import_mederrbench
-from bsft.bench.importers.report import ImportReport
 from bsft.bench.recorded.make import make_items
-from bsft.bench.store import BadInput, open_benchmark
-from bsft.bench.writer.cache import Reply, ReplyCache
+from bsft.commands.bench import main
+from bsft.importing.agentclinic import import_agentclinic
+from bsft.importing.mederrbench import SOURCE_FILES, import_mederrbench
+from bsft.importing.report import ImportReport
+from bsft.importing.writer.cache import Reply, ReplyCache
+from bsft.records.errors import BadInput
+from bsft.records.store import open_benchmark
 
 DAMAGED_LINES = {
     b"{": "not valid JSON",

@@ -19,14 +19,14 @@ from note_files import all_rows, write
 from story_cases import STORIES, all_cases, case
 
 from bsft.bench.build import BuildSpec, build
-from bsft.bench.importers import ImportedBenchmark
-from bsft.bench.importers.agentclinic import import_agentclinic
-from bsft.bench.importers.cases import CASES_FILE, write_cases
-from bsft.bench.importers.mederrbench import import_mederrbench
-from bsft.bench.importers.report import ImportReport
-from bsft.bench.recorded.command import REPORT, ItemsOptions, make_benchmark
-from bsft.bench.records import Case
-from bsft.bench.store import line_of
+from bsft.commands.items import REPORT, ItemsOptions, make_benchmark
+from bsft.importing import ImportedBenchmark
+from bsft.importing.agentclinic import import_agentclinic
+from bsft.importing.cases import CASES_FILE, write_cases
+from bsft.importing.mederrbench import import_mederrbench
+from bsft.importing.report import ImportReport
+from bsft.records.schema import Case
+from bsft.records.store import line_of
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "items.json"
 

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from bsft.bench.importers.agentclinic import UnstatedSex, import_agentclinic
-from bsft.bench.importers.demographics import age_years, sex_in, sex_of_pronouns, weight_kg
-from bsft.bench.importers.measurements import Measurement, measurement
-from bsft.bench.importers.number_words import digits
-from bsft.bench.importers.report import ImportReport
-from bsft.bench.records import Case, Fact
-from bsft.bench.store import BadInput
+from bsft.bench.recorded.measurements import Measurement, measurement
+from bsft.importing.agentclinic import UnstatedSex, import_agentclinic
+from bsft.importing.demographics import age_years, sex_in, sex_of_pronouns, weight_kg
+from bsft.importing.number_words import digits
+from bsft.importing.report import ImportReport
+from bsft.records.errors import BadInput
+from bsft.records.schema import Case, Fact
 
 
 def osce(**parts: Any) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from note_files import pair
 from test_importers_agentclinic import osce
 from test_importers_items import LINE, MAPPING
 
-from bsft.bench.cli import main
-from bsft.bench.importers.medec import import_medec
-from bsft.bench.records import Case
-from bsft.bench.store import BadInput, open_benchmark
+from bsft.commands.bench import main
+from bsft.importing.medec import import_medec
+from bsft.records.errors import BadInput
+from bsft.records.schema import Case
+from bsft.records.store import open_benchmark
 
 CASE: dict[str, Any] = {
     "id": "c1",

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import yaml
 
-from bsft.bench.importers import ImportedBenchmark
-from bsft.bench.importers.item_mapping import read_mapping
-from bsft.bench.importers.items import import_items
-from bsft.bench.importers.report import ImportReport
-from bsft.bench.store import BadInput
+from bsft.importing import ImportedBenchmark
+from bsft.importing.item_mapping import read_mapping
+from bsft.importing.items import import_items
+from bsft.importing.report import ImportReport
+from bsft.records.errors import BadInput
 
 MAPPING: dict[str, Any] = {
     "name": "other-bench",

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from note_files import COLUMNS, Row, all_rows, write
 
-from bsft.bench.importers import ImportedBenchmark
-from bsft.bench.importers.mederrbench import (
+from bsft.importing import ImportedBenchmark
+from bsft.importing.mederrbench import (
     FILED_TEXT,
     FLAG_TEXT,
     IMPORTER_VERSION,
@@ -18,11 +18,12 @@ from bsft.bench.importers.mederrbench import (
     SOURCE_FILES,
     import_mederrbench,
 )
-from bsft.bench.importers.mederrbench_csv import ERROR_TYPES
-from bsft.bench.importers.near_duplicates import near_duplicates
-from bsft.bench.importers.text_repair import capitalise_sentences, strip_sentence_numbers, undo_mac_roman
-from bsft.bench.records import Item
-from bsft.bench.store import BadInput, open_benchmark, write_benchmark
+from bsft.importing.mederrbench_csv import ERROR_TYPES
+from bsft.importing.near_duplicates import near_duplicates
+from bsft.importing.text_repair import capitalise_sentences, strip_sentence_numbers, undo_mac_roman
+from bsft.records.errors import BadInput
+from bsft.records.schema import Item
+from bsft.records.store import open_benchmark, write_benchmark
 
 
 @pytest.fixture
@@ -84,7 +85,7 @@ def test_the_importers_version_has_its_frozen_items(tmp_path: Path, rows: dict[s
         for split, items in import_mederrbench(tmp_path, normalise_case=normalise_case).items.items():
             digest.update("\n".join([split, *(item.model_dump_json() for item in items)]).encode())
     assert digest.hexdigest() == FROZEN[IMPORTER_VERSION], (
-        "items changed but IMPORTER_VERSION was not raised: raise it in bsft/bench/importers/mederrbench.py, and put "
+        "items changed but IMPORTER_VERSION was not raised: raise it in bsft/importing/mederrbench.py, and put "
         "the new hash beside it here"
     )
 

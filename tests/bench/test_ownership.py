@@ -13,9 +13,10 @@ from story_cases import all_cases
 
 from bsft.bench import build as build_module
 from bsft.bench.build import BuildSpec, build
-from bsft.bench.cli import main
-from bsft.bench.importers.cases import write_cases
-from bsft.bench.store import BadInput, check_replaceable, open_benchmark, write_benchmark
+from bsft.commands.bench import main
+from bsft.importing.cases import write_cases
+from bsft.records.errors import BadInput
+from bsft.records.store import check_replaceable, open_benchmark, write_benchmark
 
 WEB_APP = {"name": "Thesis", "short_name": "T", "start_url": "/", "display": "standalone", "icons": []}
 

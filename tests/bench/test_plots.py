@@ -11,16 +11,16 @@ import pytest
 from scipy.signal import find_peaks
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.plots import KINDS, render
-from bsft.bench.plots.charts import lab_trend_figure
-from bsft.bench.plots.ecg import ecg_figure
-from bsft.bench.plots.ecg_signal import SAMPLES_PER_SECOND, Floats, qrs_onsets, synthesise
-from bsft.bench.plots.growth import CENTILES, centile_kg
-from bsft.bench.plots.hearing import audiogram_figure, tympanogram_figure
-from bsft.bench.plots.params import Audiogram, Ecg, LabTrend, Tympanogram, parameters_of
-from bsft.bench.plots.spirometry import breath
-from bsft.bench.records import ImageSpec
-from bsft.bench.store import BadInput
+from bsft.records.errors import BadInput
+from bsft.records.schema import ImageSpec
+from bsft.show.plots import KINDS, render
+from bsft.show.plots.charts import lab_trend_figure
+from bsft.show.plots.ecg import ecg_figure
+from bsft.show.plots.ecg_signal import SAMPLES_PER_SECOND, Floats, qrs_onsets, synthesise
+from bsft.show.plots.growth import CENTILES, centile_kg
+from bsft.show.plots.hearing import audiogram_figure, tympanogram_figure
+from bsft.show.plots.params import Audiogram, Ecg, LabTrend, Tympanogram, parameters_of
+from bsft.show.plots.spirometry import breath
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "ecg": {"rate_bpm": 72.0, "leads": "II"},

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from story_cases import all_cases
 
-from bsft.bench.cli import main
-from bsft.bench.importers.cases import CASES_FILE, write_cases
-from bsft.bench.records import Case
-from bsft.bench.store import open_benchmark
+from bsft.commands.bench import main
+from bsft.importing.cases import CASES_FILE, write_cases
+from bsft.records.schema import Case
+from bsft.records.store import open_benchmark
 
 
 def write(tmp_path: Path, cases: list[Case]) -> Path:

@@ -12,17 +12,17 @@ import pytest
 from story_cases import STORIES, all_cases, case
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.importers.agentclinic import import_agentclinic
-from bsft.bench.importers.report import ImportReport
 from bsft.bench.left_out import LeftOut
 from bsft.bench.recorded.case import RecordedCase
 from bsft.bench.recorded.make import make_items
 from bsft.bench.recorded.naming import names
 from bsft.bench.recorded.other_cases import OtherCases
-from bsft.bench.recorded.plan import Shares, plan
-from bsft.bench.records import Item
-from bsft.bench.store import BadInput
 from bsft.bench.tasks import critical_data_alert
+from bsft.importing.agentclinic import import_agentclinic
+from bsft.importing.plan import Shares, plan
+from bsft.importing.report import ImportReport
+from bsft.records.errors import BadInput
+from bsft.records.schema import Item
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from bsft.bench.bank.load import load_bank
 from bsft.bench.limits import critical_limits, reference_range
 from bsft.bench.oracle import allergy_conflict, value_is_critical
 from bsft.bench.person import Person, ago
-from bsft.bench.records import Case
 from bsft.bench.simulated.matched_allergens import matched_allergens
 from bsft.bench.simulated.simulate import draw_person
+from bsft.records.schema import Case
 
 
 @pytest.mark.parametrize(

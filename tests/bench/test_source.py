@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 from small import write_small
 
-from bsft.bench import source
-from bsft.bench.importers import mederrbench
-from bsft.bench.importers.mederrbench import SOURCE_FILES
-from bsft.bench.records import Manifest
-from bsft.bench.source import fingerprint, obtain
-from bsft.bench.store import BadInput
 from bsft.config import JsonlConfig, MedErrBenchConfig, OpenBenchConfig
+from bsft.data import source
+from bsft.data.source import fingerprint, obtain
+from bsft.importing import mederrbench
+from bsft.importing.mederrbench import SOURCE_FILES
+from bsft.records.errors import BadInput
+from bsft.records.schema import Manifest
 
 
 @pytest.fixture(autouse=True)

@@ -13,15 +13,10 @@ import pytest
 from small import TASKS, case_items, write_small
 from store_lines import Record, records, write_lines
 
-from bsft.bench.records import Item
-from bsft.bench.store import (
-    BadInput,
-    Benchmark,
-    file_sha256,
-    open_benchmark,
-    read_items,
-    write_benchmark,
-)
+from bsft.records.errors import BadInput
+from bsft.records.schema import Item
+from bsft.records.store import Benchmark, open_benchmark, read_items, write_benchmark
+from bsft.records.untrusted import file_sha256
 
 # --- reading --------------------------------------------------------------------------------------------------------
 

@@ -8,7 +8,8 @@ import pytest
 from small import write_small
 from store_lines import records, write_lines
 
-from bsft.bench.store import BadInput, Benchmark, cache, open_benchmark, opening
+from bsft.records.errors import BadInput
+from bsft.records.store import Benchmark, cache, open_benchmark, opening
 
 
 @pytest.fixture

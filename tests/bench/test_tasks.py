@@ -12,10 +12,10 @@ from engine_cases import all_cases, all_items, case_of, item_of
 from bsft.bench.bank.load import load_bank
 from bsft.bench.left_out import LeftOut
 from bsft.bench.oracle import allergy_conflict
-from bsft.bench.records import Item, Option
 from bsft.bench.replies import LENGTH_RATIO, OptionWordings, fit_lengths
 from bsft.bench.tasks import TASKS
 from bsft.bench.wordings import load_words
+from bsft.records.schema import Item, Option
 
 SPLITS = ("train", "test", "test_heldout", "hard")
 

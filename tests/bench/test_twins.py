@@ -23,12 +23,12 @@ from bsft.bench.oracle import (
     wrong_doses,
 )
 from bsft.bench.problem import Problem, shift_decimal, value_beyond_limit
-from bsft.bench.records import Item
 from bsft.bench.simulated.matched_allergens import fit_harmless, matched_allergens
 from bsft.bench.spoken import spoken
 from bsft.bench.tasks import ALERTING, critical_data_alert, error_correction
 from bsft.bench.tasks.alerting import HELDOUT_KINDS, first_possible
 from bsft.bench.tasks.ambiguity_clarification import LABELS as AMBIGUITIES
+from bsft.records.schema import Item
 
 KINDS = {kind for task in ALERTING for kind in task.KINDS}
 

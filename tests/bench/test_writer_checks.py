@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from bsft.bench.writer.check import Source, check_case, check_scene, check_text
-from bsft.bench.writer.documents import parts, tokens
-from bsft.bench.writer.drafts import CaseDraft, SceneDraft, TurnDraft, schema_of
-from bsft.bench.writer.findings import load_lexicon, stem
-from bsft.bench.writer.quantities import names_with_numbers, pairs, quantities, quantity
+from bsft.importing.writer.check import Source, check_case, check_scene, check_text
+from bsft.importing.writer.documents import parts, tokens
+from bsft.importing.writer.drafts import CaseDraft, SceneDraft, TurnDraft, schema_of
+from bsft.importing.writer.findings import load_lexicon, stem
+from bsft.importing.writer.quantities import names_with_numbers, pairs, quantities, quantity
 
 REPORT = (
     "A 62-year-old man presented with a three-day history of fever and productive cough. He denied chest pain and "

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from loopback import Server, failure, reply
 
-from bsft.bench.store import BadInput
-from bsft.bench.writer.cache import ReplyCache
-from bsft.bench.writer.endpoint import LOCAL_KEY, Endpoint
-from bsft.bench.writer.options import OPENAI_URL, WriterOptions
+from bsft.importing.writer.cache import ReplyCache
+from bsft.importing.writer.endpoint import LOCAL_KEY, Endpoint
+from bsft.importing.writer.options import OPENAI_URL, WriterOptions
+from bsft.records.errors import BadInput
 
 KEY = "sk-for-openai-alone-1234"
 

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from loopback import CASE, DENIED, INVENTED, SCENE, TEXT, WRONG_NUMBER, Server, failure, good, kind_of, reply
 
-from bsft.bench.cli import main
-from bsft.bench.records import Case
-from bsft.bench.writer.cache import Reply, ReplyCache
-from bsft.bench.writer.drafts import CaseScene
+from bsft.commands.bench import main
+from bsft.importing.writer.cache import Reply, ReplyCache
+from bsft.importing.writer.drafts import CaseScene
+from bsft.records.schema import Case
 
 KEY = "sk-never-to-be-seen"
 

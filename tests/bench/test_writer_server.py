@@ -20,12 +20,12 @@ from urllib.request import urlopen
 
 import pytest
 
-from bsft.bench.writer.cache import ReplyCache
-from bsft.bench.writer.documents import Document
-from bsft.bench.writer.drafts import CaseDraft
-from bsft.bench.writer.endpoint import Endpoint
-from bsft.bench.writer.options import WriterOptions
-from bsft.bench.writer.pipeline import TextWriter
+from bsft.importing.writer.cache import ReplyCache
+from bsft.importing.writer.documents import Document
+from bsft.importing.writer.drafts import CaseDraft
+from bsft.importing.writer.endpoint import Endpoint
+from bsft.importing.writer.options import WriterOptions
+from bsft.importing.writer.pipeline import TextWriter
 
 pytestmark = pytest.mark.server
 

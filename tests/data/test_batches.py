@@ -41,7 +41,7 @@ def labels_of(batch: Batch) -> Counter[tuple[tuple[int, ...], int]]:
             read = [
                 int(batch.input_ids[0, k])
                 for k in range(position + 1)
-                if position < batch.tree.tree.subtree_end[k]  # ancestors, in order of depth
+                if position < batch.tree.subtree_end[k]  # ancestors, in order of depth
             ]
         found[tuple(read), target] += weight
     return found

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from making import items_of, make_backbone, make_config, make_renderer, method_config
 
 from bsft import config as cfg
-from bsft.bench.store import BadInput, Benchmark, open_benchmark
 from bsft.data.batches import Step
 from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.data.selection import select_items
 from bsft.data.steps import plan_steps
+from bsft.records.errors import BadInput
+from bsft.records.store import Benchmark, open_benchmark
 
 
 @pytest.fixture(scope="module")

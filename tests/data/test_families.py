@@ -10,12 +10,12 @@ from families import FAMILIES, Family
 from making import SHORT_PROMPT, items_of, method_config
 from transformers import PreTrainedTokenizerBase
 
-from bsft.bench.records import Item
 from bsft.config import DEFAULT_DATE
 from bsft.data import template as own_templates
+from bsft.data.methods import method_of
 from bsft.data.render import Renderer
-from bsft.methods import method_of
-from bsft.model.behavior import BehaviorVocabulary
+from bsft.data.vocabulary import BehaviorVocabulary
+from bsft.records.schema import Item
 
 EXEMPLARS = items_of([7])[:2]
 ITEMS = items_of([0, 1])

@@ -6,8 +6,8 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
 from transformers import PreTrainedTokenizerFast
 
-from bsft.bench.store import BadInput
 from bsft.data.literal import LiteralEncoder
+from bsft.records.errors import BadInput
 
 SPECIAL = ("<s>", "</s>", "<|end|>")
 PROMPT = "<s>user a b<|end|>"

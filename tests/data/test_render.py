@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from making import SHORT_PROMPT, items_of, method_config
 
-from bsft.bench.records import Item, Locus, Option, Perturbation, Turn
-from bsft.bench.store import BadInput
+from bsft.data.methods import Method, method_of
 from bsft.data.render import UNPROMPTED, Renderer
-from bsft.methods import Method, method_of
-from bsft.model.behavior import BehaviorVocabulary
+from bsft.data.vocabulary import BehaviorVocabulary
 from bsft.model.tiny import tiny_tokenizer
 from bsft.model.tiny_chat import TINY_CHAT
+from bsft.records.errors import BadInput
+from bsft.records.schema import Item, Locus, Option, Perturbation, Turn
 
 START, END = 1, 2
 CHATML = TINY_CHAT.template

@@ -11,11 +11,12 @@ from making import make_config, method_config
 
 from bsft import config as cfg
 from bsft.bench.build import BuildSpec, build
-from bsft.bench.records import Item
-from bsft.bench.store import BadInput, Benchmark, open_benchmark
+from bsft.data.methods import choose_exemplars, method_of
 from bsft.data.selection import exemplars_of, select_items
 from bsft.data.steps import plan_steps
-from bsft.methods import choose_exemplars, method_of
+from bsft.records.errors import BadInput
+from bsft.records.schema import Item
+from bsft.records.store import Benchmark, open_benchmark
 from bsft.scoring.policies import label_counts
 
 

@@ -9,8 +9,8 @@ from making import SHORT_PROMPT, items_of
 
 from bsft.data.chat_format import ChatFormat
 from bsft.data.conversation import Conversation
+from bsft.data.methods import Method
 from bsft.data.render import Renderer
-from bsft.methods import Method
 
 DOCS = Path(__file__).parents[2] / "docs" / "templates.md"
 HEADING = "| template like that of | begins with | system prompt | before the reply | after the reply | stops at |"

@@ -16,7 +16,7 @@ import yaml
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from bsft import config as cfg
-from bsft.methods import method_of
+from bsft.data.methods import method_of
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.tiny import tiny_tokenizer
 

@@ -19,8 +19,8 @@ from transformers import AutoModelForCausalLM, PreTrainedModel
 import bsft
 from bsft import config as cfg
 from bsft.data.batches import flat_batches, label_weights, tree_batches
+from bsft.data.methods import method_of
 from bsft.data.render import Example
-from bsft.methods import method_of
 from bsft.model.attention import NAME
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.module import BehaviorLM

@@ -13,12 +13,12 @@ from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
 from bsft import config as cfg
-from bsft.bench.store import BadInput
-from bsft.methods import method_of
+from bsft.data.methods import method_of
 from bsft.model.adapters import adapt
 from bsft.model.backbone import VOCABULARY, Backbone, load_backbone
 from bsft.model.roads import Road
 from bsft.model.tiny import tiny_model, tiny_tokenizer
+from bsft.records.errors import BadInput
 
 LORA_PER_RANK = 2 * (64 + 48 + 48 + 64 + 96 + 96 + 96)
 """Two layers of q, k, v, o, gate, up, down: inputs plus outputs of each."""

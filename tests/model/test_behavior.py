@@ -9,10 +9,11 @@ import torch
 from making import make_backbone, method_config
 
 from bsft import config as cfg
-from bsft.bench.records import BEHAVIORS
-from bsft.bench.store import BadInput
-from bsft.model.behavior import DESCRIPTIONS, BehaviorVocabulary, initial_rows
+from bsft.data.vocabulary import BehaviorVocabulary
+from bsft.model.behavior import DESCRIPTIONS, initial_rows
 from bsft.model.tiny import tiny_tokenizer
+from bsft.records.errors import BadInput
+from bsft.records.schema import BEHAVIORS
 
 
 def test_the_tokens_are_new_single_and_in_spectrum_order() -> None:

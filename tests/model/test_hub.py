@@ -13,11 +13,11 @@ import huggingface_hub
 import pytest
 from huggingface_hub.errors import OfflineModeIsEnabled
 
-from bsft.bench.store import BadInput
 from bsft.config import ModelConfig
 from bsft.model import hub
 from bsft.model.hub import commit_of
 from bsft.model.tokenizer import hub_options
+from bsft.records.errors import BadInput
 
 A, B, C = "a" * 40, "b" * 40, "0123456789abcdef0123456789abcdef01234567"
 

@@ -13,10 +13,10 @@ from peft import LoraConfig, get_peft_model
 from transformers import AutoModelForCausalLM
 
 from bsft import config as cfg
-from bsft.bench.store import BadInput
-from bsft.methods import method_of
+from bsft.data.methods import method_of
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.tiny import tiny_model, tiny_tokenizer
+from bsft.records.errors import BadInput
 
 A, B = "a" * 40, "b" * 40
 

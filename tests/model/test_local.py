@@ -13,9 +13,9 @@ import pytest
 import transformers
 from transformers import PreTrainedTokenizerBase
 
-from bsft.bench.store import BadInput
 from bsft.model.local import _COUNTED, INDEX, sha256_of_model
 from bsft.model.tiny import tiny_model, tiny_tokenizer
+from bsft.records.errors import BadInput
 
 MIB = 1 << 20
 

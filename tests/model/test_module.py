@@ -15,13 +15,14 @@ from making import examples_of, make_backbone, make_config, make_renderer, metho
 from torch import Tensor
 
 from bsft import config as cfg
-from bsft.bench.store import BadInput, open_benchmark
 from bsft.data.batches import flat_batch, tree_batch
 from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.data.render import Example
 from bsft.model.attention import NAME
 from bsft.model.backbone import Backbone
 from bsft.model.module import BehaviorLM
+from bsft.records.errors import BadInput
+from bsft.records.store import open_benchmark
 
 
 def module_of(backbone: Backbone, attention: str = "sdpa", n_steps: int = 1, **fit: Any) -> BehaviorLM:

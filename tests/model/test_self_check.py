@@ -13,8 +13,7 @@ from architectures import ARCHITECTURES
 from making import items_of, make_backbone, make_renderer, method_config, model_config, shaken
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaForCausalLM
 
-from bsft.bench.store import BadInput
-from bsft.methods import method_of
+from bsft.data.methods import method_of
 from bsft.model import backbone as loading
 from bsft.model import small_copy
 from bsft.model.backbone import Backbone, load_backbone
@@ -22,6 +21,7 @@ from bsft.model.last_mlp import LastMlp
 from bsft.model.roads import Road
 from bsft.model.self_check import Subject, choose_road
 from bsft.model.tiny import tiny_model, tiny_tokenizer
+from bsft.records.errors import BadInput
 from bsft.scoring.choices import OptionScorer
 from bsft.scoring.generate import generate
 

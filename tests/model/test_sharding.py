@@ -11,8 +11,8 @@ from torch.distributed.device_mesh import init_device_mesh
 from torch.distributed.tensor import DTensor, Shard, distribute_tensor
 from transformers import GPT2Config, GPT2LMHeadModel
 
-from bsft.bench.store import BadInput
 from bsft.model.sharding import by_sharding, clip_gradients, gathered, shard_layers
+from bsft.records.errors import BadInput
 
 
 @pytest.fixture

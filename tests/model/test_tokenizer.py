@@ -11,11 +11,11 @@ from making import SHORT_PROMPT, items_of
 from transformers import PreTrainedTokenizerBase
 
 from bsft import config as cfg
-from bsft.bench.records import Item
+from bsft.data.methods import Method
 from bsft.data.render import Renderer
-from bsft.methods import Method
 from bsft.model.tokenizer import load_tokenizer
 from bsft.records.errors import BadInput
+from bsft.records.schema import Item
 
 ITEM: Item = items_of([0])[1]
 

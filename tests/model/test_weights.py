@@ -19,12 +19,12 @@ import torch
 import transformers
 from making import method_config
 
-from bsft.bench.store import BadInput
 from bsft.config import ModelConfig
-from bsft.methods import method_of
+from bsft.data.methods import method_of
 from bsft.model.backbone import load_backbone
 from bsft.model.tiny import tiny_model, tiny_tokenizer
 from bsft.model.weights import RECORD, converted
+from bsft.records.errors import BadInput
 
 GGUF = b"GGUF of a model"
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from bsft.completeness import seal_adapter
+from bsft.runs.completeness import seal_adapter
 
 GROUPS = {
     "ddx_reasoning": "reactive",

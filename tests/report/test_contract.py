@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from made_runs import Sweep
 
-from bsft.bench.records import Item, Locus, Option, Perturbation, TaskSpec, Turn
+from bsft.records.schema import Item, Locus, Option, Perturbation, TaskSpec, Turn
 from bsft.report.rows import comparison
 from bsft.report.sweep import read_sweep
 from bsft.scoring.metrics import Response, evaluate

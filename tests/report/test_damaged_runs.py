@@ -13,7 +13,7 @@ from made_runs import CURVE, Sweep
 from bsft import cli
 from bsft.report.rows import _natural
 from bsft.report.sweep import read_sweep
-from bsft.runs import CONFIG, METRICS, STATUS
+from bsft.runs.directory import CONFIG, METRICS, STATUS
 
 JSON = [
     "", "{", "[]", "null", '"done"', "[" * 100_000, '{"state": "done", "state": "failed"}', '{"state": NaN}', "\ud800",

@@ -9,12 +9,12 @@ import huggingface_hub
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
 
-from bsft.bench.store import BadInput
 from bsft.cli import main
 from bsft.commands.fetch import HUB_FILES, models_of
 from bsft.config import ConfigError
 from bsft.model import weights
 from bsft.model.local import SETTINGS, TOKENIZER
+from bsft.records.errors import BadInput
 
 
 def run(*argv: str) -> int:

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.projections.polar import PolarAxes
 from PIL import Image
 
-from bsft.report.canvas import to_bytes
+from bsft.display.canvas import to_bytes
 from bsft.report.figures import curves_figure, restraint_figure
 from bsft.report.palette import GROUP_COLOURS, METHOD_COLOURS, Styles, line_styles, task_title
 from bsft.report.radar import radar_figure

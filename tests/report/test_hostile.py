@@ -13,17 +13,17 @@ from rich.table import Table
 from small import case_items
 
 from bsft.cli import main
-from bsft.console import SafeConsole
-from bsft.report.canvas import to_bytes
+from bsft.display.canvas import to_bytes
+from bsft.display.console import SafeConsole
 from bsft.report.documents import comma_separated, markdown
 from bsft.report.page import page
 from bsft.report.palette import line_styles
 from bsft.report.radar import radar_figure
 from bsft.report.rows import blocks, comparison
-from bsft.report.show import item_view
-from bsft.report.show_find import Found
 from bsft.report.sweep import read_sweep
 from bsft.report.terminal import rich_comparison, rich_standings
+from bsft.show.find import Found
+from bsft.show.item import item_view
 
 MARKUP = "[/red][bold]"
 HTML = '<img src="x" onerror="alert(1)">'

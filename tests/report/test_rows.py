@@ -7,7 +7,7 @@ import json
 import pytest
 from made_runs import BEHAVIOR, GROUPS, MACRO_F1_OF_NEVER_FLAG, Sweep
 
-from bsft.bench.store import BadInput
+from bsft.records.errors import BadInput
 from bsft.report.result import read_result
 from bsft.report.rows import Row, blocks, comparison
 from bsft.report.sweep import flatten, read_curve, read_sweep

@@ -13,11 +13,12 @@ from rich.console import Console, RenderableType
 from small import case_items, write_small
 
 from bsft import cli
-from bsft.bench.records import ImageSpec, Item, Locus, Option, Perturbation, Turn
-from bsft.bench.store import BadInput, Benchmark, open_benchmark
-from bsft.report.show import item_view
-from bsft.report.show_find import Found, find_item
-from bsft.report.show_scene import contrast_of, marked, scene_view
+from bsft.records.errors import BadInput
+from bsft.records.schema import ImageSpec, Item, Locus, Option, Perturbation, Turn
+from bsft.records.store import Benchmark, open_benchmark
+from bsft.show.find import Found, find_item
+from bsft.show.item import item_view
+from bsft.show.scene import contrast_of, marked, scene_view
 
 Show = Callable[..., tuple[int, str, str]]
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 from making import ALL_CONTEXTS, items_of, make_backbone, make_renderer, method_config, shaken
 
-from bsft.bench.records import BEHAVIORS, Behavior, Item
 from bsft.data.render import Candidates, Renderer
 from bsft.model import attention
 from bsft.model.backbone import Backbone
+from bsft.records.schema import BEHAVIORS, Behavior, Item
 from bsft.scoring import choices
 from bsft.scoring.choices import Context, Contexts, OptionScorer, Scored, most_likely, predicted_context
 

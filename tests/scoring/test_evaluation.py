@@ -10,8 +10,8 @@ import pytest
 from making import ALL_CONTEXTS, items_of
 from small import TASKS
 
-from bsft.bench.records import BEHAVIORS, Behavior, Item
 from bsft.data.render import Candidates
+from bsft.records.schema import BEHAVIORS, Behavior, Item
 from bsft.scoring.choices import Context, Scored
 from bsft.scoring.evaluation import (
     ARMS,

@@ -13,9 +13,9 @@ from small import case_items
 from transformers import AutoConfig, AutoModelForCausalLM
 from transformers.modeling_outputs import CausalLMOutput
 
-from bsft.bench.records import BEHAVIORS
-from bsft.methods import method_of
+from bsft.data.methods import method_of
 from bsft.model.backbone import Backbone, load_backbone
+from bsft.records.schema import BEHAVIORS
 from bsft.scoring.choices import Context
 from bsft.scoring.generate import Generated, generate, generation_metrics, match
 from bsft.scoring.result import Generation

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import accuracy_score, f1_score, matthews_corrcoef
 
-from bsft.bench.records import Behavior, Group, Item, Locus, Option, Perturbation, TaskSpec, Turn
+from bsft.records.schema import Behavior, Group, Item, Locus, Option, Perturbation, TaskSpec, Turn
 from bsft.scoring.metrics import Response, evaluate, flag_mcc, restraint, task_score
 
 LABELS = ["a", "b", "c"]

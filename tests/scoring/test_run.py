@@ -9,9 +9,9 @@ import pytest
 from jobs import run_here
 from small import TASKS, case_items
 
-from bsft.bench.records import Item, Locus
-from bsft.bench.store import write_benchmark
-from bsft.runs import PREDICTIONS, run_directories
+from bsft.records.schema import Item, Locus
+from bsft.records.store import write_benchmark
+from bsft.runs.directory import PREDICTIONS, run_directories
 
 N_ITEMS = 3
 

@@ -27,7 +27,7 @@ from bsft.bench.bank.schema import (
     Treatment,
     Vital,
 )
-from bsft.bench.store import BadInput, explain
+from bsft.records.errors import BadInput, explain
 from bsft.records.untrusted import read_yaml
 
 EntryT = TypeVar("EntryT", bound=Entry)

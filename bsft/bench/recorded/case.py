@@ -20,12 +20,12 @@ from bsft.bench.recorded.readings import (
     read_results,
     read_vitals,
 )
-from bsft.bench.records import Event, Fact, FactKind
 from bsft.bench.replies import UNJUSTIFIED, OptionWordings
 from bsft.bench.scenario import Scenario
 from bsft.bench.scene import Scene
 from bsft.bench.spoken import VITAL_PHRASES
 from bsft.bench.wordings import Edition, RecordWords, load_record_words
+from bsft.records.schema import Event, Fact, FactKind
 
 _EXPECTING = re.compile(r"pregnan|gravid|gestation|postpartum|trimester", re.IGNORECASE)
 

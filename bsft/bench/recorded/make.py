@@ -9,7 +9,6 @@ from bsft.bench.left_out import LeftOut, Reasons
 from bsft.bench.problem import Problem
 from bsft.bench.recorded.case import RecordedCase
 from bsft.bench.recorded.other_cases import OtherCases
-from bsft.bench.records import Case, Item, TaskSpec
 from bsft.bench.replies import NO_FLAG
 from bsft.bench.tasks import (
     case_handoff,
@@ -22,6 +21,7 @@ from bsft.bench.tasks import (
     temporal_ordering,
 )
 from bsft.bench.tasks.alerting import RecordedProblems
+from bsft.records.schema import Case, Item, TaskSpec
 
 ANSWERING = (ddx_reasoning, temporal_ordering, lab_interpretation, case_handoff)
 """Reactive and balanced tasks: at most one item per case."""

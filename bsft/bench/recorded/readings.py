@@ -14,13 +14,13 @@ from functools import cache
 
 from bsft.bench.bank.load import load_bank
 from bsft.bench.bank.schema import Analyte
-from bsft.bench.importers.measurements import NUMBER, measurement, plain_units
 from bsft.bench.limits import reference_range
 from bsft.bench.oracle import value_is_impossible
 from bsft.bench.person import Person
+from bsft.bench.recorded.measurements import NUMBER, measurement, plain_units
 from bsft.bench.recorded.naming import spellings
-from bsft.bench.records import Fact
 from bsft.bench.spoken import VITAL_PHRASES, number
+from bsft.records.schema import Fact
 
 ADULT_AGE_YEARS = 16
 """From this age on the case bank's reference ranges and critical limits are used."""

@@ -15,7 +15,6 @@ from bsft.bench.left_out import LeftOut
 from bsft.bench.limits import critical_limits, uncritical
 from bsft.bench.oracle import wrong_doses
 from bsft.bench.person import ago
-from bsft.bench.records import Fact
 from bsft.bench.replies import OptionWordings
 from bsft.bench.scenario import Scenario
 from bsft.bench.scene import Scene, Speaker, fill
@@ -26,6 +25,7 @@ from bsft.bench.simulated.simulate import simulate
 from bsft.bench.splits import EDITIONS
 from bsft.bench.spoken import DISPLAYED_VITALS, number
 from bsft.bench.wordings import Edition, Replies, Words, load_words
+from bsft.records.schema import Fact
 
 SHOWN_LABS, SHOWN_VITALS, SHOWN_EVENTS = 3, 3, 3
 

@@ -14,10 +14,10 @@ from bsft.bench.bank.load import load_bank
 from bsft.bench.bank.schema import Analyte, Condition, Medication, Range, Vital
 from bsft.bench.limits import reference_range, uncritical
 from bsft.bench.person import Person
-from bsft.bench.records import Case, Demographics, DifferentialDiagnosis, Event, Fact, ImageSpec
 from bsft.bench.simulated.matched_allergens import matched_allergens
 from bsft.bench.spoken import DISPLAYED_VITALS, dose_text, lab_row, number
 from bsft.bench.wordings import Comorbidity, Edition, load_words, pick_phrase
+from bsft.records.schema import Case, Demographics, DifferentialDiagnosis, Event, Fact, ImageSpec
 
 TOGETHER = {"neutrophils": "white_cells", "haematocrit": "haemoglobin", "diastolic_bp_mmhg": "systolic_bp_mmhg"}
 """Results that move with another one: both are drawn with the same noise."""

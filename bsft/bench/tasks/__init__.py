@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from bsft.bench.records import Item, TaskSpec
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.tasks import (
     ambiguity_clarification,
@@ -26,6 +25,7 @@ from bsft.bench.tasks import (
     treatment_planning,
 )
 from bsft.bench.tasks.alerting import alert_items
+from bsft.records.schema import Item, TaskSpec
 
 ANSWERING = (
     ddx_reasoning,

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from bsft.bench.items import make_alert, twin_items
 from bsft.bench.left_out import LeftOut
 from bsft.bench.problem import Problem
-from bsft.bench.records import Item, TaskSpec
 from bsft.bench.replies import NO_FLAG
 from bsft.bench.scene import Scene, Slot, Speaker
 from bsft.bench.simulated.concerns import base_claims
+from bsft.records.schema import Item, TaskSpec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase

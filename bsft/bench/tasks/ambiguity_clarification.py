@@ -17,11 +17,11 @@ from __future__ import annotations
 import random
 
 from bsft.bench.problem import Problem
-from bsft.bench.records import TaskSpec
 from bsft.bench.replies import NO_FLAG
 from bsft.bench.scene import Slot, Speaker
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.tasks.alerting import shuffled_kinds, with_clarification
+from bsft.records.schema import TaskSpec
 
 SPEC = TaskSpec(
     name="ambiguity_clarification",

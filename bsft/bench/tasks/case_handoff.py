@@ -22,12 +22,12 @@ from typing import TYPE_CHECKING
 from bsft.bench.items import answer_item
 from bsft.bench.left_out import LeftOut
 from bsft.bench.person import Person
-from bsft.bench.records import Item, TaskSpec
 from bsft.bench.replies import OptionWordings, common_lengths
 from bsft.bench.scene import fill
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.simulated.simulate import draw_person
 from bsft.bench.spoken import spoken
+from bsft.records.schema import Item, TaskSpec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase

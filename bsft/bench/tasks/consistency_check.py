@@ -24,13 +24,13 @@ from typing import TYPE_CHECKING
 
 from bsft.bench.left_out import LeftOut
 from bsft.bench.problem import Problem
-from bsft.bench.records import TaskSpec
 from bsft.bench.replies import NO_FLAG
 from bsft.bench.scene import Scene, Slot
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.spoken import VITAL_PHRASES, clock, number
 from bsft.bench.tasks.alerting import RecordedProblems, first_possible, shuffled_kinds
 from bsft.bench.wordings import Attribute
+from bsft.records.schema import TaskSpec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase

@@ -26,7 +26,6 @@ from bsft.bench.left_out import LeftOut
 from bsft.bench.limits import critical_limits, reference_range
 from bsft.bench.oracle import allergy_conflict, contraindicated, unsuitable, value_is_critical
 from bsft.bench.problem import Problem, value_beyond_limit
-from bsft.bench.records import TaskSpec
 from bsft.bench.replies import NO_FLAG
 from bsft.bench.scene import Scene, Speaker
 from bsft.bench.simulated.case import SimulatedCase
@@ -34,6 +33,7 @@ from bsft.bench.simulated.matched_allergens import ORDER_SHARE, unnamed_order_co
 from bsft.bench.spoken import VITAL_PHRASES, lab_row, number, spoken_analyte
 from bsft.bench.tasks.alerting import CLINICIANS, RecordedProblems, first_possible, shuffled_kinds
 from bsft.bench.wordings import Extra
+from bsft.records.schema import TaskSpec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase

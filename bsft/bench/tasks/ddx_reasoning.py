@@ -14,9 +14,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bsft.bench.items import answer_item
-from bsft.bench.records import Item, TaskSpec
 from bsft.bench.simulated.answer_panels import diagnosis_panels, panel_answers
 from bsft.bench.simulated.case import SimulatedCase
+from bsft.records.schema import Item, TaskSpec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase

@@ -24,12 +24,12 @@ from bsft.bench.limits import reference_range
 from bsft.bench.oracle import value_is_impossible, wrong_doses
 from bsft.bench.person import Person
 from bsft.bench.problem import Problem, shift_decimal
-from bsft.bench.records import TaskSpec
 from bsft.bench.replies import NO_FLAG
 from bsft.bench.scene import Scene, Slot, Speaker
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.spoken import VITAL_PHRASES, number, spoken_analyte
 from bsft.bench.tasks.alerting import RecordedProblems, first_possible, is_possible, shuffled_kinds
+from bsft.records.schema import TaskSpec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase

@@ -19,7 +19,6 @@ from collections.abc import Iterator
 from bsft.bench.bank.schema import Figure, pairs_of
 from bsft.bench.figures import NAMES, Reading, describe, lab_chart, temperature_chart
 from bsft.bench.items import answer_item
-from bsft.bench.records import ImageSpec, Item, TaskSpec
 from bsft.bench.replies import OptionWordings, common_lengths
 from bsft.bench.scene import Slot
 from bsft.bench.simulated.answer_panels import N_OPTIONS, reading_panels
@@ -27,6 +26,7 @@ from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.splits import is_heldout
 from bsft.bench.spoken import spoken_analyte
 from bsft.bench.wordings import pick_phrase
+from bsft.records.schema import ImageSpec, Item, TaskSpec
 
 SPEC = TaskSpec(name="image_reasoning", group="reactive", metric="accuracy", source="paper")
 

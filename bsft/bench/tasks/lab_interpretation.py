@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 
 from bsft.bench.items import answer_item
 from bsft.bench.left_out import LeftOut
-from bsft.bench.records import Item, TaskSpec
 from bsft.bench.replies import UNJUSTIFIED
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.spoken import spoken_analyte
+from bsft.records.schema import Item, TaskSpec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase

@@ -11,9 +11,9 @@ Sample: "Which test should come next to settle the diagnosis?" -> "I would reque
 from __future__ import annotations
 
 from bsft.bench.items import answer_item
-from bsft.bench.records import Item, TaskSpec
 from bsft.bench.simulated.answer_panels import next_test_panels, panel_answers
 from bsft.bench.simulated.case import SimulatedCase
+from bsft.records.schema import Item, TaskSpec
 
 SPEC = TaskSpec(name="next_test_selection", group="balanced", metric="accuracy", source="bsft")
 

@@ -25,13 +25,13 @@ from bsft.bench.left_out import LeftOut
 from bsft.bench.oracle import is_visible
 from bsft.bench.problem import Problem
 from bsft.bench.recorded.base_scene import laboratory, observations
-from bsft.bench.records import TaskSpec
 from bsft.bench.replies import NO_FLAG
 from bsft.bench.scene import Scene, Slot, Speaker, fill
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.simulated.simulate import lab_fact
 from bsft.bench.tasks.alerting import CLINICIANS, RecordedProblems, first_possible, shuffled_kinds
 from bsft.bench.wordings import Need
+from bsft.records.schema import TaskSpec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase

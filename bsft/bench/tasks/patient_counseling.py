@@ -12,9 +12,9 @@ Sample: "Which advice belongs to this illness?" -> "Please attend for a repeat c
 from __future__ import annotations
 
 from bsft.bench.items import answer_item
-from bsft.bench.records import Item, TaskSpec
 from bsft.bench.simulated.answer_panels import advice_panels, panel_answers
 from bsft.bench.simulated.case import SimulatedCase
+from bsft.records.schema import Item, TaskSpec
 
 SPEC = TaskSpec(name="patient_counseling", group="balanced", metric="accuracy", source="bsft")
 

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING
 from bsft.bench.items import answer_item
 from bsft.bench.left_out import LeftOut
 from bsft.bench.person import ago
-from bsft.bench.records import Item, TaskSpec
 from bsft.bench.replies import OptionWordings
 from bsft.bench.scenario import Scenario
 from bsft.bench.scene import Slot
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.spoken import spoken
+from bsft.records.schema import Item, TaskSpec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase

@@ -18,7 +18,6 @@ import random
 from collections.abc import Sequence
 
 from bsft.bench.items import answer_item
-from bsft.bench.records import Item, TaskSpec
 from bsft.bench.scene import Scene
 from bsft.bench.simulated.answer_panels import (
     ALLERGY_SHARE,
@@ -29,6 +28,7 @@ from bsft.bench.simulated.answer_panels import (
 )
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.splits import is_heldout
+from bsft.records.schema import Item, TaskSpec
 
 SPEC = TaskSpec(name="treatment_planning", group="balanced", metric="accuracy", source="bsft")
 

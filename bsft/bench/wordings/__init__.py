@@ -16,7 +16,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bsft.bench.bank.schema import Range
-from bsft.bench.store import BadInput, explain
+from bsft.records.errors import BadInput, explain
 from bsft.records.untrusted import read_yaml
 
 WordingT = TypeVar("WordingT")

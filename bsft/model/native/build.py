@@ -19,11 +19,11 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from bsft.bench.store import file_sha256
-from bsft.paths import cache_dir
 from bsft.records.directories import remove
 from bsft.records.errors import BadInput
 from bsft.records.files import replacing
+from bsft.records.paths import cache_dir
+from bsft.records.untrusted import file_sha256
 
 log = logging.getLogger(__name__)
 

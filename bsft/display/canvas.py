@@ -1,0 +1,102 @@
+"""How figures are made: off screen, one panel per model and data set, as PNG or as SVG that is the same every time.
+
+Panels are laid out in inches from their upper left corner, so that text keeps its place whatever a panel holds.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import matplotlib as mpl
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure, SubFigure
+
+from bsft.display.quiet import any_glyphs
+from bsft.records.escaping import visible
+
+Content = TypeVar("Content")
+WIDTH_IN = 6.4
+DPI = 250
+"""A panel of 6.4 inches is 1600 pixels wide."""
+_TITLE_IN = 0.45
+_LEGEND_ROW_IN = 0.24
+_STYLE: dict[Any, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 10.0,
+    "axes.edgecolor": "#555555",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "legend.frameon": False,
+    "text.parse_math": False,
+    "svg.hashsalt": "bsft",
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A part of a figure, `WIDTH_IN` wide and `height_in` high."""
+
+    subfigure: SubFigure
+    height_in: float
+
+    def axes(self, left_in: float, top_in: float, width_in: float, height_in: float, **options: Any) -> Axes:
+        bottom_in = self.height_in - top_in - height_in
+        rectangle = (left_in / WIDTH_IN, bottom_in / self.height_in, width_in / WIDTH_IN, height_in / self.height_in)
+        return self.subfigure.add_axes(rectangle, **options)
+
+    def heading(self, text: str) -> None:
+        y = 1 - 0.08 / self.height_in
+        self.subfigure.text(0.5, y, visible(text), ha="center", va="top", fontsize=10, color="#444444")
+
+    def legend(self, handles: Sequence[Artist], top_in: float) -> None:
+        for handle in handles:
+            label = visible(str(handle.get_label()))
+            # matplotlib leaves out labels that begin with an underscore
+            handle.set_label(f" {label}" if label.startswith("_") else label)
+        n_columns = _legend_columns([str(handle.get_label()) for handle in handles])
+        anchor = (0.5, 1 - top_in / self.height_in)
+        options: dict[str, Any] = {"ncols": n_columns, "fontsize": 9, "columnspacing": 1.4, "borderaxespad": 0}
+        self.subfigure.legend(handles=handles, loc="upper center", bbox_to_anchor=anchor, **options)
+
+
+def legend_height_in(labels: Sequence[str]) -> float:
+    return math.ceil(len(labels) / _legend_columns(labels)) * _LEGEND_ROW_IN
+
+
+def _legend_columns(labels: Sequence[str]) -> int:
+    longest = max(map(len, labels), default=0)
+    return 3 if longest <= 22 else 2 if longest <= 38 else 1
+
+
+def draw_panels(
+    contents: Sequence[Content], draw: Callable[[Panel, Content], None], *, height_in: float, title: str
+) -> Figure:
+    """A figure with one panel for each of `contents`, at most three in a row; no title where it is empty."""
+    n_columns = min(3, len(contents))
+    n_rows = math.ceil(len(contents) / n_columns)
+    title_in = _TITLE_IN if title else 0.01
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(WIDTH_IN * n_columns, height_in * n_rows + title_in), facecolor="white")
+        FigureCanvasAgg(figure)
+        halves = figure.subfigures(2, 1, squeeze=False, height_ratios=[title_in, height_in * n_rows], hspace=0)
+        head, body = halves.ravel()
+        if title:
+            head.text(0.5, 0.4, visible(title), ha="center", va="center", fontsize=14, fontweight="bold")
+        grid = body.subfigures(n_rows, n_columns, squeeze=False, hspace=0, wspace=0).ravel()
+        for content, subfigure in zip(contents, grid, strict=False):
+            draw(Panel(subfigure, height_in), content)
+    return figure
+
+
+def to_bytes(figure: Figure, file_format: Literal["png", "svg"]) -> bytes:
+    """The file's content; without date and random identifiers, the same figure gives the same bytes."""
+    stream = io.BytesIO()
+    with mpl.rc_context(_STYLE), any_glyphs():
+        figure.savefig(stream, format=file_format, dpi=DPI, metadata={"Date": None} if file_format == "svg" else None)
+    return stream.getvalue()

@@ -1,0 +1,188 @@
+"""AgentClinic's OSCE cases (MedQA and MedQA-extended, MIT licence): one JSON object a line, turned into cases.
+
+A line holds what the patient knows, what examination and tests show, and the diagnosis, as nested objects whose names
+differ from line to line. Demographics, vital signs and results are parsed; everything else is kept as text. What could
+not be parsed is kept as text too, and listed in the report. Nothing is made up: where the sex of a newborn is not
+stated, the caller decides, and the report names the case.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bsft.importing.cases import json_lines
+from bsft.importing.demographics import age_years, is_newborn, sex_in, sex_of_pronouns, weight_kg
+from bsft.importing.near_duplicates import near_duplicates
+from bsft.importing.osce_facts import FactList, Leaf, kind_of, leaves, weight_of
+from bsft.importing.report import ImportReport
+from bsft.records.errors import BadInput, explain
+from bsft.records.schema import Case, Demographics, Fact, FactKind
+
+SOURCE = "AgentClinic"
+LICENCE = "MIT"
+SPECIALTY = "unspecified"
+"""The source names no specialty."""
+
+UnstatedSex = Literal["female", "male", "drop"]
+
+_PATIENT_KINDS: dict[str, FactKind] = {
+    "History": "history",
+    "Symptoms": "symptom",
+    "Current_Medications": "medication",
+    "Medications": "medication",
+    "Drug_History": "medication",
+    "Allergies": "allergy",
+}
+"""Section of the patient's knowledge -> kind of its facts; other sections are history."""
+
+
+class _Line(BaseModel):
+    """The sections of one line. Sections that are not named here are kept as text."""
+
+    model_config = ConfigDict(extra="allow")
+
+    objective: str = Field("", alias="Objective_for_Doctor")
+    patient: dict[str, Any] = Field(alias="Patient_Actor")
+    examination: dict[str, Any] = Field({}, alias="Physical_Examination_Findings")
+    tests: dict[str, Any] = Field({}, alias="Test_Results")
+    diagnosis: str = Field(alias="Correct_Diagnosis", min_length=1)
+    management: dict[str, Any] = Field({}, alias="Management_and_Follow_Up")
+
+
+def import_agentclinic(
+    source: Path, report: ImportReport, *, unstated_sex: UnstatedSex = "female", drop_invalid: bool = False
+) -> list[Case]:
+    """Reads every line as a case.
+
+    Args:
+        source: the JSONL file.
+        report: takes what was parsed, assumed and dropped.
+        unstated_sex: the sex of patients whose sex the text does not tell, or "drop" to leave them out.
+        drop_invalid: leave out lines that are no OSCE case, instead of refusing the file.
+
+    Raises:
+        BadInput: the file is missing or a line is not what is expected.
+    """
+    report.add_source(source)
+    cases: list[Case] = []
+    for place, line, found in json_lines(source, report, drop_invalid=drop_invalid):
+        try:
+            case = _case(f"agentclinic-{line:04d}", place, found, unstated_sex, report)
+        except BadInput as error:
+            if not drop_invalid:
+                raise
+            report.dropped.append(str(error))
+            continue
+        if case is not None:
+            cases.append(case)
+    report.noticed += _alike(cases)
+    return cases
+
+
+def _case(case_id: str, place: str, found: object, unstated_sex: UnstatedSex, report: ImportReport) -> Case | None:
+    osce = _read_line(place, found)
+    person = _demographics(case_id, place, osce, unstated_sex, report)
+    if person is None:
+        return None
+    try:
+        return Case(
+            id=case_id,
+            source=SOURCE,
+            licence=LICENCE,
+            specialty=SPECIALTY,
+            demographics=person,
+            facts=_facts(case_id, osce, report),
+            diagnosis=osce.diagnosis,
+            management=[f"{leaf.name}: {leaf.text}" for leaf in leaves(osce.management)],
+        )
+    except ValidationError as error:
+        raise BadInput(f"{place}: {explain(error)}") from None
+
+
+def _demographics(
+    case_id: str, place: str, osce: _Line, unstated_sex: UnstatedSex, report: ImportReport
+) -> Demographics | None:
+    """Age, sex and weight; None for a patient without a stated sex if those are to be dropped."""
+    who = ", ".join(leaf.text for leaf in leaves(osce.patient.get("Demographics")) if leaf.text)
+    if not who:
+        raise BadInput(f"{place}: field Patient_Actor.Demographics: missing")
+    story = " ".join([osce.objective, *(leaf.text for leaf in leaves(osce.patient))])
+    age = age_years(who, story)
+    if age is None and not is_newborn(who):
+        raise BadInput(
+            f"{place}: field Patient_Actor.Demographics: found {who!r}, allowed: an age in years, months, weeks, days "
+            'or hours, such as "4-month-old girl"'
+        )
+    sex = stated_sex = sex_in(who) or sex_in(osce.objective)
+    if sex is None and (sex := sex_of_pronouns(story)) is not None:
+        report.assumed.append(f"{case_id}: {who!r} does not state the sex; taken as {sex} from the text's pronouns")
+    if sex is None:
+        if unstated_sex == "drop":
+            report.dropped.append(f"{place}: {who!r}: nothing states the sex")
+            return None
+        sex = unstated_sex
+        report.assumed.append(f"{case_id}: nothing states the sex of {who!r}; taken as {sex}")
+    if age is None:
+        report.assumed.append(f"{case_id}: {who!r} states no age; a newborn, taken as 0 years")
+    report.count(case_id, "person: age", who, "text" if age is None else "parsed")
+    report.count(case_id, "person: sex", who, "text" if stated_sex is None else "parsed")
+    weights = [weight for leaf in leaves(osce.examination) if (weight := weight_of(leaf)) is not None]
+    try:
+        return Demographics(age_years=age or 0.0, sex=sex, weight_kg=weights[0] if weights else weight_kg(who))
+    except ValidationError as error:
+        raise BadInput(f"{place}: {explain(error)}") from None
+
+
+def _read_line(place: str, found: object) -> _Line:
+    if isinstance(found, dict) and "question" in found and "Patient_Actor" not in found:
+        raise BadInput(f"{place}: this is a question with answers, not an OSCE case; only the OSCE files are read")
+    inner = found.get("OSCE_Examination", found) if isinstance(found, dict) else found
+    try:
+        return _Line.model_validate(inner)
+    except ValidationError as error:
+        raise BadInput(f"{place}: {explain(error)}") from None
+
+
+def _facts(case_id: str, osce: _Line, report: ImportReport) -> list[Fact]:
+    """All facts of a line, in the order of its sections; counts go to the report."""
+    collected = FactList(case_id, report)
+    for leaf in leaves({"Objective": osce.objective}):
+        collected.add_text("order", leaf)
+    for section, value in osce.patient.items():
+        for leaf in leaves({section: value}):
+            collected.add_text(_patient_kind(section, leaf), leaf)
+    for leaf in leaves(osce.examination):
+        if kind_of(leaf.path[:1], "exam") == "vital":
+            collected.add_vital(leaf)
+        else:
+            collected.add_text("exam", leaf)
+    for leaf in leaves(osce.tests):
+        kind = kind_of(leaf.path, "lab")
+        if kind == "vital":
+            collected.add_vital(leaf)
+        elif kind in ("order", "history"):
+            collected.add_text(kind, leaf)
+        else:
+            collected.add_measured(kind, leaf)
+    for leaf in leaves(osce.model_extra or {}):
+        collected.add_text("history", leaf)
+    return collected.facts
+
+
+def _patient_kind(section: str, leaf: Leaf) -> FactKind:
+    if section == "Demographics":
+        return "demographic"
+    if leaf.last.lower() in ("medications", "current medications"):
+        return "medication"
+    return _PATIENT_KINDS.get(section, "history")
+
+
+def _alike(cases: list[Case]) -> Iterator[str]:
+    """Cases that retell each other: they must not end up on both sides of a split."""
+    texts = [" ".join(fact.text for fact in case.facts if fact.kind in ("history", "symptom")) for case in cases]
+    for i, j, share in near_duplicates(texts):
+        yield f"{cases[j].id}: near-duplicate of {cases[i].id} ({share:.0%} shared); keep both in one split"

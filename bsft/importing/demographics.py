@@ -1,0 +1,94 @@
+"""Age, sex and weight read from a phrase such as "2-day-old male infant" or "62-year-old woman, gravida 2"."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from bsft.importing.number_words import digits
+
+Sex = Literal["female", "male"]
+
+YEARS = {"hour": 1 / 8766, "day": 1 / 365.25, "week": 7 / 365.25, "month": 1 / 12, "year": 1.0}
+"""Length of a unit of age, in years."""
+
+_UNIT = r"(?P<unit>hour|hr|day|week|wk|month|mo|year|yr|y)s?"
+_NUMBER = r"(?<![\d.,])(?P<number>\d{1,3}(?:\.\d+)?)"
+_AMOUNT = rf"{_NUMBER}[-\s]*{_UNIT}"
+_AGE_FORMS = tuple(
+    re.compile(form, re.IGNORECASE)
+    for form in (
+        rf"{_AMOUNT}[-\s./]*(?:old\b|of age\b|o\b)",
+        rf"\b(?:aged?|age of)\b[:\s]*{_NUMBER}(?:\s*{_UNIT}\b)?",
+        rf"{_AMOUNT}\b(?!['’]?\s*(?:of\s+)?(?:gestation|pregnan|ago\b))",
+        r"^\W*(?P<number>\d{1,3})\s*[-,/]?\s*(?:[FM]\b|(?:fe)?male\b|(?:wo)?man\b)",
+        r"\b(?:[FM]|(?:fe)?male|(?:wo)?man)\s*[-,/]\s*(?P<number>\d{1,3})\b",
+    )
+)
+"""From the most to the least explicit; the first that is found counts."""
+
+_SHORT_UNITS = {"hr": "hour", "wk": "week", "mo": "month", "yr": "year", "y": "year"}
+_NEWBORN = re.compile(r"\b(?:newborn|neonate|neonatal)\b", re.IGNORECASE)
+_SINCE_BIRTH = (
+    re.compile(rf"\bborn\s+(?:\w+\s+)?{_AMOUNT}\s+ago", re.IGNORECASE),
+    re.compile(rf"{_AMOUNT}\s+(?:after|since|post)[-\s]*(?:birth|delivery)", re.IGNORECASE),
+)
+_FEMALE = re.compile(r"\b(?:female|woman|girl|lady|primigravida?)\b|(?<=\d)\s?F\b|\bF(?=\s*[-,/]\s*\d)", re.IGNORECASE)
+_MALE = re.compile(r"\b(?:male|man|boy|gentleman)\b|(?<=\d)\s?M\b|\bM(?=\s*[-,/]\s*\d)", re.IGNORECASE)
+_SHE = re.compile(r"\b(?:she|her|hers|herself)\b", re.IGNORECASE)
+_HE = re.compile(r"\b(?:he|his|him|himself)\b", re.IGNORECASE)
+_RELATIVE = re.compile(
+    r"\b(?:mother|father|wife|husband|partner|parents?|sister|brother|daughter|son|aunt|uncle|friend|girlfriend|"
+    r"boyfriend|grand(?:mother|father))\b",
+    re.IGNORECASE,
+)
+_WEIGHT = re.compile(r"(?<![\d.,])(?P<number>\d+(?:,\d{3})*(?:\.\d+)?)[-\s]?(?P<unit>kg|g)\b")
+
+
+def age_years(text: str, story: str = "") -> float | None:
+    """Age in years, from the phrase or, for a newborn, from the time since birth that the phrase or story gives."""
+    forms, where = _AGE_FORMS, digits(text)
+    if is_newborn(text) and not any(form.search(where) for form in forms):
+        forms, where = _SINCE_BIRTH, f"{where}. {digits(story)}"
+    for form in forms:
+        if match := form.search(where):
+            return in_years(float(match["number"]), (match.groupdict().get("unit") or "year").lower())
+    return None
+
+
+def in_years(number: float, unit: str) -> float:
+    """An age in years, to the hour.
+
+    Raises:
+        KeyError: the unit is none of `YEARS` or their usual abbreviations.
+    """
+    return round(number * YEARS[_SHORT_UNITS.get(unit, unit)], 4)
+
+
+def is_newborn(text: str) -> bool:
+    return _NEWBORN.search(text) is not None
+
+
+def sex_in(text: str) -> Sex | None:
+    """The sex that the words of a phrase name; None if they name neither or both."""
+    return _either(_FEMALE.search(text) is not None, _MALE.search(text) is not None)
+
+
+def sex_of_pronouns(story: str) -> Sex | None:
+    """The sex of the pronouns in a story about one patient, without the sentences that mention somebody else."""
+    own = " ".join(s for s in re.split(r"(?<=[.!?;])\s+", story) if not _RELATIVE.search(s))
+    return _either(_SHE.search(own) is not None, _HE.search(own) is not None)
+
+
+def _either(female: bool, male: bool) -> Sex | None:
+    if female == male:
+        return None
+    return "female" if female else "male"
+
+
+def weight_kg(text: str) -> float | None:
+    """The first weight in g or kg: "3050-g (6-lb 12-oz) male" gives 3.05."""
+    if (match := _WEIGHT.search(text)) is None:
+        return None
+    number = float(match["number"].replace(",", ""))
+    return number if match["unit"] == "kg" else number / 1000

@@ -1,0 +1,143 @@
+"""What an import did, for people (tables) and for programs (`import_report.json`), and where it is written."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from rich.console import Console
+from rich.table import Table
+
+from bsft.records.directories import replacing_directory
+from bsft.records.errors import BadInput
+from bsft.records.escaping import json_text
+from bsft.records.store import check_replaceable
+from bsft.records.store.ownership import IMPORT_REPORT as REPORT
+from bsft.records.untrusted import file_sha256
+
+SHOWN = 12
+"""Findings of one sort that are printed; the file has them all."""
+
+Outcome = Literal["parsed", "text", "unparsed", "empty"]
+OUTCOMES: tuple[Outcome, ...] = ("parsed", "text", "unparsed", "empty")
+"""A field's value became a number with a unit (or the like); is words and stays so; has numbers that could not be
+parsed and stays text; or says nothing ("N/A") and is left out."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A value of the source that is worth a look: where it stands and what it is."""
+
+    record: str
+    field: str
+    found: str
+
+
+@dataclass
+class ImportReport:
+    """Counts and findings of one import.
+
+    Attributes:
+        format: what was imported.
+        source: where it lay.
+        sha256: file of the source -> SHA-256.
+        read: records in the source.
+        written: file of the output -> records.
+        fields: field -> outcome -> count.
+        unparsed, empty: the values behind these two outcomes.
+        repaired, assumed, noticed, dropped: sentences.
+        usage: what a language model consumed and did.
+    """
+
+    format: str
+    source: str
+    sha256: dict[str, str] = field(default_factory=dict)
+    read: int = 0
+    written: dict[str, int] = field(default_factory=dict)
+    fields: dict[str, dict[str, int]] = field(default_factory=dict)
+    unparsed: list[Finding] = field(default_factory=list)
+    empty: list[Finding] = field(default_factory=list)
+    repaired: list[str] = field(default_factory=list)
+    assumed: list[str] = field(default_factory=list)
+    noticed: list[str] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+    usage: dict[str, int] = field(default_factory=dict)
+
+    def count(self, record: str, name: str, found: str, outcome: Outcome) -> None:
+        """Counts one value of a field and keeps it where a person should look at it."""
+        self.fields.setdefault(name, dict.fromkeys(OUTCOMES, 0))[outcome] += 1
+        if outcome == "unparsed":
+            self.unparsed.append(Finding(record, name, found))
+        elif outcome == "empty":
+            self.empty.append(Finding(record, name, found))
+
+    def add_source(self, file: Path) -> None:
+        """Names a file of the source by its content.
+
+        Raises:
+            BadInput: there is no such file, or it is no regular one.
+        """
+        self.sha256[file.name] = file_sha256(file)
+
+    def write(self, directory: Path) -> None:
+        (directory / REPORT).write_text(json_text(asdict(self)) + "\n", encoding="utf-8")
+
+    def show(self, output: Path, console: Console) -> None:
+        """Prints the tables."""
+        summary = Table(title=f"{output}: imported from {self.source}", show_header=False)
+        summary.add_row("read", f"{self.read:,}")
+        for name, count in self.written.items():
+            summary.add_row(f"written to {name}", f"{count:,}")
+        for name in ("repaired", "assumed", "noticed", "dropped"):
+            if sentences := getattr(self, name):
+                summary.add_row(name, f"{len(sentences):,}")
+        for name, count in self.usage.items():
+            summary.add_row(name.replace("_", " "), f"{count:,}")
+        console.print(summary)
+        if self.fields:
+            console.print(self._field_table())
+        for name in ("repaired", "assumed", "noticed", "dropped"):
+            _list(console, name, getattr(self, name))
+        _list(console, "kept as text, not parsed", [f"{f.record}: {f.field}: {f.found}" for f in self.unparsed])
+
+    def _field_table(self) -> Table:
+        """Fields summed by kind, the part of their name before the colon."""
+        by_kind: dict[str, Counter[str]] = defaultdict(Counter)
+        for name, outcomes in self.fields.items():
+            by_kind[name.partition(":")[0]].update(outcomes)
+        table = Table("kind", *(f"{outcome}" for outcome in OUTCOMES), title="values by outcome")
+        for kind, outcomes in sorted(by_kind.items()):
+            table.add_row(kind, *(f"{outcomes[outcome]:,}" for outcome in OUTCOMES))
+        return table
+
+
+def _list(console: Console, title: str, sentences: list[str]) -> None:
+    if not sentences:
+        return
+    console.print(f"{title}:")
+    for sentence in sentences[:SHOWN]:
+        console.print(f"  {sentence}", soft_wrap=True)
+    if len(sentences) > SHOWN:
+        console.print(f"  ... and {len(sentences) - SHOWN:,} more in {REPORT}")
+
+
+@contextmanager
+def fresh_directory(output: Path, source: Path) -> Iterator[Path]:
+    """Yields a directory that takes the place of `output` when the block ends well, and vanishes when it does not.
+
+    Args:
+        source: what the output is made from.
+
+    Raises:
+        BadInput: `output` holds something else than an earlier output, or cannot be written to.
+    """
+    try:
+        with replacing_directory(output, partial(check_replaceable, source=source)) as scratch:
+            yield scratch
+    except OSError as error:
+        raise BadInput(f"{output}: could not be written: {error.strerror or error}") from error

@@ -1,0 +1,141 @@
+"""An OpenAI-compatible endpoint: one call a reply, through the official client, which waits and retries by itself."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import openai
+from openai.types.chat import ChatCompletion
+
+from bsft.importing.writer.cache import Reply, ReplyCache
+from bsft.importing.writer.options import WriterOptions
+from bsft.records.errors import BadInput
+from bsft.records.secrets import MASK, masked
+
+Message = dict[str, str]
+
+LOCAL_KEY = "none"
+"""Sent where no key is set: local servers ask for none, but the client wants one."""
+
+
+class CallFailed(Exception):
+    """One call failed after all retries; `kind` names the reason in counts."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class Endpoint:
+    """Asks a model for JSON of a given schema. Thread-safe.
+
+    The key is read from the environment variable that the options name, and sent to no other host than the endpoint's;
+    it is never stored, logged or shown. The client's own variables (OPENAI_BASE_URL, OPENAI_ORG_ID, ...) do not count.
+    """
+
+    def __init__(self, options: WriterOptions, cache: ReplyCache) -> None:
+        variable = options.key_variable
+        self._key = os.environ.get(variable, "") if variable is not None else ""
+        if variable is not None and not self._key:
+            raise BadInput(f"api_key_env: the environment variable {variable} is not set; it holds the key")
+        self._options = options
+        self._cache = cache
+        self._client = openai.OpenAI(
+            api_key=self._key or LOCAL_KEY,
+            base_url=options.base_url,
+            timeout=options.timeout_s,
+            max_retries=options.max_retries,
+            http_client=openai.DefaultHttpxClient(follow_redirects=False),
+        )
+        self._client.organization = self._client.project = self._client.admin_api_key = None
+
+    def close(self) -> None:
+        self._client.close()
+
+    def ask(self, messages: Sequence[Message], name: str, schema: dict[str, Any], *, fresh: bool) -> tuple[Reply, bool]:
+        """The model's reply, and whether it came from the cache.
+
+        Args:
+            messages: the conversation.
+            name: of the schema.
+            schema: JSON schema of the reply.
+            fresh: ask even if the cache has a reply.
+
+        Raises:
+            CallFailed: this call failed; others may not.
+            BadInput: no call can succeed: wrong key, unknown model, no such endpoint, request not understood.
+        """
+        request = self._request(messages, name, schema)
+        key = self._cache.key(request)
+        if not fresh and (cached := self._cache.get(key)) is not None:
+            return cached, True
+        try:
+            completion = self._client.chat.completions.create(**request)
+        except openai.OpenAIError as error:
+            raise self._explained(error) from None
+        reply = _reply(completion)
+        self._cache.put(key, reply)
+        return reply, False
+
+    def _request(self, messages: Sequence[Message], name: str, schema: dict[str, Any]) -> dict[str, Any]:
+        options = self._options
+        constraint: dict[str, Any] = {"type": "json_object", "schema": schema}
+        if options.schema_format == "json_schema":
+            inner = {"name": name, "strict": True, "schema": schema}
+            constraint = {"type": "json_schema", "json_schema": inner}
+        # OpenAI's newer models know only the one name for the limit, many local servers only the other.
+        limit = "max_completion_tokens" if options.is_official else "max_tokens"
+        request: dict[str, Any] = {
+            "model": options.model,
+            "messages": list(messages),
+            "response_format": constraint,
+            limit: options.reply_tokens,
+        }
+        if options.temperature is not None:
+            request["temperature"] = options.temperature
+        return request
+
+    def _explained(self, error: openai.OpenAIError) -> CallFailed | BadInput:
+        """Our error for the client's, without the key."""
+        said = masked(" ".join(str(error).split()))[:300]
+        if self._key:
+            said = said.replace(self._key, MASK)
+        url, model = self._options.base_url, self._options.model
+        match error:
+            case openai.APITimeoutError():
+                return CallFailed("timeout", f"no reply within {self._options.timeout_s:g} s")
+            case openai.APIConnectionError():
+                return CallFailed("no_connection", f"{url}: {said}")
+            case openai.AuthenticationError() | openai.PermissionDeniedError():
+                variable = self._options.key_variable
+                which = f"the key in {variable} is not accepted" if variable else "asks for a key: api_key_env=VARIABLE"
+                return BadInput(f"{url}: {which}: {said}")
+            case openai.NotFoundError():
+                return BadInput(f"{url}: no model {model!r}, or not an OpenAI-compatible endpoint: {said}")
+            case openai.RateLimitError():
+                return CallFailed("rate_limit", said)
+            case openai.BadRequestError() | openai.UnprocessableEntityError():
+                if "context" in said.lower():
+                    return CallFailed("too_long", f"the endpoint's context is too short for this text: {said}")
+                return BadInput(f"{url}: does not accept the request (see schema_format, temperature): {said}")
+            case openai.APIStatusError() if error.response.is_redirect:
+                to = error.response.headers.get("location", "nowhere")
+                return BadInput(f"{url}: redirects to {masked(to)}; nothing is sent there unless base_url names it")
+            case _:
+                return CallFailed("server_error", said)
+
+
+def _reply(completion: ChatCompletion) -> Reply:
+    if not completion.choices:
+        raise CallFailed("server_error", "the endpoint's reply has no choices")
+    choice = completion.choices[0]
+    usage = completion.usage
+    return Reply(
+        text=choice.message.content or "",
+        finish_reason=str(choice.finish_reason),
+        refusal=choice.message.refusal,
+        prompt_tokens=usage.prompt_tokens if usage else 0,
+        completion_tokens=usage.completion_tokens if usage else 0,
+    )

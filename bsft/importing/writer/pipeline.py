@@ -1,0 +1,228 @@
+"""One text: asked for its structure, then for a scene, each checked against the text and corrected until it passes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from bsft.importing.demographics import in_years, sex_in, sex_of_pronouns
+from bsft.importing.writer import prompts
+from bsft.importing.writer.cache import Reply
+from bsft.importing.writer.check import Source, check_case, check_scene
+from bsft.importing.writer.documents import Document, parts, tokens
+from bsft.importing.writer.drafts import CaseDraft, CaseScene, FactDraft, SceneDraft, schema_of
+from bsft.importing.writer.endpoint import CallFailed, Endpoint, Message
+from bsft.importing.writer.findings import load_lexicon
+from bsft.importing.writer.options import WriterOptions
+from bsft.records.errors import BadInput, explain
+from bsft.records.schema import Case, Demographics, DifferentialDiagnosis, Fact, Turn
+from bsft.records.untrusted import parse_json
+
+WRITER_SOURCE = "written up by a language model"
+HOURS = {"minute": 1 / 60, "hour": 1.0, "day": 24.0, "week": 168.0, "month": 730.5, "year": 8766.0}
+
+DraftT = TypeVar("DraftT", bound=BaseModel)
+
+
+class NotWritten(Exception):
+    """A text could not be written up; `kind` names the reason in counts."""
+
+    def __init__(self, kind: str, message: str) -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+@dataclass
+class Written:
+    """What became of one text. Either both `case` and `scene` are there, or `failure` says why not."""
+
+    document: Document
+    case: Case | None = None
+    scene: CaseScene | None = None
+    failure: str | None = None
+    usage: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass
+class TextWriter:
+    """Writes up one text at a time; safe to use from several threads.
+
+    Attributes:
+        endpoint: whom to ask.
+        options: limits and number of attempts.
+    """
+
+    endpoint: Endpoint
+    options: WriterOptions
+
+    def write(self, document: Document) -> Written:
+        """The text's case and scene, or why there are none.
+
+        Raises:
+            BadInput: no text can be written up: wrong key, unknown model.
+        """
+        written = self._write(document, fresh=False)
+        usage = written.usage
+        failed_earlier = written.failure is not None and usage["replies_from_cache"] and not usage["calls"]
+        if self.options.redo_failed and failed_earlier:
+            return self._write(document, fresh=True)
+        return written
+
+    def _write(self, document: Document, *, fresh: bool) -> Written:
+        written = Written(document)
+        conversation = _Conversation(self.endpoint, self.options, fresh, written.usage)
+        try:
+            source = Source(document.text, load_lexicon())
+            drafts = self._structure(document, source, conversation)
+            written.case = _case(document, drafts, self.options.licence)
+            written.scene = self._scene(written.case, drafts, source, conversation)
+        except (NotWritten, CallFailed) as error:
+            written.usage[f"failed_{error.kind}"] += 1
+            written.case, written.failure = None, f"{document.id}: {error}"
+        return written
+
+    def _structure(self, document: Document, source: Source, conversation: _Conversation) -> list[CaseDraft]:
+        """One draft for each part of the text."""
+        drafts = []
+        for part in self._parts(document):
+            messages = _messages(prompts.STRUCTURE, prompts.STRUCTURE_REQUEST.format(text=part))
+            drafts.append(conversation.ask(messages, "case", CaseDraft, lambda draft: check_case(draft, source)))
+        return drafts
+
+    def _parts(self, document: Document) -> list[str]:
+        """The text, or its parts if it is too long and may be cut."""
+        fits = self._room(prompts.STRUCTURE + prompts.STRUCTURE_REQUEST, CaseDraft)
+        if tokens(document.text) <= fits:
+            return [document.text]
+        if not self.options.split or fits <= 0:
+            raise NotWritten(
+                "too_long",
+                f"the text has about {tokens(document.text):,} tokens, and {max(fits, 0):,} fit into context_tokens="
+                f"{self.options.context_tokens} beside prompt and replies; raise context_tokens or give split=true",
+            )
+        return parts(document.text, fits)
+
+    def _room(self, prompt: str, draft: type[BaseModel]) -> int:
+        """Tokens left for a text: a correction needs room for the reply that it corrects and for a new one."""
+        taken = tokens(prompt) + tokens(str(schema_of(draft))) + tokens(prompts.CORRECTION) * prompts.MAX_PROBLEMS
+        return self.options.context_tokens - 2 * self.options.reply_tokens - taken
+
+    def _scene(self, case: Case, drafts: Sequence[CaseDraft], source: Source, conversation: _Conversation) -> CaseScene:
+        # The age in the text's own words: in other units its number would be a new one.
+        age = next(draft.age.quote for draft in drafts if draft.age)
+        facts = prompts.fact_list(case.facts)
+        request = prompts.SCENE_REQUEST.format(person=f"{case.demographics.sex}, {age}", facts=facts)
+        room = self._room(prompts.SCENE + prompts.SCENE_REQUEST, SceneDraft)
+        if tokens(request) > room:
+            raise NotWritten("too_long", f"its facts have about {tokens(request):,} tokens, and {room:,} fit")
+        draft = conversation.ask(
+            _messages(prompts.SCENE, request), "scene", SceneDraft, lambda found: check_scene(found, source)
+        )
+        turns = [Turn(speaker=turn.speaker, role=turn.role, text=turn.text) for turn in draft.turns]
+        return CaseScene(case_id=case.id, turns=turns)
+
+
+@dataclass
+class _Conversation:
+    """Asks, checks, and asks again with the reasons; counts what that takes."""
+
+    endpoint: Endpoint
+    options: WriterOptions
+    fresh: bool
+    usage: Counter[str]
+
+    def ask(
+        self, messages: list[Message], name: str, kind: type[DraftT], check: Callable[[DraftT], list[str]]
+    ) -> DraftT:
+        """A draft that passes its check.
+
+        Raises:
+            NotWritten: none of the attempts passed, or the model refused.
+        """
+        problems: list[str] = []
+        asked = messages
+        for _ in range(self.options.attempts):
+            reply = self._call(asked, name, kind)
+            if reply.refusal:
+                raise NotWritten("refused", f"the model refused: {reply.refusal}")
+            draft, reason, problems = _read(reply, kind)
+            if draft is not None:
+                reason, problems = "mismatch", check(draft)
+                if not problems:
+                    return draft
+            self.usage[f"rejected_{reason}"] += 1
+            # Only the last reply is shown again, so that a conversation does not outgrow the context.
+            correction = prompts.correction(problems)
+            asked = [
+                *messages,
+                {"role": "assistant", "content": reply.text},
+                {"role": "user", "content": correction},
+            ]
+        raise NotWritten(
+            "rejected", f"{name}: not accepted after {self.options.attempts} attempts: {'; '.join(problems[:3])}"
+        )
+
+    def _call(self, messages: Sequence[Message], name: str, kind: type[BaseModel]) -> Reply:
+        reply, is_cached = self.endpoint.ask(messages, name, schema_of(kind), fresh=self.fresh)
+        self.usage["replies_from_cache" if is_cached else "calls"] += 1
+        if not is_cached:
+            self.usage["prompt_tokens"] += reply.prompt_tokens
+            self.usage["completion_tokens"] += reply.completion_tokens
+        return reply
+
+
+def _messages(system: str, user: str) -> list[Message]:
+    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+
+
+def _read(reply: Reply, kind: type[DraftT]) -> tuple[DraftT | None, str, list[str]]:
+    """The draft in a reply; if there is none, the reason and what to tell the model."""
+    if reply.finish_reason == "length":
+        return None, "truncated", ["it was cut off because it was too long: use fewer words"]
+    try:
+        found = parse_json(reply.text.encode("utf-8", "surrogatepass"), "the reply")
+    except BadInput as error:
+        return None, "invalid_json", [str(error)]
+    try:
+        return kind.model_validate(found), "", []
+    except ValidationError as error:
+        return None, "schema", [explain(error)]
+
+
+def _case(document: Document, drafts: Sequence[CaseDraft], licence: str) -> Case:
+    """One case of the drafts of a text's parts: the first that says something about the patient counts."""
+    age = next((draft.age for draft in drafts if draft.age), None)
+    diagnosis = next((draft.diagnosis for draft in drafts if draft.diagnosis), None)
+    sex = next((draft.sex for draft in drafts if draft.sex), None)
+    sex = sex or sex_in(document.text) or sex_of_pronouns(document.text)
+    for name, found in (("age", age), ("sex", sex), ("diagnosis", diagnosis)):
+        if found is None:
+            raise NotWritten("incomplete", f"the text states no {name}")
+    assert age is not None and sex is not None and diagnosis is not None
+    facts = {(fact.kind, fact.text): fact for draft in drafts for fact in draft.facts}
+    try:
+        return Case(
+            id=document.id,
+            source=WRITER_SOURCE,
+            licence=licence,
+            specialty=next((draft.specialty for draft in drafts if draft.specialty), "unspecified"),
+            demographics=Demographics(age_years=in_years(age.number, age.unit), sex=sex),
+            facts=[_fact(index, fact) for index, fact in enumerate(facts.values(), start=1)],
+            diagnosis=diagnosis,
+            differential=[DifferentialDiagnosis(name=name) for draft in drafts for name in draft.differential],
+            management=[step for draft in drafts for step in draft.management],
+        )
+    except ValidationError as error:
+        raise NotWritten("incomplete", explain(error)) from None
+
+
+def _fact(index: int, draft: FactDraft) -> Fact:
+    hours = 0.0
+    if draft.time is not None:
+        hours = draft.time.number * HOURS[draft.time.unit] * (-1 if draft.time.direction == "before" else 1)
+    fields = draft.model_dump(exclude={"time", "quote"})
+    return Fact.model_validate({"id": f"{draft.kind}:{index}", "time_hours": hours, **fields})

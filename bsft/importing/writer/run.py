@@ -1,0 +1,109 @@
+"""All texts of a source: written up side by side, resumable, with a progress bar and a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from bsft.display.progress import progress_bar
+from bsft.importing.cases import CASES_FILE, write_cases
+from bsft.importing.report import ImportReport, fresh_directory
+from bsft.importing.writer.cache import ReplyCache
+from bsft.importing.writer.documents import Document, read_documents
+from bsft.importing.writer.findings import load_lexicon
+from bsft.importing.writer.options import WriterOptions
+from bsft.records.errors import BadInput
+
+try:
+    from bsft.importing.writer.endpoint import Endpoint
+    from bsft.importing.writer.pipeline import TextWriter, Written
+except ImportError as error:
+    raise BadInput(f"writer=llm needs the package {error.name}: pip install 'bsft[writer]'") from None
+
+SCENES_FILE = "scenes.jsonl"
+MAX_FAILED_IN_A_ROW = 5
+"""After so many texts in a row for which the endpoint gave no reply at all, it is taken to be down."""
+
+_ENDPOINT_FAILURES = ("failed_timeout", "failed_no_connection", "failed_rate_limit", "failed_server_error")
+
+
+def write_texts(source: Path, options: WriterOptions) -> ImportReport:
+    """Writes `cases.jsonl`, `scenes.jsonl` and the report into `options.output`.
+
+    Replies are cached as they come, so that an interrupted run, called again, goes on where it was.
+
+    Args:
+        source: a directory of texts or a JSONL file.
+        options: the endpoint and its limits.
+
+    Raises:
+        BadInput: the source or an option is wrong, the endpoint cannot be used, or no text could be written up.
+    """
+    report = ImportReport("text", str(source))
+    documents = read_documents(source, report)
+    endpoint = Endpoint(options, ReplyCache())
+    try:
+        written = _write_all(documents, TextWriter(endpoint, options), options)
+    finally:
+        endpoint.close()
+    for each in written:
+        for name, count in each.usage.items():
+            report.usage[name] = report.usage.get(name, 0) + count
+    report.dropped = [each.failure for each in written if each.failure is not None]
+    cases = [each.case for each in written if each.case is not None]
+    scenes = [each.scene for each in written if each.scene is not None]
+    if not cases:
+        raise BadInput(f"{source}: none of {len(documents)} texts could be written up; the first: {report.dropped[0]}")
+    with fresh_directory(options.output, source) as directory:
+        report.written = {CASES_FILE: write_cases(directory, cases), SCENES_FILE: len(scenes)}
+        text = "".join(scene.model_dump_json() + "\n" for scene in scenes)
+        (directory / SCENES_FILE).write_text(text, encoding="utf-8")
+        report.write(directory)
+    return report
+
+
+def _write_all(documents: Sequence[Document], writer: TextWriter, options: WriterOptions) -> list[Written]:
+    """All texts, in their order; several at a time."""
+    load_lexicon()  # once, before threads ask for it
+    results: dict[str, Written] = {}
+    failed_in_a_row = 0
+    pool = ThreadPoolExecutor(options.workers)
+    try:
+        with _progress(len(documents), options) as advance:
+            for written in _as_completed(pool, documents, writer, 2 * options.workers):
+                results[written.document.id] = written
+                unreachable = any(written.usage[name] for name in _ENDPOINT_FAILURES)
+                failed_in_a_row = failed_in_a_row + 1 if unreachable else 0
+                if failed_in_a_row == MAX_FAILED_IN_A_ROW:
+                    raise BadInput(
+                        f"stopped after {failed_in_a_row} texts in a row without a reply, the last: {written.failure}; "
+                        f"{len(results)} of {len(documents)} texts are done, the same command goes on from here"
+                    )
+                advance(1)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+    return [results[document.id] for document in documents]
+
+
+def _progress(total: int, options: WriterOptions) -> AbstractContextManager[Callable[[int], None]]:
+    return progress_bar("writing up texts", total) if options.progress else nullcontext(lambda n: None)
+
+
+def _as_completed(
+    pool: ThreadPoolExecutor, documents: Sequence[Document], writer: TextWriter, ahead: int
+) -> Iterator[Written]:
+    """Results as they come, with at most `ahead` texts under way or waiting."""
+    todo = iter(documents)
+    running: set[Future[Written]] = set()
+    while True:
+        for document in todo:
+            running.add(pool.submit(writer.write, document))
+            if len(running) >= ahead:
+                break
+        if not running:
+            return
+        done, running = wait(running, return_when=FIRST_COMPLETED)
+        for future in done:
+            yield future.result()

@@ -1,0 +1,135 @@
+"""An index of a benchmark: where each item stands, and its head, in arrays of a few bytes an item.
+
+Selecting, planning a training and counting labels need no more than heads, so that texts stay on disk.
+"""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from bsft.records.schema import Group, Item, Variant
+
+Ints = NDArray[np.signedinteger[Any]]
+_VARIANTS: tuple[Variant, ...] = get_args(Variant)
+CODED = ("file", "split", "case", "task", "label")
+"""Names of the index's columns."""
+
+
+class Head(NamedTuple):
+    """What an item is without its text, under the names that `Item` has. `twin_id` is None, too, where the benchmark
+    lacks the twin."""
+
+    id: str
+    case_id: str
+    twin_id: str | None
+    task: str
+    group: Group
+    label: str
+    variant: Variant
+
+
+@dataclass(frozen=True)
+class Column:
+    """Strings that repeat: `codes` `(N,)` are indices into `values`."""
+
+    values: tuple[str, ...]
+    codes: Ints
+
+    def __getitem__(self, row: int) -> str:
+        return self.values[int(self.codes[row])]
+
+    def rows_of(self, wanted: Iterable[str]) -> NDArray[np.bool_]:
+        """`(N,)`: which rows hold one of the wanted values."""
+        chosen = set(wanted)
+        return np.array([value in chosen for value in self.values], dtype=bool)[self.codes]
+
+
+@dataclass(frozen=True)
+class ItemIndex:
+    """The `N` items of a benchmark in the order of its files.
+
+    Attributes:
+        file, split, case, task, label: of each item.
+        variant: `(N,)` indices into the variants that `Item` allows.
+        offset: `(N,)` the item's first byte in its file.
+        twin: `(N,)` the row of its twin, -1 without one.
+        ids: all ids in UTF-8, one after the other; item i's ends at `id_end[i]`.
+    """
+
+    file: Column
+    split: Column
+    case: Column
+    task: Column
+    label: Column
+    variant: Ints
+    offset: Ints
+    twin: Ints
+    ids: bytes
+    id_end: Ints
+
+    def __len__(self) -> int:
+        return len(self.offset)
+
+    def id_of(self, row: int) -> str:
+        start = self.id_end[row - 1] if row else 0
+        return self.ids[start : self.id_end[row]].decode()
+
+    def head(self, row: int, groups: Mapping[str, Group]) -> Head:
+        """
+        Args:
+            groups: task -> group.
+        """
+        twin, task = int(self.twin[row]), self.task[row]
+        return Head(
+            self.id_of(row),
+            self.case[row],
+            None if twin < 0 else self.id_of(twin),
+            task,
+            groups[task],
+            self.label[row],
+            _VARIANTS[self.variant[row]],
+        )
+
+
+class IndexBuilder:
+    """Collects an index while items pass by."""
+
+    def __init__(self) -> None:
+        self.row_of: dict[str, int] = {}
+        self._codes: dict[str, dict[str, int]] = {name: {} for name in CODED}
+        self._rows: dict[str, array[int]] = {name: array("i") for name in (*CODED, "variant")}
+        self._offsets = array("q")
+        self._twins: dict[int, str] = {}
+
+    def add(self, file: str, offset: int, item: Item) -> None:
+        """Appends an item, whose id must be new."""
+        row = self.row_of[item.id] = len(self.row_of)
+        values = {"file": file, "split": item.split, "case": item.case_id, "task": item.task, "label": item.label}
+        for name, value in values.items():
+            codes = self._codes[name]
+            self._rows[name].append(codes.setdefault(value, len(codes)))
+        self._rows["variant"].append(_VARIANTS.index(item.variant))
+        self._offsets.append(offset)
+        if item.twin_id is not None:
+            self._twins[row] = item.twin_id
+
+    def finish(self) -> ItemIndex:
+        twin = np.full(len(self.row_of), -1, dtype=np.int32)
+        for row, twin_id in self._twins.items():
+            twin[row] = self.row_of.get(twin_id, -1)
+        ids = [item_id.encode() for item_id in self.row_of]
+        rows = {name: np.array(values, dtype=np.int32) for name, values in self._rows.items()}
+        return ItemIndex(
+            **{name: Column(tuple(self._codes[name]), rows[name]) for name in CODED},
+            variant=rows["variant"],
+            offset=np.array(self._offsets, dtype=np.int64),
+            twin=twin,
+            ids=b"".join(ids),
+            id_end=np.cumsum([len(item_id) for item_id in ids], dtype=np.int64),
+        )

@@ -1,0 +1,119 @@
+"""Opening a benchmark: every line is checked, once, and so is the whole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from bsft.records.errors import BadInput, listed
+from bsft.records.names import name_problem
+from bsft.records.schema import Item, Manifest, TaskSpec
+from bsft.records.store import cache
+from bsft.records.store.benchmark import Benchmark
+from bsft.records.store.index import IndexBuilder, ItemIndex
+from bsft.records.store.lines import read_items
+from bsft.records.store.manifest import MANIFEST, Tally, read_manifest
+from bsft.records.store.ownership import put_back
+from bsft.records.untrusted import file_sha256
+
+
+def open_benchmark(path: Path) -> Benchmark:
+    """Opens a benchmark and checks it: hashes, every line, counts, unique ids, every case in one split only.
+
+    Args:
+        path: a directory with or without `manifest.json`, or one `.jsonl` file.
+
+    Raises:
+        BadInput: nothing there, or any check fails.
+    """
+    put_back(path)
+    if not path.is_dir() and not path.is_file():
+        raise BadInput(f"{path}: no such file or directory")
+    said = read_manifest(path) if path.is_dir() and (path / MANIFEST).exists() else None
+    sha256 = {file.name: file_sha256(file) for file in _jsonl_files(path)} if said is None else said.sha256
+    key = cache.key_of(said, sha256, path.stem)
+    if (found := cache.load(key)) is None:
+        found = _Inspection(path, said, sha256).run()
+        cache.save(key, *found)
+    return Benchmark(path, *found)
+
+
+def _jsonl_files(path: Path) -> list[Path]:
+    files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
+    if not files:
+        raise BadInput(f"{path}: no {MANIFEST} and no .jsonl file in this directory")
+    return files
+
+
+class _Inspection:
+    """One pass over all lines of a benchmark, which checks, counts and indexes them."""
+
+    def __init__(self, path: Path, said: Manifest | None, sha256: Mapping[str, str]) -> None:
+        self._path = path
+        self._said = said
+        self._sha256 = sha256
+        self._tally = Tally()
+        self._index = IndexBuilder()
+        self._split_of_case: dict[str, str] = {}
+        self._splits: set[str] = set()
+
+    def run(self) -> tuple[Manifest, ItemIndex]:
+        """
+        Raises:
+            BadInput: the first line that is wrong, or a count that differs from the manifest's.
+        """
+        tasks = None if self._said is None else {task.name: task for task in self._said.tasks}
+        files: dict[str, list[str]] = {}
+        for name, split in self._files():
+            file = self._path / name if self._path.is_dir() else self._path
+            for number, offset, item in read_items(file):
+                if problem := self._problem(item, tasks, split):
+                    raise BadInput(f"{file}: line {number}: {problem}")
+                if self._path.is_dir():
+                    split = item.split  # a file of a directory holds one split
+                if name not in files.setdefault(item.split, []):
+                    files[item.split].append(name)
+                self._tally.add(item)
+                self._index.add(name, offset, item)
+        if self._said is not None:
+            self._tally.check(self._said, self._path / MANIFEST)
+        return self._said or self._tally.derived(self._path.stem, files, self._sha256), self._index.finish()
+
+    def _files(self) -> Iterator[tuple[str, str | None]]:
+        """Names of files, each with the split that it must hold, if that is known."""
+        if self._said is None:
+            yield from ((name, None) for name in self._sha256)
+        else:
+            yield from ((name, split) for split, names in self._said.files.items() for name in names)
+
+    def _problem(self, item: Item, tasks: Mapping[str, TaskSpec] | None, split: str | None) -> str | None:
+        """What is wrong with an item beside the others."""
+        if tasks is not None and (problem := _task_problem(item, tasks)):
+            return problem
+        if (group := self._tally.groups.get(item.task, item.group)) != item.group:
+            return f"field group: found {item.group!r}, but earlier items of task {item.task!r} say {group!r}"
+        if item.split not in self._splits:
+            if problem := name_problem(item.split):
+                return f"field split: {problem}"
+            self._splits.add(item.split)
+        if split is not None and item.split != split:
+            return f"field split: found {item.split!r}, expected {split!r}"
+        if item.id in self._index.row_of:
+            return f"field id: found {item.id!r} again; the ids of a benchmark must be unique"
+        if (other := self._split_of_case.setdefault(item.case_id, item.split)) != item.split:
+            return (
+                f"field case_id: found {item.case_id!r} in split {item.split!r}, but earlier items of this case are in "
+                f"split {other!r}; a case must stay in one split"
+            )
+        return None
+
+
+def _task_problem(item: Item, tasks: Mapping[str, TaskSpec]) -> str | None:
+    """Where an item contradicts what the manifest says of its task."""
+    if (task := tasks.get(item.task)) is None:
+        return f"field task: found {item.task!r}, allowed: {listed(sorted(tasks))}"
+    if task.labels and item.label not in task.labels:
+        return f"field label: found {item.label!r}, allowed in task {item.task!r}: {listed(task.labels)}"
+    if item.group != task.group:
+        return f"field group: found {item.group!r}, but task {item.task!r} is {task.group!r}"
+    return None

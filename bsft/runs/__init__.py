@@ -1,0 +1,4 @@
+"""A run on disk: what determines its result, its directory, its state, its rows, and when it is done.
+
+Knows nothing of fitting, scoring or reports.
+"""

@@ -1,0 +1,99 @@
+"""Finds the item that somebody wants to see: by id, by the beginning of an id, or at random."""
+
+from __future__ import annotations
+
+import difflib
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bsft.config import did_you_mean
+from bsft.records.errors import BadInput
+from bsft.records.schema import Item
+from bsft.records.store import Benchmark
+
+RANDOM = "random"
+_N_NAMED = 3
+
+
+@dataclass(frozen=True)
+class Found:
+    """An item with its twin, if it has one and the benchmark has that one too."""
+
+    item: Item
+    twin: Item | None
+
+
+def find_item(benchmark: Benchmark, wanted: str, *, split: str | None = None, seed: int = 0) -> Found:
+    """
+    Args:
+        wanted: an id, a beginning that only one id has, `random`, or `random:TASK`.
+        split: where to look; everywhere without it.
+        seed: decides which item `random` is.
+
+    Raises:
+        BadInput: no such split, task or item (with the nearest ids), or several items that begin so.
+    """
+    if split is not None and split not in benchmark.splits:
+        near = did_you_mean(split, benchmark.splits)
+        raise BadInput(f"--split {split}: {benchmark.path} has {', '.join(benchmark.splits)}{near}")
+    splits = benchmark.splits if split is None else [split]
+    kind, colon, task = wanted.partition(":")
+    if kind == RANDOM and (colon or wanted == RANDOM):
+        item = _random_item(benchmark, splits, task if colon else None, seed)
+    else:
+        item = _named_item(benchmark, splits, wanted)
+    return Found(item, _twin_of(benchmark, item))
+
+
+def _items(benchmark: Benchmark, splits: Sequence[str]) -> Iterator[Item]:
+    for split in splits:
+        yield from benchmark.items(split)
+
+
+def _random_item(benchmark: Benchmark, splits: Sequence[str], task: str | None, seed: int) -> Item:
+    if task is not None and task not in benchmark.tasks:
+        near = did_you_mean(task, list(benchmark.tasks))
+        raise BadInput(f"{RANDOM}:{task}: {benchmark.path} has the tasks {', '.join(sorted(benchmark.tasks))}{near}")
+    rng = random.Random(seed)
+    chosen: Item | None = None
+    n_seen = 0
+    for item in _items(benchmark, splits):
+        if task is None or item.task == task:
+            n_seen += 1
+            # reservoir sampling: in one pass, each item is as likely as any other
+            if rng.randrange(n_seen) == 0:
+                chosen = item
+    if chosen is None:
+        raise BadInput(f"{benchmark.path}: no item of task {task} in {_splits_text(splits)}")
+    return chosen
+
+
+def _named_item(benchmark: Benchmark, splits: Sequence[str], wanted: str) -> Item:
+    ids: list[str] = []
+    begin_so: list[Item] = []
+    for item in _items(benchmark, splits):
+        if item.id == wanted:
+            return item
+        ids.append(item.id)
+        if item.id.startswith(wanted):
+            begin_so.append(item)
+    if len(begin_so) == 1:
+        return begin_so[0]
+    if begin_so:
+        named = ", ".join(item.id for item in begin_so[:_N_NAMED])
+        more = ", ..." if len(begin_so) > _N_NAMED else ""
+        raise BadInput(f"{wanted}: {len(begin_so)} items begin so: {named}{more}")
+    nearest = difflib.get_close_matches(wanted, ids, n=_N_NAMED, cutoff=0.3)
+    near = f"; nearest are {', '.join(nearest)}" if nearest else f"; {RANDOM} shows any"
+    raise BadInput(f"{wanted}: no such item in {benchmark.path}, {_splits_text(splits)}{near}")
+
+
+def _twin_of(benchmark: Benchmark, item: Item) -> Item | None:
+    if item.twin_id is None:
+        return None
+    return next((other for other in benchmark.items(item.split) if other.id == item.twin_id), None)
+
+
+def _splits_text(splits: Sequence[str]) -> str:
+    return f"split{'s' if len(splits) > 1 else ''} {', '.join(splits)}"

@@ -1,0 +1,63 @@
+"""Pixels of the figures that items hold as specifications: drawn when asked for, never part of an item.
+
+A figure shows what its specification says and no interpretation of it, so that reading it remains the reader's task.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from bsft.records.schema import ImageSpec
+from bsft.show.plots.canvas import checked_suffix, save, style
+from bsft.show.plots.charts import lab_trend_figure, temperature_figure
+from bsft.show.plots.ecg import ecg_figure
+from bsft.show.plots.growth import growth_figure
+from bsft.show.plots.hearing import audiogram_figure, tympanogram_figure
+from bsft.show.plots.params import (
+    KINDS,
+    AnyParameters,
+    Audiogram,
+    Ecg,
+    GrowthChart,
+    LabTrend,
+    Spirometry,
+    TemperatureChart,
+    Tympanogram,
+    parameters_of,
+)
+from bsft.show.plots.spirometry import spirometry_figure
+
+__all__ = ["KINDS", "render"]
+
+
+def render(spec: ImageSpec, path: Path, *, dpi: int = 150) -> Path:
+    """Draws a figure into `path` (.png or .svg) and returns it; the same specification gives the same bytes.
+
+    Raises:
+        BadInput: a kind, parameter or value that is not allowed, or another file ending.
+    """
+    checked_suffix(path)
+    parameters = parameters_of(spec)
+    with style():
+        save(_draw(parameters), path, dpi)
+    return path
+
+
+def _draw(parameters: AnyParameters) -> Figure:
+    match parameters:
+        case Ecg():
+            return ecg_figure(parameters)
+        case Spirometry():
+            return spirometry_figure(parameters)
+        case Audiogram():
+            return audiogram_figure(parameters)
+        case Tympanogram():
+            return tympanogram_figure(parameters)
+        case LabTrend():
+            return lab_trend_figure(parameters)
+        case TemperatureChart():
+            return temperature_figure(parameters)
+        case GrowthChart():
+            return growth_figure(parameters)

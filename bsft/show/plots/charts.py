@@ -1,0 +1,106 @@
+"""Charts of one quantity over time: a laboratory result with its reference range, and the temperature."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MultipleLocator
+
+from bsft.bench.bank.load import load_bank
+from bsft.bench.bank.schema import Analyte, Range
+from bsft.config import did_you_mean
+from bsft.records.errors import BadInput
+from bsft.show.plots.canvas import INK, LABEL, MEASURED, NORMAL_BAND, chart, footnote, title
+from bsft.show.plots.params import LabTrend, TemperatureChart
+
+_TIME_UNITS = (("hours", 1.0, 72.0), ("days", 24.0, 30 * 24.0), ("weeks", 7 * 24.0, float("inf")))
+"""Unit, its hours, and the longest span in hours that is shown in it."""
+_TIME_STEPS = (0.25, 0.5, 1, 2, 3, 4, 6, 12, 24, 48, 120, 480)
+_MOST_TICKS = 13
+_CELSIUS_RANGE = (35.0, 41.0)
+
+
+def lab_trend_figure(trend: LabTrend) -> Figure:
+    """
+    Raises:
+        BadInput: the bank has no such analyte.
+    """
+    analytes = load_bank().analytes
+    if trend.analyte not in analytes:
+        near = did_you_mean(trend.analyte, list(analytes))
+        raise BadInput(
+            f"figure lab_trend: parameter analyte: found {trend.analyte!r}{near}; allowed: {', '.join(analytes)}"
+        )
+    analyte = analytes[trend.analyte]
+    figure, axes = chart()
+    title(figure, analyte.name)
+    bands = list(_reference_bands(analyte))
+    for _, band in bands:
+        axes.axhspan(band.low, band.high, color=NORMAL_BAND, alpha=0.75, linewidth=0, zorder=0)
+    _draw_course(axes, trend.hours, trend.values, analyte.decimals)
+    low = min(*trend.values, *(band.low for _, band in bands))
+    high = max(*trend.values, *(band.high for _, band in bands))
+    margin = 0.12 * (high - low)
+    axes.set_ylim(max(0.0, low - margin) if low >= 0 else low - margin, high + margin)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.{analyte.decimals}f}"))
+    axes.set_ylabel(f"{analyte.name} ({analyte.unit})")
+    shown = "; ".join(f"{who}{band.low:g} to {band.high:g} {analyte.unit}" for who, band in bands)
+    footnote(figure, f"Shaded: reference range of adults, {shown}")
+    return figure
+
+
+def _reference_bands(analyte: Analyte) -> Iterator[tuple[str, Range]]:
+    """Whom a range holds for, and the range; a figure does not say whose result it shows."""
+    if analyte.reference is not None:
+        yield "", analyte.reference
+    elif analyte.reference_female is not None and analyte.reference_male is not None:
+        yield "women ", analyte.reference_female
+        yield "men ", analyte.reference_male
+
+
+def temperature_figure(temperature: TemperatureChart) -> Figure:
+    """The ward's chart: lines every 0.2 °C, a heavy one at 37 °C, points joined by straight lines."""
+    figure, axes = chart()
+    title(figure, "Temperature chart")
+    axes.axhline(37.0, color="#C8102E", linewidth=1.2, zorder=1)
+    _draw_course(axes, temperature.hours, temperature.celsius, 1)
+    low, high = _CELSIUS_RANGE
+    axes.set_ylim(min(low, min(temperature.celsius) - 0.4), max(high, max(temperature.celsius) + 0.6))
+    axes.yaxis.set_major_locator(MultipleLocator(1))
+    axes.yaxis.set_minor_locator(MultipleLocator(0.2))
+    axes.grid(True, which="minor", axis="y", linewidth=0.35)
+    axes.grid(True, which="major", linewidth=0.9)
+    axes.set_ylabel("Temperature (°C)")
+    return figure
+
+
+def _draw_course(axes: Axes, hours: Sequence[float], values: Sequence[float], decimals: int) -> None:
+    """Points joined by lines, each with its value; time in the unit that suits the span."""
+    unit, hours_per_unit = next((name, length) for name, length, most in _TIME_UNITS if hours[-1] - hours[0] <= most)
+    times = [hour / hours_per_unit for hour in hours]
+    axes.plot(times, values, color=MEASURED, marker="o", markersize=5, linewidth=1.6, zorder=4)
+    for i, value in enumerate(values):
+        x_points, y_points, side = _label_place(values, i)
+        axes.annotate(
+            f"{value:,.{decimals}f}", (times[i], value), xytext=(x_points, y_points), textcoords="offset points",
+            ha=side, va="center", fontsize=8, color=INK, zorder=5,
+            bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.6},
+        )  # fmt: skip
+    span = times[-1] - times[0]
+    axes.set_xlim(times[0] - 0.04 * span, times[-1] + 0.04 * span)
+    step = next((step for step in _TIME_STEPS if span / step < _MOST_TICKS), _TIME_STEPS[-1])
+    axes.xaxis.set_major_locator(MultipleLocator(step))
+    axes.set_xlabel(f"Time ({unit})", color=LABEL)
+    axes.grid(True)
+
+
+def _label_place(values: Sequence[float], i: int) -> tuple[float, float, str]:
+    """Where a point's value is written so that the line does not cross it: offset in points and alignment."""
+    before, after = values[max(0, i - 1)], values[min(len(values) - 1, i + 1)]
+    if max(before, after) <= values[i]:
+        return 0, 10, "center"
+    if min(before, after) >= values[i]:
+        return 0, -10, "center"
+    return (-3, 8, "right") if before < after else (3, 8, "left")

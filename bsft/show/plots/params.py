@@ -1,0 +1,158 @@
+"""What each kind of figure may be given, checked before anything is drawn."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import Annotated, Literal, Self, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from bsft.config import did_you_mean
+from bsft.records.errors import BadInput, explain
+from bsft.records.schema import ImageSpec
+
+LIMB_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF")
+CHEST_LEADS = ("V1", "V2", "V3", "V4", "V5", "V6")
+LEADS = (*LIMB_LEADS, *CHEST_LEADS)
+
+Rhythm = Literal["sinus", "atrial_fibrillation", "atrial_flutter", "ventricular_tachycardia", "complete_heart_block"]
+PWaves = Literal["present", "flattened", "absent", "dissociated"]
+
+Percent = Annotated[float, Field(ge=5, le=160)]
+ThresholdDb = Annotated[float, Field(ge=-10, le=120)]
+
+
+class Parameters(BaseModel):
+    """Base: numbers, texts and lists as they stand in an `ImageSpec`, none unknown, none coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Ecg(Parameters):
+    """A resting ECG. Leads are named in one text, separated by commas; without `leads` all twelve are drawn."""
+
+    rhythm: Rhythm = "sinus"
+    rate_bpm: Annotated[float, Field(ge=20, le=300)]
+    """Ventricular rate."""
+    pr_ms: Annotated[float, Field(ge=60, le=500)] = 160.0
+    qrs_ms: Annotated[float, Field(ge=50, le=260)] = 90.0
+    st_mm: Annotated[float, Field(ge=-10, le=10)] = 0.0
+    """Level of the ST segment in `st_leads` (10 mm are 1 mV)."""
+    st_leads: str = ""
+    p_waves: PWaves | None = None
+    """Without it, what the rhythm has."""
+    t_wave: Literal["normal", "peaked", "flat", "inverted"] = "normal"
+    pattern: Literal["none", "lbbb", "rbbb", "s1q3t3", "delta"] = "none"
+    leads: str = ""
+
+    @field_validator("st_leads", "leads")
+    @classmethod
+    def _leads_exist(cls, text: str) -> str:
+        if unknown := [lead for lead in lead_names(text) if lead not in LEADS]:
+            raise ValueError(f"no lead {', '.join(unknown)}; allowed are {', '.join(LEADS)}")
+        return text
+
+
+class Spirometry(Parameters):
+    fev1_percent: Percent
+    """Percent of predicted, as is `fvc_percent`."""
+    fvc_percent: Percent
+    fev1_fvc: Annotated[float, Field(ge=0.15, le=0.98)]
+    pattern: Literal["normal", "obstructive", "restrictive", "mixed"] | None = None
+    """The interpretation, which the numbers already hold; nothing is drawn from it."""
+
+
+class Audiogram(Parameters):
+    """Air conduction thresholds in dB HL."""
+
+    frequencies_hz: Annotated[list[Annotated[float, Field(ge=125, le=8000)]], Field(min_length=2)]
+    right_db: list[ThresholdDb]
+    left_db: list[ThresholdDb]
+
+    @model_validator(mode="after")
+    def _lists_agree(self) -> Self:
+        _check_series("frequencies_hz", self.frequencies_hz, right_db=self.right_db, left_db=self.left_db)
+        return self
+
+
+class Tympanogram(Parameters):
+    peak_dapa: Annotated[float, Field(ge=-400, le=200)]
+    compliance_ml: Annotated[float, Field(ge=0, le=5)]
+
+
+class LabTrend(Parameters):
+    analyte: str
+    """Id in the bank's reference values."""
+    hours: Annotated[list[float], Field(min_length=2)]
+    values: list[float]
+
+    @model_validator(mode="after")
+    def _lists_agree(self) -> Self:
+        _check_series("hours", self.hours, values=self.values)
+        return self
+
+
+class TemperatureChart(Parameters):
+    hours: Annotated[list[float], Field(min_length=2)]
+    celsius: list[Annotated[float, Field(ge=20, le=45)]]
+
+    @model_validator(mode="after")
+    def _lists_agree(self) -> Self:
+        _check_series("hours", self.hours, celsius=self.celsius)
+        return self
+
+
+class GrowthChart(Parameters):
+    age_months: Annotated[list[Annotated[float, Field(ge=0, le=120)]], Field(min_length=2)]
+    weight_kg: list[Annotated[float, Field(gt=0, le=150)]]
+
+    @model_validator(mode="after")
+    def _lists_agree(self) -> Self:
+        _check_series("age_months", self.age_months, weight_kg=self.weight_kg)
+        return self
+
+
+AnyParameters: TypeAlias = Ecg | Spirometry | Audiogram | Tympanogram | LabTrend | TemperatureChart | GrowthChart
+
+KINDS: dict[str, type[AnyParameters]] = {
+    "ecg": Ecg,
+    "spirometry": Spirometry,
+    "audiogram": Audiogram,
+    "tympanogram": Tympanogram,
+    "lab_trend": LabTrend,
+    "temperature_chart": TemperatureChart,
+    "growth_chart": GrowthChart,
+}
+
+
+def parameters_of(spec: ImageSpec) -> AnyParameters:
+    """The checked parameters of a specification.
+
+    Raises:
+        BadInput: an unknown kind or parameter, a missing one, or a value that is not allowed.
+    """
+    if spec.kind not in KINDS:
+        near = did_you_mean(spec.kind, tuple(KINDS))
+        raise BadInput(f"figure: field kind: found {spec.kind!r}, allowed: {', '.join(KINDS)}{near}")
+    kind = KINDS[spec.kind]
+    allowed = tuple(kind.model_fields)
+    if unknown := sorted(set(spec.params) - set(allowed)):
+        near = did_you_mean(unknown[0], allowed)
+        raise BadInput(f"figure {spec.kind}: unknown parameter {unknown[0]!r}, allowed: {', '.join(allowed)}{near}")
+    try:
+        return kind.model_validate(spec.params)
+    except ValidationError as error:
+        raise BadInput(f"figure {spec.kind}: {explain(error)}") from None
+
+
+def lead_names(text: str) -> tuple[str, ...]:
+    """`"II, III"` -> `("II", "III")`."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def _check_series(position: str, positions: list[float], **series: list[float]) -> None:
+    for name, values in series.items():
+        if len(values) != len(positions):
+            raise ValueError(f"{name} has {len(values)} values for {len(positions)} {position}")
+    if any(later <= earlier for earlier, later in pairwise(positions)):
+        raise ValueError(f"{position} must increase; found {', '.join(f'{value:g}' for value in positions)}")

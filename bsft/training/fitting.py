@@ -1,0 +1,221 @@
+"""Fitting a backbone with Lightning: progress, checkpoints, validation, resumption."""
+
+from __future__ import annotations
+
+import logging
+import pickle
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.pytorch.strategies import Strategy
+from safetensors import SafetensorError
+
+from bsft import config as cfg
+from bsft.data.datamodule import BehaviorBenchDataModule
+from bsft.data.render import Candidates
+from bsft.display.progress import progress_bar
+from bsft.model.attention import NAME
+from bsft.model.backbone import Backbone
+from bsft.model.module import BehaviorLM
+from bsft.model.sharding import ShardedStrategy
+from bsft.records.directories import replacing_directory
+from bsft.records.errors import BadInput
+from bsft.runs.completeness import ADAPTER, flaw_of_adapter, seal_adapter, seconds_of_fit
+from bsft.runs.directory import RunDirectory
+from bsft.runs.rows import Rows
+from bsft.scoring.choices import OptionScorer
+from bsft.scoring.evaluation import validation_metrics
+from bsft.training.checkpoints import DurableCheckpointIO, Patience, StepCheckpoint
+from bsft.training.loggers import RunLogger
+from bsft.training.randomness import get_states, set_states
+
+log = logging.getLogger(__name__)
+CHECKPOINT = "checkpoints/last.ckpt"
+CURVES = "train.csv"
+CURVE_COLUMNS = {"train/loss": "loss", "train/lr": "lr", "val/macro_f1": "val_macro_f1"}
+"""What is logged -> its column in train.csv."""
+
+
+def fit(
+    config: cfg.Config,
+    directory: RunDirectory,
+    backbone: Backbone,
+    datamodule: BehaviorBenchDataModule,
+    logger: RunLogger,
+) -> float:
+    """Fits the backbone's trainable parameters and writes `adapter/`; resumes from the last checkpoint.
+
+    With `trainer.strategy=fsdp` the backbone is of no use after it: its layers are spread over the processes.
+
+    Returns:
+        Seconds it took (of the last attempt, where it was interrupted).
+
+    Raises:
+        BadInput: a damaged checkpoint, or a loss that is not finite.
+    """
+    adapter = directory.path / ADAPTER
+    if (flaw := flaw_of_adapter(adapter)) is None:
+        backbone.load_adapter(adapter)
+        return seconds_of_fit(adapter)
+    if adapter.exists():
+        log.warning("%s; fitting again from the last checkpoint", flaw)
+    start = time.monotonic()
+    recipe = config.trainer.fit
+    datamodule.setup("fit")
+    n_steps = len(datamodule.plan)
+    module = BehaviorLM(
+        backbone,
+        recipe,
+        n_steps=n_steps,
+        attention=NAME if datamodule.batching == "tree" else backbone.attention,
+        row_lr=config.method.behavior.row_lr if isinstance(config.method, cfg.BehaviorSftConfig) else None,
+        validate=_validator(config, backbone, datamodule),
+    )
+    last = directory.path / CHECKPOINT
+    with progress_bar(f"fitting {directory.path.name}", n_steps) as advance:
+        callbacks = _callbacks(recipe, last, _Recorder(directory, logger, advance))
+        trainer = _trainer(config, n_steps, logger, callbacks, directory)
+        _run_or_resume(trainer, module, datamodule, last)
+    fit_s = time.monotonic() - start
+    if trainer.is_global_zero:
+        try:
+            with replacing_directory(adapter) as scratch:
+                backbone.save_adapter(scratch, module.trained_state)
+                seal_adapter(scratch, fit_s)
+        except (OSError, SafetensorError) as error:
+            raise BadInput(f"{adapter}: could not be written: {error}; the same command goes on from here") from error
+    trainer.strategy.barrier()
+    return fit_s
+
+
+def _trainer(
+    config: cfg.Config, n_steps: int, logger: RunLogger, callbacks: list[Callback], directory: RunDirectory
+) -> Trainer:
+    recipe = config.trainer.fit
+    plugins: list[Any] = [DurableCheckpointIO()]
+    if SLURMEnvironment.detect():
+        plugins.append(SLURMEnvironment(auto_requeue=False))
+    return Trainer(
+        accelerator=config.trainer.accelerator,
+        devices=config.trainer.devices,
+        num_nodes=config.trainer.num_nodes,
+        strategy=_strategy(config.trainer.strategy),
+        precision=config.trainer.precision,  # type: ignore[arg-type]
+        max_epochs=1,
+        max_steps=n_steps,
+        val_check_interval=recipe.val_every_steps,
+        limit_val_batches=1.0 if recipe.val_every_steps else 0,
+        num_sanity_val_steps=0,
+        log_every_n_steps=1,
+        logger=logger.lightning if logger.lightning is not None else False,
+        callbacks=callbacks,
+        plugins=plugins,
+        enable_model_summary=False,
+        enable_progress_bar=False,
+        use_distributed_sampler=False,
+        default_root_dir=str(directory.path),
+    )
+
+
+def _run_or_resume(trainer: Trainer, module: BehaviorLM, datamodule: BehaviorBenchDataModule, last: Path) -> None:
+    on_interrupt = signal.getsignal(signal.SIGINT)
+    try:
+        trainer.fit(module, datamodule=datamodule, ckpt_path=str(last) if last.exists() else None, weights_only=True)
+    except SystemExit as end:
+        if end.code != 1:  # SIGTERM
+            raise
+        # what Lightning makes of Ctrl+C, of which it ignores any further one
+        signal.signal(signal.SIGINT, on_interrupt)
+        raise KeyboardInterrupt from end
+    except OSError as error:
+        raise BadInput(f"{last.parent}: {error.strerror or error}; the last checkpoint is intact") from error
+    except (RuntimeError, EOFError, KeyError, pickle.UnpicklingError) as error:
+        if last.exists() and not _readable(last):
+            raise BadInput(f"{last}: the checkpoint is damaged; delete it or use redo=true") from error
+        raise
+
+
+def _readable(checkpoint: Path) -> bool:
+    try:
+        torch.load(checkpoint, weights_only=True, map_location="cpu")
+    except Exception:  # any failure to read it means damaged
+        return False
+    return True
+
+
+def _strategy(name: str) -> str | Strategy:
+    if name == "fsdp":
+        return ShardedStrategy()
+    return "ddp_find_unused_parameters_false" if name == "ddp" else name
+
+
+def _callbacks(recipe: cfg.FitConfig, last: Path, recorder: _Recorder) -> list[Callback]:
+    checkpoint = StepCheckpoint(last, every_steps=recipe.checkpoint_every_steps, val_every_steps=recipe.val_every_steps)
+    patience = [] if recipe.patience is None else [Patience(recipe.patience)]
+    return [recorder, *patience, checkpoint]
+
+
+def _validator(config: cfg.Config, backbone: Backbone, datamodule: BehaviorBenchDataModule) -> Any:
+    scorer = OptionScorer(
+        backbone,
+        batching=datamodule.batching,
+        batch_tokens=config.trainer.score.batch_tokens,
+        shared_prefix=(),
+    )
+
+    def validate(candidates: list[Candidates]) -> dict[str, float]:
+        return validation_metrics(list(scorer.score(candidates)), datamodule.benchmark.tasks)
+
+    return validate
+
+
+class _Recorder(Callback):
+    """Keeps status.json and the tables of rows current, and in the checkpoint every random state and how many rows
+    there are."""
+
+    def __init__(self, directory: RunDirectory, logger: RunLogger, advance: Callable[[int], None]) -> None:
+        self._directory = directory
+        self._advance = advance
+        self._curves = Rows(directory.path / CURVES, ("step", *CURVE_COLUMNS.values()))
+        self._tables = [self._curves] if logger.table is None else [self._curves, logger.table]
+        self._kept: dict[str, int] = {}
+
+    def on_train_start(self, trainer: Trainer, module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            for table in self._tables:
+                table.cut(self._kept.get(table.file.name, 0))
+            self._advance(trainer.global_step)
+
+    def on_train_batch_end(self, trainer: Trainer, module: LightningModule, *_: Any) -> None:
+        if trainer.is_global_zero:
+            self._append(trainer, "train/")
+            self._directory.set_status("running", step=trainer.global_step)
+            self._advance(1)
+
+    def on_validation_end(self, trainer: Trainer, module: LightningModule) -> None:
+        if trainer.is_global_zero:
+            self._append(trainer, "val/")
+
+    def _append(self, trainer: Trainer, prefix: str) -> None:
+        """One row of what was logged under a prefix; to train.csv only what has a column there."""
+        logged = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith(prefix)}
+        if not logged:  # nothing was validated
+            return
+        step = {"step": trainer.global_step}
+        own = {column: logged[key] for key, column in CURVE_COLUMNS.items() if key in logged}
+        for table, values in zip(self._tables, (own, logged), strict=False):
+            table.append({**step, **values})
+
+    def on_save_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["random_states"] = get_states()
+        checkpoint["rows"] = {table.file.name: table.to_disk() for table in self._tables}
+
+    def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        set_states(checkpoint["random_states"])
+        self._kept = checkpoint["rows"]

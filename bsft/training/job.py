@@ -1,0 +1,191 @@
+"""One job: obtain the data, load the backbone, fit if the method asks for it, score, write everything down.
+
+`run_composed` is what Hydra calls; `run` is the same for a validated config.
+"""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import torch
+from lightning import seed_everything
+from omegaconf import DictConfig
+from transformers.utils.logging import disable_progress_bar
+
+from bsft import config as cfg
+from bsft.data.datamodule import BehaviorBenchDataModule
+from bsft.data.methods import Method, method_of
+from bsft.data.render import Renderer
+from bsft.data.selection import exemplars_of
+from bsft.data.source import obtain
+from bsft.display.quiet import libraries_to
+from bsft.model.backbone import Backbone, load_backbone
+from bsft.model.sharding import is_sharded
+from bsft.records.errors import BadInput
+from bsft.records.escaping import visible
+from bsft.records.files import write_json
+from bsft.records.secrets import masked
+from bsft.records.store import Benchmark
+from bsft.runs.completeness import ADAPTER, is_done, set_done
+from bsft.runs.directory import ENV, LOG, RunDirectory
+from bsft.runs.environment import describe
+from bsft.runs.identity import identity
+from bsft.scoring.result import Result
+from bsft.scoring.run import score
+from bsft.training.fitting import fit
+from bsft.training.loggers import open_logger
+
+log = logging.getLogger(__name__)
+
+
+class Unrecorded(BadInput):
+    """A failure of which the job's directory does not tell."""
+
+
+def run_composed(composed: DictConfig) -> float | None:
+    """Runs the job that a composed config describes, unless it is done; its failure is recorded and raised again.
+
+    Returns:
+        The macro-F1 of the split that is scored, for sweepers that search; None on any rank but the first.
+
+    Raises:
+        Unrecorded: the job is not one that was planned, or its failure could not be written down.
+    """
+    config = cfg.validate(composed)
+    directory = RunDirectory.of(config)
+    _check_planned(directory, config)
+    if is_done(directory):
+        known: float | None = directory.metrics()["overall"]["macro_f1"]
+        return known
+    with _run_log(directory.path / LOG):
+        result = _run_recorded(config, directory)
+    return None if result is None else result.overall.macro_f1
+
+
+def _check_planned(directory: RunDirectory, config: cfg.Config) -> None:
+    frozen = directory.frozen_identity()
+    if frozen is None or frozen != identity(config):
+        raise Unrecorded(
+            f"{directory.path}: this is not a job that was planned when the command was started: conf/, the data or "
+            "the model have changed since; start the same command again"
+        )
+
+
+def _run_recorded(config: cfg.Config, directory: RunDirectory) -> Result | None:
+    try:
+        directory.set_status("running")
+        result = run(config, directory)
+        if result is not None:
+            set_done(directory)
+    except BaseException as error:
+        log.error("%s", traceback.format_exc())
+        reason = masked(" ".join(str(error).split())) or type(error).__name__
+        kind = "" if isinstance(error, BadInput) else f"{type(error).__name__}: "
+        try:
+            if isinstance(error, KeyboardInterrupt | SystemExit):
+                directory.set_status("queued", "interrupted")
+            else:
+                directory.set_status("failed", kind + reason)
+        except BadInput as unwritable:
+            raise Unrecorded(f"{kind}{reason}; {unwritable}") from error
+        raise
+    finally:
+        if torch.distributed.is_initialized():
+            torch.distributed.destroy_process_group()
+    return result
+
+
+def run(config: cfg.Config, directory: RunDirectory) -> Result | None:
+    """Fits on all ranks and scores on the first; returns what metrics.json holds, None on the other ranks."""
+    if config.trainer.threads is not None:
+        torch.set_num_threads(config.trainer.threads)
+    seed_everything(config.seed, verbose=False)
+    disable_progress_bar()  # type: ignore[no-untyped-call]
+    write_json(directory.path / ENV, describe())
+    benchmark = obtain(config.data)
+    method = method_of(config.method)
+    log.info("job %s", directory.path.name)
+    backbone = _backbone(config, method)
+    renderer = _renderer(config, method, backbone, benchmark)
+    datamodule = BehaviorBenchDataModule(config, benchmark, renderer, batching=backbone.road.batching)
+    with open_logger(config, directory.path) as logger:
+        fit_s = fit(config, directory, backbone, datamodule, logger) if method.needs_fit else 0.0
+        if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
+            return None
+        if is_sharded(backbone.module):
+            backbone = _backbone(config, method)
+            backbone.load_adapter(directory.path / ADAPTER)
+        backbone.module.to(_device(config)).eval()
+        result = score(config, directory, backbone, datamodule, fit_s=fit_s)
+        logger.summarise(result.to_dict())
+    return result
+
+
+def _backbone(config: cfg.Config, method: Method) -> Backbone:
+    trainer = config.trainer
+    return load_backbone(
+        config.model,
+        method,
+        precision=trainer.precision,
+        first_layer=trainer.fit.first_layer,
+        seed=config.seed,
+        batching=trainer.batching,
+    )
+
+
+def _renderer(config: cfg.Config, method: Method, backbone: Backbone, benchmark: Benchmark) -> Renderer:
+    return Renderer(
+        backbone.tokenizer,
+        method,
+        vocabulary=backbone.vocabulary,
+        exemplars=exemplars_of(benchmark, config, method),
+        scene_tokens=config.data.scene_tokens,
+        max_length_tokens=config.model.max_length_tokens,
+        date=config.model.date,
+    )
+
+
+def _device(config: cfg.Config) -> torch.device:
+    name = config.trainer.accelerator
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BadInput("trainer.accelerator=cuda: no CUDA device is visible; use trainer=cpu")
+    return torch.device(name)
+
+
+class _LogFile(logging.FileHandler):
+    """A log that a full disk silences; the failure itself is told elsewhere."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
+        pass
+
+
+class _Harmless(logging.Formatter):
+    """Lines without keys and passwords, and without what a terminal would obey."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return visible(masked(super().format(record)))
+
+
+@contextmanager
+def _run_log(file: Path) -> Iterator[None]:
+    """Sends the log of this job, and only of this job, to its own file, warnings and tracebacks included."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handler = _LogFile(file, encoding="utf-8")
+    except OSError as error:
+        raise Unrecorded(f"{file}: could not be opened: {error.strerror}") from error
+    handler.setFormatter(_Harmless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.getLogger("bsft").setLevel(logging.INFO)
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    try:
+        with libraries_to(handler):
+            yield
+    finally:
+        with suppress(OSError):
+            handler.close()
