@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import hydra
 import pytest
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
 from omegaconf import DictConfig
 
 from bsft import config as cfg
@@ -47,14 +47,14 @@ def test_the_demo_experiment_sweeps_the_five_methods_by_itself() -> None:
 
 def test_a_sweep_composes_once_per_combination_of_groups(monkeypatch: pytest.MonkeyPatch) -> None:
     n = 0
-    compose = ConfigLoaderImpl.load_configuration
+    compose = hydra.compose
 
     def counted(*args: object, **kwargs: object) -> DictConfig:
         nonlocal n
         n += 1
         return compose(*args, **kwargs)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(ConfigLoaderImpl, "load_configuration", counted)
+    monkeypatch.setattr(hydra, "compose", counted)
     overrides = ["model=tiny", "method=baseline,few_shot", "seed=range(25)", "trainer.score.batch_tokens=1,2"]
     planned = launch.plan(overrides, multirun=True)
     assert len(planned.jobs) == 100

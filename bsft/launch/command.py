@@ -18,7 +18,6 @@ from typing import Any, NoReturn
 
 import hydra
 import yaml
-from hydra._internal.utils import get_args_parser
 from hydra.conf import HydraConf
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -30,6 +29,7 @@ from bsft import config as cfg
 from bsft.display.console import SafeConsole, complain
 from bsft.launch.checks import check_job
 from bsft.launch.composing import first_sentence
+from bsft.launch.hydra_internals import options_parser
 from bsft.launch.planning import Plan, compose_one, plan
 from bsft.launch.prepare import is_done, prepare
 from bsft.launch.usage import usage
@@ -131,7 +131,7 @@ class _Parser(argparse.ArgumentParser):
 
 def _parse(given: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Hydra's options and, apart from its overrides, the arguments that are flags: `model=tiny -m seed=0,1` works."""
-    parser = get_args_parser()
+    parser = options_parser()
     parser.__class__ = _Parser
     parsed = parser.parse_intermixed_args(given)
     return parsed, [argument for argument in given if argument not in parsed.overrides]

@@ -7,22 +7,19 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
+import hydra
 from hydra import version
-from hydra._internal.config_loader_impl import ConfigLoaderImpl
-from hydra._internal.hydra import Hydra
-from hydra._internal.utils import create_config_search_path
-from hydra.core.config_search_path import SearchPathQuery
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
-from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from bsft import config as cfg
+from bsft.launch.hydra_internals import apply_values, initialize
 from bsft.launch.keys import check_added, check_value
 from bsft.launch.settling import questions
 from bsft.records.errors import BadInput
@@ -35,7 +32,7 @@ _WHILE_COMPOSING = " raised while composing config:"
 class Configs:
     """What there is to compose from. Each question to Hydra's loader copies its whole repository: it is asked once."""
 
-    def __init__(self, loader: Any) -> None:
+    def __init__(self, loader: ConfigLoader) -> None:
         self.loader = loader
         self._parser = OverridesParser.create(config_loader=loader)
         self._options: dict[str, list[str]] = {}
@@ -87,12 +84,13 @@ class Configs:
         check_added(override, is_choice=self.is_choice(override))
         self.check_option(override)
 
-    def compose(self, choices: Sequence[str], mode: RunMode) -> DictConfig:
-        """The whole config, Hydra's node included; swept choices are left out of a MULTIRUN."""
-        composed: DictConfig = self.loader.load_configuration(
-            "config", list(choices), run_mode=mode, validate_sweep_overrides=mode == RunMode.RUN
-        )
-        return composed
+    def compose(self, choices: Sequence[Override]) -> DictConfig:
+        """The whole config, Hydra's node included.
+
+        Raises:
+            HydraException: a choice is swept.
+        """
+        return hydra.compose("config", [str(choice.input_line) for choice in choices], return_hydra_config=True)
 
 
 @contextlib.contextmanager
@@ -103,15 +101,14 @@ def open_configs(more_configs: str | None) -> Iterator[Configs]:
         more_configs: a directory with YAML files of the user's own (`--config-dir`).
     """
     version.setbase("1.3")
-    search_path = create_config_search_path(str(config_dir()))
+    directory = None
     if more_configs is not None:
         directory = user_path(more_configs).absolute()
         if not directory.is_dir():
             raise BadInput(f"--config-dir {more_configs}: no such directory")
         _check_files(directory)
-        search_path.prepend("command-line", f"file://{directory}", anchor=SearchPathQuery(provider="schema"))
     try:
-        yield Configs(Hydra.create_main_hydra2("bsft-train", search_path).config_loader)
+        yield Configs(initialize("bsft-train", config_dir(), directory))
     finally:
         GlobalHydra.instance().clear()
 
@@ -142,12 +139,12 @@ class Composer:
         if key not in self._composed:
             for choice in choices:
                 self._configs.check_option(choice)
-            self._composed[key] = _without_hydra(self._configs.compose(key, RunMode.RUN))
+            self._composed[key] = _without_hydra(self._configs.compose(choices))
         composed = deepcopy(self._composed[key])
         for override in values:
             check_value(composed, override)
         try:
-            ConfigLoaderImpl._apply_overrides_to_config(values, composed)
+            apply_values(values, composed)
         except (HydraException, OmegaConfBaseException) as error:
             raise cfg.ConfigError(first_sentence(error)) from None
         return composed

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.types import IntervalSweep, Override
 from hydra.errors import HydraException
 from hydra.types import RunMode
@@ -14,12 +13,11 @@ from omegaconf import DictConfig, OmegaConf
 
 from bsft import config as cfg
 from bsft.launch.composing import Composer, Configs, open_configs
+from bsft.launch.hydra_internals import STOCK_SWEEPER, jobs_of_sweep
 from bsft.launch.keys import check_directory
 from bsft.launch.prepare import is_done
 from bsft.launch.settling import Settler, expanded
 from bsft.runs.identity import register_resolver
-
-STOCK_SWEEPER = "hydra._internal.core_plugins.basic_sweeper.BasicSweeper"
 
 
 @dataclass(frozen=True)
@@ -58,19 +56,19 @@ def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None =
         parsed = configs.parse(overrides)
         for override in parsed:
             configs.check(override)
-        choices = [str(o.input_line) for o in parsed if configs.is_choice(o)]
-        base = configs.compose(choices, RunMode.MULTIRUN)
+        choices = [override for override in parsed if configs.is_choice(override)]
+        fixed = [choice for choice in choices if not choice.is_sweep_override()]
+        base = configs.compose(fixed)
         check_directory(base)
         multirun = multirun or base.hydra.mode == RunMode.MULTIRUN
-        swept_choices = any(o.is_sweep_override() for o in parsed if configs.is_choice(o))
         stock = OmegaConf.select(base, "hydra.sweeper._target_") == STOCK_SWEEPER
         params = OmegaConf.to_container(base.hydra.sweeper).get("params") or {}  # type: ignore[union-attr]
         overrides = _with_files(configs, settler, base, params if multirun and stock else {}, overrides)
-        compose = Composer(configs, {} if swept_choices else {tuple(choices): base})
+        known = {tuple(str(choice.input_line) for choice in fixed): base} if fixed == choices else {}
+        compose = Composer(configs, known)
         if multirun and stock:
             everything = configs.parse([*(f"{key}={value}" for key, value in params.items()), *overrides])
-            [lists] = BasicSweeper.split_arguments(everything, None)
-            jobs = [compose(job) for job in lists]
+            jobs = [compose(job) for job in jobs_of_sweep(everything)]
         elif multirun:
             jobs = [compose(_sample(configs, configs.parse(overrides), params))]
         else:
