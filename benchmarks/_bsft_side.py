@@ -23,6 +23,7 @@ from bsft.data.render import Candidates, Example, Renderer
 from bsft.data.source import obtain
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.runs.directory import RunDirectory
+from bsft.runs.job import Job
 from bsft.scoring.choices import OptionScorer
 from bsft.training.fitting import fit
 from bsft.training.loggers import RunLogger
@@ -98,8 +99,8 @@ def run_fit(gate: Gate, task: FitTask) -> None:
     backbone = load_backbone(config.model, method_of(config.method), precision=config.trainer.precision)
     set_adapters(backbone.trainable())
     with tempfile.TemporaryDirectory() as root:
-        directory = RunDirectory(Path(root))
-        fit(config, directory, backbone, _GatedData(gate, task, backbone), RunLogger(None))
+        job = Job(config, RunDirectory(Path(root)), backbone, _GatedData(gate, task, backbone))
+        fit(job, RunLogger(None))
 
 
 def _hush() -> None:

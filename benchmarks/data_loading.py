@@ -24,6 +24,7 @@ from bsft.data.render import Renderer
 from bsft.data.source import obtain
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.runs.directory import RunDirectory
+from bsft.runs.job import Job
 from bsft.training.fitting import fit
 from bsft.training.loggers import RunLogger
 
@@ -64,7 +65,7 @@ class _WatchedData(BehaviorBenchDataModule):
 def waits(config: cfg.Config, data: _WatchedData, backbone: Backbone) -> tuple[list[float], list[float]]:
     """Seconds that each step waited for its data, and that it took with the waiting; without the first steps."""
     with tempfile.TemporaryDirectory() as root:
-        fit(config, RunDirectory(Path(root)), backbone, data, RunLogger(None))
+        fit(Job(config, RunDirectory(Path(root)), backbone, data), RunLogger(None))
     asked, came = data.watched.asked_s, data.watched.came_s
     waited = [b - a for a, b in zip(asked, came, strict=False)]
     whole = [b - a for a, b in pairwise(asked)]

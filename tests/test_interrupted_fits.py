@@ -18,6 +18,7 @@ from bsft.model.backbone import load_backbone
 from bsft.model.module import BehaviorLM
 from bsft.records.store import open_benchmark
 from bsft.runs.directory import RunDirectory
+from bsft.runs.job import Job
 from bsft.runs.rows import Rows
 from bsft.training import fitting
 from bsft.training.checkpoints import DurableCheckpointIO
@@ -73,7 +74,7 @@ def fit_into(directory: Path, config: cfg.Config) -> None:
     backbone = load_backbone(config.model, method, seed=config.seed)
     datamodule = BehaviorBenchDataModule(config, benchmark, make_renderer(backbone, method), batching="tree")
     with open_logger(config, directory) as logger:
-        fit(config, RunDirectory(directory), backbone, datamodule, logger)
+        fit(Job(config, RunDirectory(directory), backbone, datamodule), logger)
         logger.summarise({"overall": {"macro_f1": 0.5}, "naive": {}, "cost": {"fit_s": 1.0}})
 
 

@@ -197,7 +197,7 @@ def test_an_error_that_nobody_foresaw_is_recorded_with_its_type(train: Train, mo
 
 def test_a_failed_job_is_tried_again_by_the_same_command(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr("bsft.training.job.load_backbone", lambda *_, **__: (_ for _ in ()).throw(BadInput("no weights")))
+        patch.setattr("bsft.runs.job.load_backbone", lambda *_, **__: (_ for _ in ()).throw(BadInput("no weights")))
         assert train("method=baseline").code == 1
     assert train("method=baseline").run.status().state == "done"
 

@@ -7,7 +7,8 @@ from making import items_of, method_config
 from small import case_items
 
 from bsft import config as cfg
-from bsft.data.methods import Method, choose_exemplars, method_of
+from bsft.data.methods import Method, method_of
+from bsft.data.selection import choose_exemplars
 from bsft.records.errors import BadInput
 
 

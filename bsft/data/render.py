@@ -93,7 +93,7 @@ class Renderer:
         self.vocabulary = vocabulary
         self._scene_tokens = min(scene_tokens, max_length_tokens // 2)
         self._max_length_tokens = max_length_tokens
-        self._method = method
+        self.method = method
         self._turn_lengths: dict[str, int] = {}
         chat = ChatFormat.of(tokenizer)
         self._text = LiteralEncoder(tokenizer, template=chat.template)
@@ -189,7 +189,7 @@ class Renderer:
         longest = max(len(ids) for ids in joint)
         if longest > self._max_length_tokens:
             raise BadInput(
-                f"item {item.id}: {longest} tokens with method {self._method.name}, but model.max_length_tokens="
+                f"item {item.id}: {longest} tokens with method {self.method.name}, but model.max_length_tokens="
                 f"{self._max_length_tokens}; lower data.scene_tokens (now {self._scene_tokens}) or method.k"
             )
         return tuple(prompt_ids[:start]), answers

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from bsft import config as cfg
-from bsft.data.methods import Method, choose_exemplars
+from bsft.data.methods import Method
 from bsft.records.errors import BadInput
-from bsft.records.schema import Item
-from bsft.records.store import Benchmark, Items
+from bsft.records.schema import BEHAVIORS, Group, Item
+from bsft.records.store import Benchmark, Head, Items
+
+HeadT = TypeVar("HeadT", Head, Item)
 
 
 def select_items(benchmark: Benchmark, split: str, data: cfg.DataConfig, limit: int | None) -> Items:
@@ -61,3 +65,40 @@ def exemplars_of(benchmark: Benchmark, config: cfg.Config, method: Method) -> li
     train = select_items(benchmark, data.train_split, data, data.max_train_items)
     place = {head.id: i for i, head in enumerate(train.heads())}
     return [train[place[head.id]] for head in choose_exemplars(train.heads(), method.n_exemplars, config.seed)]
+
+
+def choose_exemplars(train_items: Iterable[HeadT], k: int, seed: int) -> list[HeadT]:
+    """Fixed exemplars from the training split, the same for every item that is scored.
+
+    Groups take turns in spectrum order; each exemplar is of a task and a case not used before while there are any. A
+    proactive exemplar is a perturbed item and is followed by its clean twin, which shows the same scene without a
+    problem; the twin comes in addition to the `k`.
+
+    Raises:
+        BadInput: the training split has fewer suitable items than `k`.
+    """
+    pool: dict[Group, list[HeadT]] = {group: [] for group in BEHAVIORS}
+    by_id: dict[str, HeadT] = {}
+    for item in train_items:
+        by_id[item.id] = item
+        if item.variant == ("perturbed" if item.group == "proactive" else "plain"):
+            pool[item.group].append(item)
+    for items in pool.values():
+        items.sort(key=lambda item: hashlib.sha256(f"{seed} {item.id}".encode()).digest())
+    groups = [group for group in BEHAVIORS if pool[group]]
+    chosen: list[HeadT] = []
+    for i in range(k):
+        if not groups or not (rest := pool[groups[i % len(groups)]]):
+            raise BadInput(f"method.k={k}: the training split has only {len(chosen)} items that can serve as exemplars")
+        chosen.append(rest.pop(_freshest(rest, chosen)))
+    shown: list[HeadT] = []
+    for item in chosen:
+        shown.append(item)
+        if item.twin_id is not None and item.twin_id in by_id:
+            shown.append(by_id[item.twin_id])
+    return shown
+
+
+def _freshest(candidates: Sequence[HeadT], used: Sequence[HeadT]) -> int:
+    tasks, cases = {item.task for item in used}, {item.case_id for item in used}
+    return min(range(len(candidates)), key=lambda i: (candidates[i].task in tasks) + (candidates[i].case_id in cases))

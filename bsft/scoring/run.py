@@ -9,15 +9,14 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from bsft import config as cfg
-from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.data.render import Candidates
 from bsft.data.selection import select_items
 from bsft.display.progress import progress_bar
-from bsft.model.backbone import Backbone
 from bsft.records.files import write_json
 from bsft.records.schema import Behavior
 from bsft.records.store import Head
-from bsft.runs.directory import METRICS, PREDICTIONS, RunDirectory
+from bsft.runs.directory import METRICS, PREDICTIONS
+from bsft.runs.job import Job
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
 from bsft.scoring.evaluation import Evaluation, response_of, with_evidence, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics
@@ -28,41 +27,34 @@ log = logging.getLogger(__name__)
 _ARM_OF_MODE = {"predict": "predicted", "force": "forced", "none": "none"}
 
 
-def score(
-    config: cfg.Config,
-    directory: RunDirectory,
-    backbone: Backbone,
-    datamodule: BehaviorBenchDataModule,
-    *,
-    fit_s: float = 0.0,
-) -> Result:
+def score(job: Job, *, fit_s: float = 0.0) -> Result:
     """Scores the evaluation split by likelihood, then (if asked) by generation.
 
     Args:
-        backbone: in eval mode, on its device.
+        job: its backbone is in eval mode and on its device.
         fit_s: seconds that fitting took, for the cost.
 
     Returns:
         What metrics.json holds.
     """
-    data, recipe = config.data, config.trainer.score
+    config, data, recipe = job.config, job.config.data, job.config.trainer.score
     behavior = config.method.behavior if isinstance(config.method, cfg.BehaviorSftConfig) else None
     train: Iterable[Head] = ()
-    if data.train_split in datamodule.benchmark.splits:
-        train = select_items(datamodule.benchmark, data.train_split, data, data.max_train_items).heads()
+    if data.train_split in job.benchmark.splits:
+        train = select_items(job.benchmark, data.train_split, data, data.max_train_items).heads()
     evaluation = Evaluation(
-        datamodule.benchmark.tasks,
+        job.benchmark.tasks,
         arm="none" if behavior is None else _ARM_OF_MODE[behavior.mode],
         forced=cast(Behavior | None, behavior.token) if behavior is not None else None,
         train_labels=label_counts(train),
         bootstrap_samples=recipe.bootstrap_samples,
     )
     start = time.monotonic()
-    candidates = datamodule.candidates(data.eval_split, data.max_eval_items)
-    scored = _likelihoods(config, directory, backbone, datamodule, candidates, evaluation.contexts)
+    candidates = job.data.candidates(data.eval_split, data.max_eval_items)
+    scored = _likelihoods(job, candidates, evaluation.contexts)
     score_s = time.monotonic() - start
     generated_for = with_evidence(scored)[: recipe.generate_items]
-    replies = _replies(config, directory, backbone, datamodule, evaluation, generated_for)
+    replies = _replies(job, evaluation, generated_for)
     chosen = [response_of(s, evaluation.primary_context(s)).chosen for s in generated_for]
     result = Result(
         schema=1,
@@ -81,48 +73,34 @@ def score(
         ),
     )
     lines = evaluation.predictions(scored, {reply.item.id: reply.text for reply in replies})
-    for target in (directory.path / "scores" / f"{data.name}-{data.eval_split}", directory.path):
+    for target in (job.directory.path / "scores" / f"{data.name}-{data.eval_split}", job.directory.path):
         write_predictions(target / PREDICTIONS, lines)
         write_json(target / METRICS, result.to_dict())
     log.info("macro-F1 %.3f over %d items", result.overall.macro_f1, result.n)
     return result
 
 
-def _likelihoods(
-    config: cfg.Config,
-    directory: RunDirectory,
-    backbone: Backbone,
-    datamodule: BehaviorBenchDataModule,
-    candidates: Sequence[Candidates],
-    contexts: Contexts,
-) -> list[Scored]:
+def _likelihoods(job: Job, candidates: Sequence[Candidates], contexts: Contexts) -> list[Scored]:
     scorer = OptionScorer(
-        backbone,
-        batching=datamodule.batching,
-        batch_tokens=config.trainer.score.batch_tokens,
-        shared_prefix=datamodule.renderer.shared_prefix(),
+        job.backbone,
+        batching=job.data.batching,
+        batch_tokens=job.config.trainer.score.batch_tokens,
+        shared_prefix=job.renderer.shared_prefix(),
     )
-    with progress_bar(f"scoring {directory.path.name}", len(candidates)) as advance:
+    with progress_bar(f"scoring {job.name}", len(candidates)) as advance:
         return list(scorer.score(candidates, contexts, advance))
 
 
-def _replies(
-    config: cfg.Config,
-    directory: RunDirectory,
-    backbone: Backbone,
-    datamodule: BehaviorBenchDataModule,
-    evaluation: Evaluation,
-    wanted: Sequence[Scored],
-) -> list[Generated]:
+def _replies(job: Job, evaluation: Evaluation, wanted: Sequence[Scored]) -> list[Generated]:
     if not wanted:
         return []
-    with progress_bar(f"generating {directory.path.name}", len(wanted)) as advance:
+    with progress_bar(f"generating {job.name}", len(wanted)) as advance:
         return generate(
-            backbone,
+            job.backbone,
             [s.candidates for s in wanted],
             [evaluation.primary_context(s) for s in wanted],
-            max_new_tokens=config.trainer.score.max_new_tokens,
-            end_of_turn=datamodule.renderer.end_of_turn,
+            max_new_tokens=job.config.trainer.score.max_new_tokens,
+            end_of_turn=job.renderer.end_of_turn,
             on_progress=advance,
         )
 

@@ -21,13 +21,13 @@ from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.data.render import Candidates
 from bsft.display.progress import progress_bar
 from bsft.model.attention import NAME
-from bsft.model.backbone import Backbone
-from bsft.model.module import BehaviorLM
+from bsft.model.module import BehaviorLM, Validate
 from bsft.model.sharding import ShardedStrategy
 from bsft.records.directories import replacing_directory
 from bsft.records.errors import BadInput
 from bsft.runs.completeness import ADAPTER, flaw_of_adapter, seal_adapter, seconds_of_fit
 from bsft.runs.directory import RunDirectory
+from bsft.runs.job import Job
 from bsft.runs.rows import Rows
 from bsft.scoring.choices import OptionScorer
 from bsft.scoring.evaluation import validation_metrics
@@ -42,13 +42,7 @@ CURVE_COLUMNS = {"train/loss": "loss", "train/lr": "lr", "val/macro_f1": "val_ma
 """What is logged -> its column in train.csv."""
 
 
-def fit(
-    config: cfg.Config,
-    directory: RunDirectory,
-    backbone: Backbone,
-    datamodule: BehaviorBenchDataModule,
-    logger: RunLogger,
-) -> float:
+def fit(job: Job, logger: RunLogger) -> float:
     """Fits the backbone's trainable parameters and writes `adapter/`; resumes from the last checkpoint.
 
     With `trainer.strategy=fsdp` the backbone is of no use after it: its layers are spread over the processes.
@@ -59,7 +53,7 @@ def fit(
     Raises:
         BadInput: a damaged checkpoint, or a loss that is not finite.
     """
-    adapter = directory.path / ADAPTER
+    config, backbone, adapter = job.config, job.backbone, job.directory.path / ADAPTER
     if (flaw := flaw_of_adapter(adapter)) is None:
         backbone.load_adapter(adapter)
         return seconds_of_fit(adapter)
@@ -67,21 +61,21 @@ def fit(
         log.warning("%s; fitting again from the last checkpoint", flaw)
     start = time.monotonic()
     recipe = config.trainer.fit
-    datamodule.setup("fit")
-    n_steps = len(datamodule.plan)
+    job.data.setup("fit")
+    n_steps = len(job.data.plan)
     module = BehaviorLM(
         backbone,
         recipe,
         n_steps=n_steps,
-        attention=NAME if datamodule.batching == "tree" else backbone.attention,
+        attention=NAME if job.data.batching == "tree" else backbone.attention,
         row_lr=config.method.behavior.row_lr if isinstance(config.method, cfg.BehaviorSftConfig) else None,
-        validate=_validator(config, backbone, datamodule),
+        validate=_validator(job),
     )
-    last = directory.path / CHECKPOINT
-    with progress_bar(f"fitting {directory.path.name}", n_steps) as advance:
-        callbacks = _callbacks(recipe, last, _Recorder(directory, logger, advance))
-        trainer = _trainer(config, n_steps, logger, callbacks, directory)
-        _run_or_resume(trainer, module, datamodule, last)
+    last = job.directory.path / CHECKPOINT
+    with progress_bar(f"fitting {job.name}", n_steps) as advance:
+        callbacks = _callbacks(recipe, last, _Recorder(job.directory, logger, advance))
+        trainer = _trainer(job, n_steps, logger, callbacks)
+        _run_or_resume(trainer, module, job.data, last)
     fit_s = time.monotonic() - start
     if trainer.is_global_zero:
         try:
@@ -94,23 +88,21 @@ def fit(
     return fit_s
 
 
-def _trainer(
-    config: cfg.Config, n_steps: int, logger: RunLogger, callbacks: list[Callback], directory: RunDirectory
-) -> Trainer:
-    recipe = config.trainer.fit
+def _trainer(job: Job, n_steps: int, logger: RunLogger, callbacks: list[Callback]) -> Trainer:
+    config = job.config.trainer
     plugins: list[Any] = [DurableCheckpointIO()]
     if SLURMEnvironment.detect():
         plugins.append(SLURMEnvironment(auto_requeue=False))
     return Trainer(
-        accelerator=config.trainer.accelerator,
-        devices=config.trainer.devices,
-        num_nodes=config.trainer.num_nodes,
-        strategy=_strategy(config.trainer.strategy),
-        precision=config.trainer.precision,  # type: ignore[arg-type]
+        accelerator=config.accelerator,
+        devices=config.devices,
+        num_nodes=config.num_nodes,
+        strategy=_strategy(config.strategy),
+        precision=config.precision,  # type: ignore[arg-type]
         max_epochs=1,
         max_steps=n_steps,
-        val_check_interval=recipe.val_every_steps,
-        limit_val_batches=1.0 if recipe.val_every_steps else 0,
+        val_check_interval=config.fit.val_every_steps,
+        limit_val_batches=1.0 if config.fit.val_every_steps else 0,
         num_sanity_val_steps=0,
         log_every_n_steps=1,
         logger=logger.lightning if logger.lightning is not None else False,
@@ -119,7 +111,7 @@ def _trainer(
         enable_model_summary=False,
         enable_progress_bar=False,
         use_distributed_sampler=False,
-        default_root_dir=str(directory.path),
+        default_root_dir=str(job.directory.path),
     )
 
 
@@ -161,16 +153,16 @@ def _callbacks(recipe: cfg.FitConfig, last: Path, recorder: _Recorder) -> list[C
     return [recorder, *patience, checkpoint]
 
 
-def _validator(config: cfg.Config, backbone: Backbone, datamodule: BehaviorBenchDataModule) -> Any:
+def _validator(job: Job) -> Validate:
     scorer = OptionScorer(
-        backbone,
-        batching=datamodule.batching,
-        batch_tokens=config.trainer.score.batch_tokens,
+        job.backbone,
+        batching=job.data.batching,
+        batch_tokens=job.config.trainer.score.batch_tokens,
         shared_prefix=(),
     )
 
     def validate(candidates: list[Candidates]) -> dict[str, float]:
-        return validation_metrics(list(scorer.score(candidates)), datamodule.benchmark.tasks)
+        return validation_metrics(list(scorer.score(candidates)), job.benchmark.tasks)
 
     return validate
 

@@ -1,4 +1,4 @@
-"""One job: obtain the data, load the backbone, fit if the method asks for it, score, write everything down.
+"""Runs one job: fit if its method asks for it, score, write everything down.
 
 `run_composed` is what Hydra calls; `run` is the same for a validated config.
 """
@@ -17,23 +17,17 @@ from omegaconf import DictConfig
 from transformers.utils.logging import disable_progress_bar
 
 from bsft import config as cfg
-from bsft.data.datamodule import BehaviorBenchDataModule
-from bsft.data.methods import Method, method_of
-from bsft.data.render import Renderer
-from bsft.data.selection import exemplars_of
-from bsft.data.source import obtain
 from bsft.display.quiet import libraries_to
-from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.sharding import is_sharded
 from bsft.records.errors import BadInput
 from bsft.records.escaping import visible
 from bsft.records.files import write_json
 from bsft.records.secrets import masked
-from bsft.records.store import Benchmark
 from bsft.runs.completeness import ADAPTER, is_done, set_done
 from bsft.runs.directory import ENV, LOG, RunDirectory
 from bsft.runs.environment import describe
 from bsft.runs.identity import identity
+from bsft.runs.job import Job
 from bsft.scoring.result import Result
 from bsft.scoring.run import score
 from bsft.training.fitting import fit
@@ -106,47 +100,19 @@ def run(config: cfg.Config, directory: RunDirectory) -> Result | None:
     seed_everything(config.seed, verbose=False)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     write_json(directory.path / ENV, describe())
-    benchmark = obtain(config.data)
-    method = method_of(config.method)
     log.info("job %s", directory.path.name)
-    backbone = _backbone(config, method)
-    renderer = _renderer(config, method, backbone, benchmark)
-    datamodule = BehaviorBenchDataModule(config, benchmark, renderer, batching=backbone.road.batching)
+    job = Job.load(config, directory)
     with open_logger(config, directory.path) as logger:
-        fit_s = fit(config, directory, backbone, datamodule, logger) if method.needs_fit else 0.0
+        fit_s = fit(job, logger) if job.method.needs_fit else 0.0
         if torch.distributed.is_initialized() and torch.distributed.get_rank() != 0:
             return None
-        if is_sharded(backbone.module):
-            backbone = _backbone(config, method)
-            backbone.load_adapter(directory.path / ADAPTER)
-        backbone.module.to(_device(config)).eval()
-        result = score(config, directory, backbone, datamodule, fit_s=fit_s)
+        if is_sharded(job.backbone.module):
+            job = job.with_fresh_backbone()
+            job.backbone.load_adapter(directory.path / ADAPTER)
+        job.backbone.module.to(_device(config)).eval()
+        result = score(job, fit_s=fit_s)
         logger.summarise(result.to_dict())
     return result
-
-
-def _backbone(config: cfg.Config, method: Method) -> Backbone:
-    trainer = config.trainer
-    return load_backbone(
-        config.model,
-        method,
-        precision=trainer.precision,
-        first_layer=trainer.fit.first_layer,
-        seed=config.seed,
-        batching=trainer.batching,
-    )
-
-
-def _renderer(config: cfg.Config, method: Method, backbone: Backbone, benchmark: Benchmark) -> Renderer:
-    return Renderer(
-        backbone.tokenizer,
-        method,
-        vocabulary=backbone.vocabulary,
-        exemplars=exemplars_of(benchmark, config, method),
-        scene_tokens=config.data.scene_tokens,
-        max_length_tokens=config.model.max_length_tokens,
-        date=config.model.date,
-    )
 
 
 def _device(config: cfg.Config) -> torch.device:
