@@ -1,7 +1,7 @@
 """Tiny random models of the causal architectures that transformers ships, with settings that make what is peculiar to
 each bite (`architectures.yaml`) and large weights.
 
-`python tests/model/architectures.py` prints the table of docs/models.md.
+`python tests/architectures.py` prints the table of docs/models.md.
 """
 
 from __future__ import annotations
