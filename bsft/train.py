@@ -30,7 +30,7 @@ def task(composed: DictConfig) -> float | None:
     searching = hydra.mode == RunMode.MULTIRUN and hydra.sweeper._target_ != launch.STOCK_SWEEPER
     elsewhere = not hydra.launcher._target_.endswith(".BasicLauncher") or launch.is_further_rank()
     if searching:  # such a job was not known before: it is checked and written down now
-        launch.admit(cfg.validate(composed))
+        launch.check_and_prepare(cfg.validate(composed))
     from bsft.training.job import Unrecorded, run_composed
 
     try:

@@ -1,6 +1,6 @@
 """Prefix trees over token ids: what sequences share is kept once.
 
-Sequences are sorted, so that the tree's tokens lie in depth-first preorder: a sequence adds only the tokens behind its
+Sequences are sorted, so that the tree's tokens lie in depth-first preorder: a sequence adds only the tokens after its
 longest common prefix with the one before it (a *run*). A token's subtree is then a contiguous range, and
 
     token k is an ancestor of token q, or q itself   <=>   k <= q < subtree_end[k]

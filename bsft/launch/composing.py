@@ -21,7 +21,7 @@ from omegaconf.errors import OmegaConfBaseException
 from bsft import config as cfg
 from bsft.launch.hydra_internals import apply_values, initialize
 from bsft.launch.keys import check_added, check_value
-from bsft.launch.settling import questions
+from bsft.launch.resolving import changing_interpolations
 from bsft.records.errors import BadInput
 from bsft.records.paths import config_dir, user_path
 from bsft.records.untrusted import check_structure, read_text
@@ -42,7 +42,7 @@ class Configs:
         return list(self.loader.list_groups(""))
 
     def options(self, group: str) -> list[str]:
-        """A group's options, without the schemas behind them."""
+        """A group's options, without the schemas that they are based on."""
         if group not in self._options:
             found = self.loader.get_group_options(group)
             self._options[group] = [option for option in found if not option.startswith("schema_")]
@@ -149,7 +149,7 @@ class Composer:
             raise cfg.ConfigError(first_sentence(error)) from None
         return composed
 
-    def check_settled(self, given: Collection[str]) -> None:
+    def check_resolved(self, given: Collection[str]) -> None:
         """
         Args:
             given: keys whose values do not come from the YAML files.
@@ -158,7 +158,7 @@ class Composer:
             ConfigError: an option that only some jobs choose asks for something that may change before they run.
         """
         for composed in self._composed.values():
-            for key, raw in questions(composed):
+            for key, raw in changing_interpolations(composed):
                 if key not in given:
                     raise cfg.ConfigError(
                         f"{key}: {raw} may be another value when the job runs; give {key}=... on the command line"

@@ -16,7 +16,7 @@ from bsft.launch.composing import Composer, Configs, open_configs
 from bsft.launch.hydra_internals import STOCK_SWEEPER, jobs_of_sweep
 from bsft.launch.keys import check_directory
 from bsft.launch.prepare import is_done
-from bsft.launch.settling import Settler, expanded
+from bsft.launch.resolving import Interpolations, expanded
 from bsft.runs.identity import register_resolver
 
 
@@ -51,8 +51,8 @@ def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None =
     cfg.register()
     register_resolver()
     with open_configs(more_configs) as configs:
-        settler = Settler()
-        overrides = [settler.override(given) for given in expanded(configs, overrides)]
+        resolver = Interpolations()
+        overrides = [resolver.override(given) for given in expanded(configs, overrides)]
         parsed = configs.parse(overrides)
         for override in parsed:
             configs.check(override)
@@ -63,7 +63,7 @@ def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None =
         multirun = multirun or base.hydra.mode == RunMode.MULTIRUN
         stock = OmegaConf.select(base, "hydra.sweeper._target_") == STOCK_SWEEPER
         params = OmegaConf.to_container(base.hydra.sweeper).get("params") or {}  # type: ignore[union-attr]
-        overrides = _with_files(configs, settler, base, params if multirun and stock else {}, overrides)
+        overrides = _with_files(configs, resolver, base, params if multirun and stock else {}, overrides)
         known = {tuple(str(choice.input_line) for choice in fixed): base} if fixed == choices else {}
         compose = Composer(configs, known)
         if multirun and stock:
@@ -73,21 +73,25 @@ def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None =
             jobs = [compose(_sample(configs, configs.parse(overrides), params))]
         else:
             jobs = [compose(list(overrides))]
-        compose.check_settled([*params, *(override.partition("=")[0] for override in overrides)])
+        compose.check_resolved([*params, *(override.partition("=")[0] for override in overrides)])
     dry_run = any(job.dry_run for job in jobs)
     return Plan(jobs, multirun, dry_run, list(overrides), complete=stock or not multirun)
 
 
 def _with_files(
-    configs: Configs, settler: Settler, base: DictConfig, params: Mapping[str, object], overrides: Sequence[str]
+    configs: Configs,
+    resolver: Interpolations,
+    base: DictConfig,
+    params: Mapping[str, object],
+    overrides: Sequence[str],
 ) -> list[str]:
-    """The overrides with what settles the YAML files before them, so that the command line prevails as it did."""
+    """The overrides, after those that resolve the YAML files: the command line prevails as it did."""
     without_hydra = OmegaConf.masked_copy(base, [str(key) for key in base if key != "hydra"])
-    of_files = [own for own in settler.values(without_hydra) if own.partition("=")[0] not in params]
+    of_files = [own for own in resolver.values(without_hydra) if own.partition("=")[0] not in params]
     swept = [f"{key}={value}" for key, value in params.items()]
-    settled = [settler.override(given) for given in expanded(configs, swept)]
-    settled = [own for own, before in zip(settled, swept, strict=True) if own != before]
-    return [*of_files, *settled, *overrides]
+    resolved = [resolver.override(given) for given in expanded(configs, swept)]
+    resolved = [own for own, before in zip(resolved, swept, strict=True) if own != before]
+    return [*of_files, *resolved, *overrides]
 
 
 def compose_one(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> DictConfig:

@@ -36,7 +36,7 @@ def prepare(job: cfg.Config) -> None:
         directory.set_status("queued")
 
 
-def admit(job: cfg.Config) -> None:
+def check_and_prepare(job: cfg.Config) -> None:
     """Checks and prepares a job that was not known when the command was started.
 
     Raises:

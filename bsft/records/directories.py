@@ -87,6 +87,6 @@ def _aside(target: Path) -> Path:
 
 
 def _unused(path: Path) -> Path:
-    """The path, with a number behind it where something has its name already: that may be anybody's."""
+    """The path, with a number after it where something has its name already: that may be anybody's."""
     names = itertools.chain([path], (path.with_name(f"{path.name}{n}") for n in itertools.count(1)))
     return next(name for name in names if not os.path.lexists(name))

@@ -12,7 +12,7 @@ from bsft.records.errors import BadInput
 
 
 def expand_home(text: str) -> str:
-    """A path with `~` as the user's home, which shells leave alone behind `=`; `./~x` is a directory of that name.
+    """A path with `~` as the user's home, which shells leave alone after `=`; `./~x` is a directory of that name.
 
     Raises:
         BadInput: the home of a user that there is not.

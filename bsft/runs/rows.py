@@ -29,7 +29,7 @@ class Rows:
         self._n_rows = 0
 
     def cut(self, n_rows: int) -> None:
-        """Keeps the first rows and drops those behind them: they belong to steps that are done again."""
+        """Keeps the first rows and drops those after them: they belong to steps that are done again."""
         kept = self._read()[:n_rows]
         if len(kept) < n_rows:
             log.warning("%s: %d of %d earlier rows are gone", self.file, n_rows - len(kept), n_rows)
@@ -54,7 +54,7 @@ class Rows:
         return self._n_rows
 
     def replace_summary(self, row: Mapping[str, float]) -> None:
-        """Puts the summary behind all other rows, in the place of an earlier one."""
+        """Puts the summary after all other rows, in the place of an earlier one."""
         others = [kept for kept in self._read() if not any(name.startswith(f"{SUMMARY}/") for name in kept)]
         self._rewrite([*others, row])
 

@@ -196,7 +196,7 @@ def test_who_always_does_the_same_has_no_correlation(always: str) -> None:
 
 
 def noisy(n_cases: int, seed: int = 0) -> list[Response]:
-    """Three items a case, answered right about three times in four."""
+    """Three items per case, answered right about three times in four."""
     rng = random.Random(seed)
     responses = []
     for i in range(3 * n_cases):

@@ -1,4 +1,4 @@
-"""What would be another value when it is looked up again is settled once: the time, the environment, globs, homes."""
+"""What would be another value when it is looked up again is resolved once: the time, the environment, globs, homes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from launching import Launch
 from omegaconf import OmegaConf
 
 from bsft.cli import main
-from bsft.launch.settling import Settler
+from bsft.launch.resolving import Interpolations
 from bsft.runs.directory import CONFIG, run_directories
 
 CLOCK = "s-${now:%H%M%S%f}"
@@ -93,11 +93,11 @@ def test_a_variable_that_is_not_set_is_one_sentence(launched: Launch) -> None:
         ("~seed", "~seed"),
     ],
 )
-def test_settled_overrides(monkeypatch: pytest.MonkeyPatch, given: str, found: str) -> None:
+def test_resolved_overrides(monkeypatch: pytest.MonkeyPatch, given: str, found: str) -> None:
     monkeypatch.setenv("WANTED", "[a, b]")
     monkeypatch.setenv("NUMBER", "3")
     OmegaConf.register_new_resolver("now", lambda _: "YEAR", replace=True)
-    assert Settler().override(given) == found
+    assert Interpolations().override(given) == found
 
 
 def test_the_directory_of_jobs_is_the_commands(launched: Launch, root: Path) -> None:

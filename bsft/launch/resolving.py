@@ -1,8 +1,8 @@
-"""What would be another value when it is looked up again, settled once for the pre-flight and for all jobs.
+"""Interpolations that may have another value later, resolved once for the pre-flight and for all jobs.
 
 A job is composed twice: by the pre-flight, and by Hydra when it runs, on a cluster in another process and hours later.
-The time, the environment and the like must be the same in both, so that Hydra is given their values in place of the
-questions. Globs become the options that they match, without the schemas that stand beside them.
+The time, the environment and the like must be the same in both, so that Hydra is given their values in
+their place. Globs become the options that they match, without the schemas that stand beside them.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _STABLE = {
 }  # fmt: skip
 """Resolvers that give the same again for the same config."""
 _PURE = {"oc.create", "oc.decode", "python_version"}
-"""Those of them that ask nothing of the config."""
-_QUESTION = re.compile(r"\$\{\s*(?P<resolver>[A-Za-z_][\w.]*\s*:)?")
+"""Those of them that do not depend on the config."""
+_INTERPOLATION = re.compile(r"\$\{\s*(?P<resolver>[A-Za-z_][\w.]*\s*:)?")
 _HOME = re.compile(r"(?:(?<=[,\[])|^)~[\w.-]*(?=[/,\]]|$)")
 _PLAIN = re.compile(r"[\w.\-/@%+:]*")
 """Text that means itself on Hydra's command line."""
@@ -66,71 +66,71 @@ def _expanded(configs: Configs, override: Override) -> str:
     return f"{override.get_key_element()}={','.join(found)}"
 
 
-class Settler:
-    """Answers questions; the same one gets the same answer wherever it stands."""
+class Interpolations:
+    """Resolves interpolations; the same one gets the same value wherever it stands."""
 
     def __init__(self) -> None:
-        self._answers: dict[str, object] = {}
+        self._values: dict[str, object] = {}
 
     def override(self, given: str) -> str:
-        """An override of a command line, its questions answered as far as they can be."""
+        """An override of a command line, its interpolations resolved as far as they can be."""
         key, equals, value = given.partition("=")
         if not equals:
             return given
         if (literal := self._whole(value)) is not None:
             return f"{key}={literal}"
-        answered = self._answered(value)
-        # inside of other text an answer has to mean itself on the command line
-        return f"{key}={answered}" if all(map(_PLAIN.fullmatch, self._told(value))) else given
+        resolved = self._resolved(value)
+        # inside of other text a value has to mean itself on the command line
+        return f"{key}={resolved}" if all(map(_PLAIN.fullmatch, self._values_in(value))) else given
 
     def values(self, composed: DictConfig) -> list[str]:
-        """Overrides that answer what the YAML files of a composed config ask."""
+        """Overrides that resolve what the YAML files of a composed config leave open."""
         found = []
-        for key, raw in questions(composed):
-            literal = self._whole(raw) or QuotedString(self._answered(raw), Quote.single).with_quotes()
-            if self._whole(raw) or self._answered(raw) != raw:
+        for key, raw in changing_interpolations(composed):
+            literal = self._whole(raw) or QuotedString(self._resolved(raw), Quote.single).with_quotes()
+            if self._whole(raw) or self._resolved(raw) != raw:
                 found.append(f"{key}={literal}")
         return found
 
     def _whole(self, text: str) -> str | None:
-        """The literal for a text that is one question; None for another text and where there is no answer."""
-        if list(_spans(text)) != [(0, len(text))] or not _can_be_settled(text):
+        """The literal for a text that is one interpolation; None for another text and where it has no value."""
+        if list(_spans(text)) != [(0, len(text))] or not _can_change(text):
             return None
-        return None if (answer := self._answer(text)) == text else _literal(answer)
+        return None if (value := self._value(text)) == text else _literal(value)
 
-    def _answered(self, text: str) -> str:
+    def _resolved(self, text: str) -> str:
         for start, end in reversed(list(_spans(text))):
-            if _can_be_settled(text[start:end]):
-                text = text[:start] + str(self._answer(text[start:end])) + text[end:]
+            if _can_change(text[start:end]):
+                text = text[:start] + str(self._value(text[start:end])) + text[end:]
         return text
 
-    def _told(self, text: str) -> list[str]:
-        """The answers to the questions in a text."""
+    def _values_in(self, text: str) -> list[str]:
+        """The values of the interpolations in a text."""
         spans = [text[start:end] for start, end in _spans(text)]
-        return [str(self._answer(span)) for span in spans if _can_be_settled(span)]
+        return [str(self._value(span)) for span in spans if _can_change(span)]
 
-    def _answer(self, span: str) -> object:
-        """What a question is answered; the question itself where there is none, which composing then says better."""
-        if span not in self._answers:
+    def _value(self, span: str) -> object:
+        """An interpolation's value; itself where there is none, which composing then says better."""
+        if span not in self._values:
             try:
-                self._answers[span] = OmegaConf.create({"value": span})["value"]
+                self._values[span] = OmegaConf.create({"value": span})["value"]
             except OmegaConfBaseException:
-                self._answers[span] = span
-        return self._answers[span]
+                self._values[span] = span
+        return self._values[span]
 
 
-def questions(composed: DictConfig) -> Iterator[tuple[str, str]]:
-    """Keys whose text, as the files have it, may be another value the next time."""
+def changing_interpolations(composed: DictConfig) -> Iterator[tuple[str, str]]:
+    """Keys whose text, as the files have it, may resolve to another value the next time."""
     values = cast(dict[str, object], OmegaConf.to_container(composed, resolve=False))
     for key, value in values.items():
-        yield from _questions_of(value, key)
+        yield from _changing_in(value, key)
 
 
-def _questions_of(value: object, key: str) -> Iterator[tuple[str, str]]:
+def _changing_in(value: object, key: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for name, child in value.items():
-            yield from _questions_of(child, f"{key}.{name}")
-    elif isinstance(value, str) and any(_can_be_settled(value[start:end]) for start, end in _spans(value)):
+            yield from _changing_in(child, f"{key}.{name}")
+    elif isinstance(value, str) and any(_can_change(value[start:end]) for start, end in _spans(value)):
         yield key, value
 
 
@@ -147,9 +147,9 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
                 yield start, place + 1
 
 
-def _can_be_settled(span: str) -> bool:
-    """Whether a question may be answered otherwise the next time, and depends on nothing in the config around it."""
-    resolvers = {str(found["resolver"] or "").rstrip(": \t") for found in _QUESTION.finditer(span)}
+def _can_change(span: str) -> bool:
+    """Whether an interpolation may have another value the next time, and depends on nothing in the config around it."""
+    resolvers = {str(found["resolver"] or "").rstrip(": \t") for found in _INTERPOLATION.finditer(span)}
     return not resolvers <= _STABLE and not resolvers & ((_STABLE - _PURE) | {""})
 
 
