@@ -17,7 +17,7 @@ from benchmarks._shapes import TrainShape, train_examples
 from benchmarks._sides import Gate, Side
 from bsft import config as cfg
 from bsft.data.batches import tree_batch
-from bsft.model.attention import NAME
+from bsft.model import fast
 from bsft.model.backbone import Backbone
 from bsft.model.module import BehaviorLM
 from bsft.model.tiny import tiny_tokenizer
@@ -52,8 +52,9 @@ def run_loss(gate: Gate, task: OutputTask) -> None:
     causal = AutoModelForCausalLM.from_config(config, dtype=common.DTYPES[task.dtype])  # type: ignore[no-untyped-call]
     causal.get_input_embeddings().weight.requires_grad_(False)
     backbone = Backbone(causal.to(task.device), tiny_tokenizer(), None)
-    module = BehaviorLM(backbone, cfg.FitConfig(), n_steps=1, attention=NAME)
-    backbone.use_attention(NAME)
+    fast.install(backbone)
+    module = BehaviorLM(backbone, cfg.FitConfig(), n_steps=1)
+    backbone.use_attention(backbone.tree_attention)
     shape = TrainShape(1, _PROMPT_TOKENS, task.n_labels + 1, task.n_labels)
     batch = tree_batch(train_examples(shape), behavior_weight=1.0).to(torch.device(task.device))
     losses: list[float] = []

@@ -17,6 +17,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
 
 from bsft import config as cfg
 from bsft.data.methods import method_of
+from bsft.model import fast
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.tiny import tiny_tokenizer
 
@@ -82,7 +83,7 @@ def row_of(architecture: Architecture, backbone: Backbone) -> str:
         architecture.peculiar,
         "yes" if road.batching == "tree" else "refused",
         "yes" if road.split else "one by one",
-        "yes" if road.savings else "left out",
+        f"without {', '.join(left_out)}" if (left_out := sorted(fast.NAMES - road.patches)) else "yes",
         backbone.attention,
     )
     return f"| {' | '.join(cells)} |"

@@ -39,6 +39,7 @@ DETERMINES: dict[str, Any] = {
     "model.name": "other",
     "model.dtype": "bfloat16",
     "model.attention": "eager",
+    "model.fast": False,
     "model.max_length_tokens": 512,
     "model.chat_template": "chatml",
     "model.date": "2025-06-01",

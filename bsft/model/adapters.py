@@ -14,6 +14,7 @@ from bsft import config as cfg
 from bsft.data.vocabulary import BehaviorVocabulary
 from bsft.model.behavior import initial_rows
 from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of, is_tied, name_of
+from bsft.model.token_rows import TokenRows
 from bsft.records.errors import BadInput
 
 
@@ -76,11 +77,14 @@ def adapt(
         trainable_token_indices=None if vocabulary is None else _trained_rows(causal, vocabulary.ids),
     )
     try:
-        return cast(PeftModel, get_peft_model(causal, peft_config, autocast_adapter_dtype=True))
+        adapted = cast(PeftModel, get_peft_model(causal, peft_config, autocast_adapter_dtype=True))
     except ValueError as error:
         reason = " ".join(str(error).split())[:300]
         what = f"PEFT cannot adapt {type(causal).__name__}: {reason}"
         raise BadInput(f"{what}; name other layers in method.lora.targets") from error
+    if vocabulary is not None:
+        TokenRows(causal, vocabulary.ids)
+    return adapted
 
 
 def _trained_rows(causal: PreTrainedModel, ids: tuple[int, ...]) -> Any:

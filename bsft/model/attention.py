@@ -1,96 +1,55 @@
 """Tree attention: every token of a prefix tree attends to its ancestors and itself.
 
 Registered with transformers under `bsft_tree`; a forward pass hands its `TreeLayout` to every layer as the keyword
-`tree`. On CPU the tree is computed block by block, in bf16 by a library of ours where the processor can (`native/`),
-otherwise by torch's operators (`blockwise.py`); on CUDA by FlexAttention (`flex.py`). Soft-capped scores, attention
-sinks and values of another size than keys are written out (`eager_tree.py`). Elsewhere, and under attention dropout,
-one dense mask is used.
+`tree`. Here it is written out, block by block, so that no N x N scores are made at once: with soft-capped scores,
+attention sinks, values of another size than keys, and dropout. `fast/tree_attention.py` hands in kernels for the rest.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.attention.flex_attention import BlockMask
 from transformers import AttentionInterface, AttentionMaskInterface
 
-from bsft.data.prefix_tree import Ints, PrefixTree, blocks_of
-from bsft.model.blockwise import BlockBatch, BlockwiseTreeAttention, Heads, batch_blocks
-from bsft.model.eager_tree import EagerBlock, Scores, eager_blocks, eager_tree_attention
-from bsft.model.flex import block_mask_of, flex_tree_attention
-from bsft.model.native.attention import NativeTree, NativeTreeAttention, can_compute
+from bsft.data.prefix_tree import Block, Ints, PrefixTree, blocks_of, visible_keys
 
 NAME = "bsft_tree"
 MAX_BLOCK_TOKENS = 128
 _NO_MATTER = frozenset({"position_ids", "cache_position", "position_embeddings", "use_cache", "num_items_in_batch"})
 """What transformers hands to attention besides, and what changes nothing in it: positions are in queries and keys."""
+Made = TypeVar("Made")
 
 
 @dataclass
 class TreeLayout:
-    """A tree as attention wants it; made once a batch, used by every layer.
+    """A tree as attention wants it; made once per batch, used by every layer.
 
     `past_depths` are the depths of the cached tokens that the tree grows from, in cache order.
     """
 
     tree: PrefixTree
     past_depths: Ints = field(default_factory=lambda: np.empty(0, np.int64))
-    _batches: dict[Heads, list[BlockBatch]] = field(default_factory=dict)
-    _native: dict[int | None, NativeTree] = field(default_factory=dict)
-    _dense: dict[tuple[Any, ...], Tensor] = field(default_factory=dict)
-    _flex: dict[tuple[Any, ...], BlockMask] = field(default_factory=dict)
-    _eager: dict[tuple[Any, ...], list[EagerBlock]] = field(default_factory=dict)
+    _made: dict[Any, Any] = field(default_factory=dict)
 
-    def batches(self, heads: Heads) -> list[BlockBatch]:
-        """The tree's blocks as torch's operators compute them on CPU."""
-        if heads not in self._batches:
-            blocks = blocks_of(self.tree, MAX_BLOCK_TOKENS)
-            self._batches[heads] = batch_blocks(self.tree, self.past_depths, blocks, heads)
-        return self._batches[heads]
+    def once(self, key: Any, make: Callable[[], Made]) -> Made:
+        """What `make` returns, made for the first layer that asks for `key`."""
+        if key not in self._made:
+            self._made[key] = make()
+        return cast(Made, self._made[key])
 
-    def native(self, window: int | None) -> NativeTree:
-        """The tree's blocks as the C++ library computes them."""
-        if window not in self._native:
-            blocks = blocks_of(self.tree, MAX_BLOCK_TOKENS)
-            self._native[window] = NativeTree(self.tree, self.past_depths, blocks, window)
-        return self._native[window]
+    @property
+    def blocks(self) -> list[Block]:
+        return self.once("blocks", lambda: blocks_of(self.tree, MAX_BLOCK_TOKENS))
 
-    def eager(self, device: torch.device, window: int | None) -> list[EagerBlock]:
-        """The tree's blocks as attention is written out."""
-        key = (device, window)
-        if key not in self._eager:
-            blocks = blocks_of(self.tree, MAX_BLOCK_TOKENS)
-            self._eager[key] = eager_blocks(self.tree, self.past_depths, blocks, window, device)
-        return self._eager[key]
 
-    def dense_mask(self, device: torch.device, window: int | None) -> Tensor:
-        """`(1, 1, N, P + N)`, True where a key is seen."""
-        key = (device, window)
-        if key not in self._dense:
-            n_past = len(self.past_depths)
-            n = self.tree.n_tokens
-            seen = np.zeros((n, n_past + n), dtype=bool)
-            index = np.arange(n)
-            seen[:, n_past:] = (index <= index[:, None]) & (index[:, None] < self.tree.subtree_end)
-            for run in self.tree.runs:
-                seen[run.start : run.stop, self.tree.roots[run.root]] = True
-            if window is not None:
-                depths = np.concatenate([self.past_depths, self.tree.depths])
-                seen &= self.tree.depths[:, None] - depths < window
-            self._dense[key] = torch.from_numpy(seen)[None, None].to(device)
-        return self._dense[key]
-
-    def flex_mask(self, device: torch.device, window: int | None) -> BlockMask:
-        """FlexAttention's block mask, for lengths padded to buckets."""
-        key = (device, window)
-        if key not in self._flex:
-            self._flex[key] = block_mask_of(self.tree, self.past_depths, device, window)
-        return self._flex[key]
+Kernel = Callable[[Tensor, Tensor, Tensor, TreeLayout, int | None, float], Tensor | None]
+"""From query, key, value, layout, sliding window and scaling to `(1, N, H, D)`; None if it cannot compute these."""
 
 
 def tree_attention(
@@ -106,19 +65,22 @@ def tree_attention(
     softcap: float | None = None,
     s_aux: Tensor | None = None,
     is_causal: bool | None = None,
+    kernel: Kernel | None = None,
     **others: Any,
 ) -> tuple[Tensor, None]:
     """Attention of a tree batch, in the form that transformers calls.
 
     Args:
         query: `(1, H, N, D)`, RoPE by depth already applied.
-        key, value: `(1, Hkv, P + N, D)`, values perhaps of another size; the first `P` are cached ancestors.
+        key, value: `(1, Hkv, P + N, D)` and `(1, Hkv, P + N, Dv)`; the first `P` are cached ancestors.
         tree: the batch's layout.
-        softcap, s_aux: soft cap of the scores and the heads' sinks, as in `Scores`.
+        softcap: scores are bounded to `softcap * tanh(score / softcap)`.
+        s_aux: `(H,)`, a score per head that takes its share of the probability and has no value (a sink).
+        kernel: what computes the plain case faster.
         others: `sliding_window`, or else the module's own; what changes nothing.
 
     Returns:
-        `(1, N, H, D)` and no weights.
+        `(1, N, H, Dv)` and no weights.
 
     Raises:
         ValueError: no tree, more than one in the batch dimension, or an argument that this attention does not know.
@@ -133,28 +95,12 @@ def tree_attention(
     # float32 weights under autocast: projections are bf16, but rotary embeddings make queries and keys float32 again
     query, key = query.to(value.dtype), key.to(value.dtype)
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
-    if softcap is not None or s_aux is not None or key.shape[-1] != value.shape[-1]:
-        blocks = tree.eager(query.device, window)
-        return eager_tree_attention(query, key, value, blocks, Scores(scale, softcap, s_aux, dropout)), None
-    if dropout == 0.0 and can_compute(query, key, value):
-        native: Tensor = NativeTreeAttention.apply(query, key, value, tree.native(window), scale)  # type: ignore[no-untyped-call]
-        return native, None
-    if query.device.type == "cpu" and dropout == 0.0:
-        heads = Heads(query.shape[1], key.shape[1], window, query.dtype)
-        out: Tensor = BlockwiseTreeAttention.apply(query, key, value, tree.batches(heads), heads, scale)  # type: ignore[no-untyped-call]
+    is_plain = softcap is None and s_aux is None and dropout == 0.0 and key.shape == value.shape
+    if kernel is not None and is_plain and (out := kernel(query, key, value, tree, window, scale)) is not None:
         return out, None
-    if query.device.type == "cuda" and dropout == 0.0:
-        return flex_tree_attention(query, key, value, tree.flex_mask(query.device, window), scale), None
-    dense = F.scaled_dot_product_attention(
-        query,
-        key,
-        value,
-        attn_mask=tree.dense_mask(query.device, window),
-        dropout_p=dropout,
-        scale=scale,
-        enable_gqa=key.shape[1] != query.shape[1],
-    )
-    return dense.transpose(1, 2).contiguous(), None
+    return _written_out(
+        query, key, value, _masks(tree, query.device, window), _Scores(scale, softcap, s_aux, dropout)
+    ), None
 
 
 def _refuse_unknown(arguments: dict[str, Any]) -> None:
@@ -164,7 +110,59 @@ def _refuse_unknown(arguments: dict[str, Any]) -> None:
             raise ValueError(f"tree attention does not know this model's {name!r}")
 
 
-def register() -> None:
-    """Makes `bsft_tree` known to transformers (idempotent). Its mask is the tree, so transformers makes none."""
-    AttentionInterface.register(NAME, tree_attention)
-    AttentionMaskInterface.register(NAME, lambda *args, **kwargs: None)
+class _BlockMask(NamedTuple):
+    """Queries `start..stop`, the `(K,)` rows of their keys, and `(stop - start, K)`: True where a key is seen."""
+
+    start: int
+    stop: int
+    keys: Tensor
+    seen: Tensor
+
+
+class _Scores(NamedTuple):
+    """How scores become probabilities: `tree_attention`'s arguments."""
+
+    scaling: float
+    softcap: float | None
+    sinks: Tensor | None
+    dropout: float
+
+
+def _masks(layout: TreeLayout, device: torch.device, window: int | None) -> list[_BlockMask]:
+    def made(block: Block) -> _BlockMask:
+        keys = np.concatenate([np.arange(a, b) for a, b in block.key_rows(len(layout.past_depths))])
+        seen = visible_keys(layout.tree, block, layout.past_depths, window)
+        return _BlockMask(block.start, block.stop, *(torch.from_numpy(array).to(device) for array in (keys, seen)))
+
+    return layout.once((device, window), lambda: [made(block) for block in layout.blocks])
+
+
+def _written_out(query: Tensor, key: Tensor, value: Tensor, masks: list[_BlockMask], scores: _Scores) -> Tensor:
+    """`(1, H, N, D)` queries on `(1, Hkv, P + N, D)` keys and `(1, Hkv, P + N, Dv)` values -> `(1, N, H, Dv)`."""
+    groups = query.shape[1] // key.shape[1]
+    outputs = []
+    for block in masks:
+        q = query[:, :, block.start : block.stop]
+        q = q.reshape(1, key.shape[1], groups, *q.shape[2:])
+        k, v = (states.index_select(2, block.keys)[:, :, None] for states in (key, value))
+        p = _probabilities(q @ k.transpose(-1, -2), block.seen, scores)
+        outputs.append((F.dropout(p, scores.dropout).to(v.dtype) @ v).flatten(1, 2))
+    return torch.cat(outputs, dim=2).transpose(1, 2).contiguous()
+
+
+def _probabilities(products: Tensor, seen: Tensor, scores: _Scores) -> Tensor:
+    """`(1, Hkv, groups, L, K)`, float32."""
+    scaled = products.float() * scores.scaling
+    if scores.softcap is not None:
+        scaled = torch.tanh(scaled / scores.softcap) * scores.softcap
+    scaled = scaled.masked_fill(~seen, float("-inf"))
+    if scores.sinks is None:
+        return scaled.softmax(-1)
+    sinks = scores.sinks.float().view(1, *scaled.shape[1:3], 1, 1).expand(*scaled.shape[:-1], 1)
+    return torch.cat([scaled, sinks], dim=-1).softmax(-1)[..., :-1]
+
+
+def register(name: str = NAME, function: Callable[..., tuple[Tensor, None]] = tree_attention) -> None:
+    """Makes a tree attention known to transformers (idempotent). Its mask is the tree, so transformers makes none."""
+    AttentionInterface.register(name, function)
+    AttentionMaskInterface.register(name, lambda *args, **kwargs: None)

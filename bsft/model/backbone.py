@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -23,19 +25,15 @@ from bsft import config as cfg
 from bsft.data.batches import Batch
 from bsft.data.methods import Method
 from bsft.data.vocabulary import BehaviorVocabulary
-from bsft.model import attention
+from bsft.model import fast
 from bsft.model.adapters import adapt, add_behavior_tokens
-from bsft.model.frozen_layers import FrozenLayers
-from bsft.model.fused_lora import fuse
-from bsft.model.fused_norm import fuse_norms
+from bsft.model.attention import NAME, TreeLayout, register
 from bsft.model.head import logits_of
-from bsft.model.last_mlp import LastMlp
 from bsft.model.own_adapter import check_own_adapter
-from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of
-from bsft.model.roads import ROADS, Road
+from bsft.model.parts import decoder_layers, decoder_of, head_of
+from bsft.model.roads import Road
 from bsft.model.self_check import Subject, choose_road
 from bsft.model.tiny import tiny_model
-from bsft.model.token_rows import TokenRows
 from bsft.model.tokenizer import hub_options, load_tokenizer, not_loaded, place_of
 from bsft.records.errors import BadInput
 from bsft.records.untrusted import read_json
@@ -49,8 +47,8 @@ _DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 class Backbone:
     """A causal LM with its tokenizer and, for methods that have them, its behaviour tokens.
 
-    `causal` is the transformers model itself; adapters, if any, are inside it and `adapted` is their owner. `attention`
-    is the attention that it is read with where no trees are, `road` the way that it is read.
+    `causal` is the transformers model itself; adapters, if any, are inside it and `adapted` is their owner. `road` is
+    the way that it is read; `attention` and `tree_attention` are the attention of sequences and of trees.
     """
 
     causal: PreTrainedModel
@@ -58,35 +56,12 @@ class Backbone:
     vocabulary: BehaviorVocabulary | None
     adapted: PeftModel | None = None
     attention: str = "sdpa"
-    road: Road = ROADS[0]
-
-    def __post_init__(self) -> None:
-        if self.adapted is None:
-            return
-        if self.vocabulary is not None:
-            TokenRows(self.causal, self.vocabulary.ids)
-        if self.road.savings:
-            fuse(self.adapted)
-            fuse_norms(self.adapted)
+    tree_attention: str = NAME
+    road: Road = field(default_factory=lambda: Road("tree"))
 
     @property
     def module(self) -> nn.Module:
         return self.adapted if self.adapted is not None else self.causal
-
-    @cached_property
-    def _frozen_layers(self) -> FrozenLayers | None:
-        if self.adapted is None or self.vocabulary is None or not self.road.savings:
-            return None
-        if self.causal.is_gradient_checkpointing or not decoder_layers(self.causal):
-            return None
-        frozen = FrozenLayers(self.causal, self.vocabulary.ids)
-        return frozen if frozen.n_frozen else None
-
-    @cached_property
-    def _last_mlp(self) -> LastMlp | None:
-        layers = decoder_layers(self.causal) if self.road.savings else None
-        mlp = getattr(layers[-1], "mlp", None) if layers else None
-        return LastMlp(mlp) if isinstance(mlp, nn.Module) and type(mlp).__name__.endswith("MLP") else None
 
     @property
     def vocabulary_size(self) -> int:
@@ -100,37 +75,42 @@ class Backbone:
         Raises:
             BadInput: the architecture has no exchangeable attention.
         """
-        if name == attention.NAME:
-            attention.register()
+        if name == NAME:
+            register()
         if self.causal.config._attn_implementation == name:
             return
         if not self.causal._can_set_attn_implementation():
             raise BadInput(f"the attention of {type(self.causal).__name__} cannot be exchanged for {name}")
         self.causal.set_attn_implementation(name)
 
-    def hidden_states(self, input_ids: Tensor, *, read_at: Tensor | None = None, **kwargs: Any) -> Tensor:
+    @contextmanager
+    def reading(self, batching: str) -> Iterator[None]:
+        """With the attention of trees (`tree`) or of sequences (`flat`), and after it with the one before."""
+        before: str = self.causal.config._attn_implementation
+        self.use_attention(self.tree_attention if batching == "tree" else self.attention)
+        try:
+            yield
+        finally:
+            self.use_attention(before)
+
+    def hidden_states(self, input_ids: Tensor, *, read_at: Tensor | None = None, **inputs: Any) -> Tensor:
         """What `logits` makes logits of: last hidden states `(B, T, H)`, where the road is split; the output layer is
         not computed.
 
         Args:
+            input_ids: `(B, T)`.
             read_at: `(n,)` indices into the flattened `B * T` tokens; only there the result may be read.
         """
         if not self.road.split:
-            return self._whole_logits(input_ids, kwargs.get("attention_mask"))
-        # gradient checkpointing would compute the rest again
-        if read_at is None or self.causal.is_gradient_checkpointing or self._last_mlp is None:
-            return self._hidden_states(input_ids, **kwargs)
-        with self._last_mlp.only_at(read_at):
-            return self._hidden_states(input_ids, **kwargs)
+            return self._whole_logits(input_ids, inputs.get("attention_mask"))
+        return self.decode(input_ids, read_at=read_at, **inputs)
 
-    def _hidden_states(self, input_ids: Tensor, **kwargs: Any) -> Tensor:
-        if torch.is_grad_enabled() and "tree" in kwargs and self._frozen_layers is not None:
-            embeds = embedding_of(self.causal)(input_ids)
-            return self._frozen_layers.hidden_states(embeds, kwargs["position_ids"], kwargs["tree"])
-        return cast(Tensor, decoder_of(self.causal)(input_ids=input_ids, **kwargs).last_hidden_state)
+    def decode(self, input_ids: Tensor, *, read_at: Tensor | None = None, **inputs: Any) -> Tensor:
+        """The decoder's last hidden states, `(B, T)` -> `(B, T, H)`."""
+        return cast(Tensor, decoder_of(self.causal)(input_ids=input_ids, **inputs).last_hidden_state)
 
     def _whole_logits(self, input_ids: Tensor, attention_mask: Tensor | None) -> Tensor:
-        """`(B, T, V)`, zero where there is no token."""
+        """`(B, T)` ids and mask -> `(B, T, V)`, zero where there is no token."""
         n_tokens = input_ids.shape[1]
         lengths = [n_tokens] * len(input_ids) if attention_mask is None else attention_mask.sum(1).tolist()
         sequences = (row[None, :n] for row, n in zip(input_ids, lengths, strict=True))
@@ -140,7 +120,7 @@ class Backbone:
     def label_states(self, batch: Batch) -> Tensor:
         """What `logits` makes the logits of a batch's labels of, `(N, ...)`."""
         if batch.tree is not None:
-            inputs: dict[str, Any] = {"position_ids": batch.position_ids, "tree": attention.TreeLayout(batch.tree)}
+            inputs: dict[str, Any] = {"position_ids": batch.position_ids, "tree": TreeLayout(batch.tree)}
         else:
             inputs = {"attention_mask": batch.attention_mask}
         states = self.hidden_states(batch.input_ids, use_cache=False, read_at=batch.positions, **inputs)
@@ -233,7 +213,8 @@ def load_backbone(
     if causal._hf_peft_config_loaded:
         check_own_adapter(model, fitted=method.needs_fit)
     subject = Subject(model.name, causal, model.max_length_tokens)
-    road = choose_road(subject, batching, partial(_on_trial, tokenizer=tokenizer, method=method, upper=first_layer > 0))
+    on_trial = partial(_on_trial, tokenizer=tokenizer, method=method, upper=first_layer > 0)
+    road = choose_road(subject, batching, fast.NAMES if model.fast else frozenset(), on_trial)
     torch.manual_seed(seed)
     vocabulary = None
     if method.behavior is not None:
@@ -261,7 +242,9 @@ def _prepared(
         causal.requires_grad_(False)
     elif sft.tuning != "full":
         adapted = adapt(causal, sft, vocabulary, first_layer)
-    return Backbone(causal, tokenizer, vocabulary, adapted, attention_name, road)
+    backbone = Backbone(causal, tokenizer, vocabulary, adapted, attention_name, road=road)
+    fast.install(backbone)
+    return backbone
 
 
 def _on_trial(

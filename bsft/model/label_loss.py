@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bsft.model.native import rows
+from bsft.model.fast.native import rows
 
 _LOGITS_AT_ONCE = 1 << 19
 """On CPU, 2 MiB in float32."""

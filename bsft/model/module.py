@@ -36,7 +36,8 @@ Validate = Callable[[list[Candidates]], dict[str, float]]
 
 
 class BehaviorLM(LightningModule):
-    """Wraps a backbone for training. One Lightning batch is one optimisation step with all its micro-batches."""
+    """Wraps a backbone for training, with whatever attention it reads. One Lightning batch is one optimisation step
+    with all its micro-batches."""
 
     def __init__(
         self,
@@ -44,13 +45,11 @@ class BehaviorLM(LightningModule):
         fit: cfg.FitConfig,
         *,
         n_steps: int,
-        attention: str,
         row_lr: float | None = None,
         validate: Validate | None = None,
     ) -> None:
         """
         Args:
-            attention: name of the attention implementation to train with.
             n_steps: optimisation steps of the whole training, for the learning-rate schedule.
             row_lr: learning rate of the behaviour tokens' rows; None: that of everything else.
             validate: scores validation candidates and returns metrics to log.
@@ -62,7 +61,6 @@ class BehaviorLM(LightningModule):
         self.network = backbone.module
         self._fit = fit
         self._n_steps = n_steps
-        self._attention = attention
         self._row_lr = row_lr
         self._validate = validate
         self.trained_state: dict[str, Tensor] | None = None
@@ -71,7 +69,7 @@ class BehaviorLM(LightningModule):
     # --- loss ---
 
     def loss_sum(self, batch: Batch) -> Tensor:
-        """The weighted sum of label losses of a micro-batch; only labelled positions reach the output layer."""
+        """A micro-batch's weighted sum of label losses, a scalar; only labelled positions reach the output layer."""
         states = self.backbone.label_states(batch)
         rows = max(1, _LOGITS_AT_ONCE // self.backbone.vocabulary_size)
         chunks = [slice(start, start + rows) for start in range(0, len(batch.positions), rows)]
@@ -148,7 +146,6 @@ class BehaviorLM(LightningModule):
     def validation_step(self, candidates: list[Candidates], index: int) -> None:
         if self._validate is not None:
             metrics = self._validate(candidates)
-            self.backbone.use_attention(self._attention)
             self.log_dict({f"val/{name}": value for name, value in metrics.items()}, batch_size=len(candidates))
 
     # --- optimiser and checkpoints ---
@@ -192,7 +189,6 @@ class BehaviorLM(LightningModule):
     def on_train_start(self) -> None:
         # from_pretrained leaves modules in eval mode, which switches LoRA dropout and checkpointing off
         self.network.train()
-        self.backbone.use_attention(self._attention)
 
     def on_fit_end(self) -> None:
         if is_sharded(self.network):

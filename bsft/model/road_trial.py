@@ -18,14 +18,12 @@ from peft.tuners.lora.layer import ParamWrapper
 from peft.utils.other import TrainableTokensWrapper
 from torch import Tensor
 from torch.func import functional_call
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from bsft.data.batches import Batch, flat_batch, label_weights, tree_batch
 from bsft.data.prefix_tree import build_tree
 from bsft.data.render import Example
-from bsft.model import attention
 from bsft.model.attention import TreeLayout
-from bsft.model.cache import TokenwiseCache
 from bsft.model.label_loss import label_loss
 from bsft.model.roads import Road
 
@@ -85,7 +83,8 @@ class RoadTrial:
         examples = _examples(self._ids, None if backbone.vocabulary is None else self._behavior_ids)
         expected = self._reference(backbone, examples)
         try:
-            found = _numbers(backbone, road, examples)
+            with backbone.reading(road.batching):
+                found = _numbers(backbone, road, examples)
         except Exception as error:  # whatever a model does not take; it is what the user is told
             return f"it fails with {_one_line(error)}"
         share = max(_share(mine, theirs) for mine, theirs in zip(found.logits, expected.logits, strict=True))
@@ -136,7 +135,6 @@ def _plain_logits(plain: PreTrainedModel, weights: dict[str, Tensor], ids: Tenso
 
 def _numbers(backbone: Backbone, road: Road, examples: Sequence[Example]) -> _Numbers:
     if road.batching == "tree":
-        backbone.use_attention(attention.NAME)
         batch = tree_batch(examples, behavior_weight=_BEHAVIOR_WEIGHT)
         logits = list(_tree_logits(backbone, examples))
     else:
@@ -167,7 +165,7 @@ def _sequence_logits(backbone: Backbone, example: Example) -> Tensor:
 @torch.no_grad()
 def _tree_logits(backbone: Backbone, examples: Sequence[Example]) -> Iterator[Tensor]:
     """As options are scored: the prompts first, then every reply as a branch that grows from its prompt's cache."""
-    cache = TokenwiseCache()
+    cache = DynamicCache()
     prompts = build_tree([e.prompt_ids for e in examples])
     replies = build_tree([e.ids[len(e.prompt_ids) : -1] for e in examples], prompts.paths)
     states = []

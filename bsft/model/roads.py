@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from bsft.model import fast
+
 
 @dataclass(frozen=True)
 class Road:
@@ -13,12 +15,12 @@ class Road:
         batching: `tree`, or `flat` (separate sequences, padded).
         split: the decoder is run alone, and the output layer only where its result is read; otherwise the whole model
             reads one sequence after the other.
-        savings: with our own LoRA, norms and last layer, and no backward pass below the first adapted one.
+        patches: names of what may stand in the place of the model's own forward passes (`fast.PATCHES`).
     """
 
     batching: str
     split: bool = True
-    savings: bool = True
+    patches: frozenset[str] = fast.NAMES
 
     def __str__(self) -> str:
         if not self.split:
@@ -26,10 +28,4 @@ class Road:
         return {"tree": "prefix trees", "flat": "padded batches"}[self.batching]
 
 
-ROADS = (
-    Road("tree"),
-    Road("tree", savings=False),
-    Road("flat"),
-    Road("flat", savings=False),
-    Road("flat", split=False, savings=False),
-)
+WHOLE = Road("flat", split=False, patches=frozenset())

@@ -1,22 +1,24 @@
 """Which road gives a model's own numbers: tried on a small copy when the model is loaded.
 
-Where a road's numbers are not those of transformers it is refused with a sentence, and the next slower one is tried.
+Where a road's numbers are not those of transformers, the patches that are at fault are left out of it; where it is
+wrong without any, it is refused with a sentence, and the next slower one is tried.
 """
 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from transformers import PreTrainedModel
 
 from bsft.model.road_trial import OnTrial, RoadTrial
-from bsft.model.roads import ROADS, Road
+from bsft.model.roads import WHOLE, Road
 from bsft.model.small_copy import small_copy
 from bsft.records.errors import BadInput
 
 log = logging.getLogger(__name__)
+_NONE: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -28,39 +30,45 @@ class Subject:
     max_length_tokens: int
 
 
-def choose_road(subject: Subject, batching: str, on_trial: OnTrial) -> Road:
+def choose_road(subject: Subject, batching: str, patches: frozenset[str], on_trial: OnTrial) -> Road:
     """The fastest road that gives transformers' own numbers. The model and all random states stay as they are.
 
     Args:
         batching: what is wanted; with `flat` no tree is tried.
+        patches: names of those that are wanted.
 
     Raises:
         BadInput: the model fails by itself, or does not read token by token.
     """
     refused: dict[Road, str] = {}
+    trees = [Road("tree", patches=patches)] if batching == "tree" else []
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         trial = RoadTrial(small_copy(subject.causal, subject.max_length_tokens), on_trial)
         if (fault := trial.fault()) is not None:
             raise BadInput(f"model={subject.name}: {type(subject.causal).__name__} cannot be used: {fault}")
-        for road in ROADS:
-            if road.batching == "tree" and batching == "flat":
-                continue
+        for road in (*trees, Road("flat", patches=patches), WHOLE):
             difference = trial.difference(road)
+            chosen = road
+            if difference is not None and road.patches:
+                difference = trial.difference(replace(road, patches=_NONE))
+                chosen = _with_sound_patches(subject, trial, road) if difference is None else road
             if difference is None:
-                _tell(subject, refused, road)
-                return road
+                for other, reason in refused.items():
+                    what = f"model={subject.name}: {other} are refused for {type(subject.causal).__name__}"
+                    log.warning("%s, because %s; reading %s instead", what, reason, chosen)
+                return chosen
             refused[road] = difference
     adapters = "; name other layers in method.lora.targets" if trial.has_adapters else ""
     what = f"model={subject.name}: {type(subject.causal).__name__} cannot be used with this method"
-    raise BadInput(f"{what}: even with {ROADS[-1]}, {refused[ROADS[-1]]}{adapters}")
+    raise BadInput(f"{what}: even with {WHOLE}, {refused[WHOLE]}{adapters}")
 
 
-def _tell(subject: Subject, refused: dict[Road, str], chosen: Road) -> None:
-    """Says what was refused and why; where only savings are, numbers and batches stay as they were asked for."""
-    for road, difference in refused.items():
-        if (road.batching, road.split) == (chosen.batching, chosen.split):
-            log.info("model=%s: no savings: %s", subject.name, difference)
-        elif not road.savings:
-            what = f"model={subject.name}: {road} are refused for {type(subject.causal).__name__}"
-            log.warning("%s, because %s; reading %s instead", what, difference, chosen)
+def _with_sound_patches(subject: Subject, trial: RoadTrial, road: Road) -> Road:
+    """The road with those of its patches that give transformers' numbers each alone and then together, or with none."""
+    alone = {name: trial.difference(replace(road, patches=frozenset({name}))) for name in sorted(road.patches)}
+    for name, difference in alone.items():
+        if difference is not None:
+            log.info("model=%s: %s is left out, because %s", subject.name, name, difference)
+    sound = replace(road, patches=frozenset(name for name, difference in alone.items() if difference is None))
+    return sound if sound != road and trial.difference(sound) is None else replace(road, patches=_NONE)

@@ -19,7 +19,7 @@ def describe() -> dict[str, Any]:
     """The contents of env.json."""
     import torch
 
-    from bsft.model.native.build import obstacle
+    from bsft.model.fast.native.build import obstacle
 
     return {
         "commit": _git("rev-parse", "HEAD"),

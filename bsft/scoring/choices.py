@@ -13,13 +13,13 @@ from typing import cast
 import numpy as np
 import torch
 from torch import Tensor
+from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
 from bsft.data.prefix_tree import Ints, build_tree, common_length
 from bsft.data.render import Candidates
-from bsft.model.attention import NAME, TreeLayout
+from bsft.model.attention import TreeLayout
 from bsft.model.backbone import Backbone
-from bsft.model.cache import TokenwiseCache
 from bsft.model.label_loss import log_normalizers
 from bsft.records.schema import BEHAVIORS, Behavior
 
@@ -60,7 +60,7 @@ def predicted_context(candidates: Candidates, predicted: Behavior | None) -> Seq
 
 
 class OptionScorer:
-    """Scores candidates with one backbone. Call under `torch.inference_mode()` with the module in eval mode."""
+    """Scores candidates with one backbone, whose module is in eval mode."""
 
     def __init__(
         self, backbone: Backbone, *, batching: str, batch_tokens: int, shared_prefix: Sequence[int] = ()
@@ -75,14 +75,14 @@ class OptionScorer:
         self._batching = batching
         self._batch_tokens = batch_tokens
         self._prefix = np.asarray(shared_prefix, dtype=np.int64)
-        self._prefix_cache: TokenwiseCache | None = None
+        self._prefix_cache: DynamicCache | None = None
 
     def score(
         self,
         candidates: Sequence[Candidates],
         contexts: Contexts = predicted_context,
         on_progress: Callable[[int], None] = lambda n: None,
-    ) -> Iterator[Scored]:
+    ) -> list[Scored]:
         """Scores items in order, a group at a time.
 
         Args:
@@ -90,14 +90,12 @@ class OptionScorer:
             on_progress: called with the number of items just scored.
         """
         one = self._score_trees if self._batching == "tree" else self._score_flat
-        with self._backbone_attention():
+        scored: list[Scored] = []
+        with self._backbone.reading(self._batching), torch.inference_mode():
             for group in self._groups(candidates):
-                yield from one(group, contexts)
+                scored += one(group, contexts)
                 on_progress(len(group))
-
-    def _backbone_attention(self) -> torch.inference_mode:
-        self._backbone.use_attention(NAME if self._batching == "tree" else self._backbone.attention)
-        return torch.inference_mode()
+        return scored
 
     def _groups(self, candidates: Sequence[Candidates]) -> Iterator[list[Candidates]]:
         """Items of the same cases together, up to about `batch_tokens` tokens of prompts and options."""
@@ -157,15 +155,15 @@ class OptionScorer:
         sums = self._sum_log_probs(table, positions, targets, sizes)
         return self._collect(group, probs, wanted, owners, sums)
 
-    def _start(self, skip: int, device: torch.device) -> TokenwiseCache:
+    def _start(self, skip: int, device: torch.device) -> DynamicCache:
         """A fresh cache that already holds the shared prefix."""
         if skip == 0:
-            return TokenwiseCache()
+            return DynamicCache()
         if self._prefix_cache is None:
-            self._prefix_cache = TokenwiseCache()
+            self._prefix_cache = DynamicCache()
             chain = build_tree([self._prefix.tolist()])
             self._read(chain.ids, TreeLayout(chain), self._prefix_cache, device)
-        cache = TokenwiseCache()
+        cache = DynamicCache()
         for number, layer in enumerate(self._prefix_cache.layers):
             own = cast(DynamicLayer, layer)
             cache.update(cast(Tensor, own.keys), cast(Tensor, own.values), number)
@@ -175,7 +173,7 @@ class OptionScorer:
         self,
         ids: Ints,
         layout: TreeLayout,
-        cache: TokenwiseCache,
+        cache: DynamicCache,
         device: torch.device,
         *,
         read_at: Tensor | None = None,

@@ -47,17 +47,15 @@ def generate(
         contexts: for each item, the behaviour token that is put before the reply, or None.
         end_of_turn: the token that ends a reply.
     """
-    backbone.use_attention(backbone.attention)
     tokenizer = backbone.tokenizer
     device = next(backbone.causal.parameters()).device
     end = cast(int, tokenizer.convert_tokens_to_ids(end_of_turn))
     replies: list[Generated] = []
-    for candidate, context in zip(candidates, contexts, strict=True):
-        token = () if context is None or backbone.vocabulary is None else (backbone.vocabulary.id_of(context),)
-        prompt = torch.tensor([candidate.prompt_ids + token], device=device)
-        with torch.inference_mode():
-            generator = cast(Any, backbone.causal)
-            output: Tensor = generator.generate(
+    with backbone.reading("flat"), torch.inference_mode():
+        for candidate, context in zip(candidates, contexts, strict=True):
+            token = () if context is None or backbone.vocabulary is None else (backbone.vocabulary.id_of(context),)
+            prompt = torch.tensor([candidate.prompt_ids + token], device=device)
+            output: Tensor = cast(Any, backbone.causal).generate(
                 input_ids=prompt,
                 attention_mask=torch.ones_like(prompt),
                 max_new_tokens=max_new_tokens,
@@ -65,10 +63,10 @@ def generate(
                 eos_token_id=end,
                 pad_token_id=end,  # of one sequence at a time nothing is padded
             )
-        said = [i for i in output[0, prompt.shape[1] :].tolist() if i != end]  # it need not be a special one
-        text = cast(str, tokenizer.decode(said, skip_special_tokens=True)).strip()
-        replies.append(Generated(candidate.item, match(text, candidate.item), text))
-        on_progress(1)
+            said = [i for i in output[0, prompt.shape[1] :].tolist() if i != end]  # it need not be a special one
+            text = cast(str, tokenizer.decode(said, skip_special_tokens=True)).strip()
+            replies.append(Generated(candidate.item, match(text, candidate.item), text))
+            on_progress(1)
     return replies
 
 

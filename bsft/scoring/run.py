@@ -88,7 +88,7 @@ def _likelihoods(job: Job, candidates: Sequence[Candidates], contexts: Contexts)
         shared_prefix=job.renderer.shared_prefix(),
     )
     with progress_bar(f"scoring {job.name}", len(candidates)) as advance:
-        return list(scorer.score(candidates, contexts, advance))
+        return scorer.score(candidates, contexts, advance)
 
 
 def _replies(job: Job, evaluation: Evaluation, wanted: Sequence[Scored]) -> list[Generated]:

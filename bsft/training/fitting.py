@@ -20,7 +20,6 @@ from bsft import config as cfg
 from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.data.render import Candidates
 from bsft.display.progress import progress_bar
-from bsft.model.attention import NAME
 from bsft.model.module import BehaviorLM, Validate
 from bsft.model.sharding import ShardedStrategy
 from bsft.records.directories import replacing_directory
@@ -67,12 +66,11 @@ def fit(job: Job, logger: RunLogger) -> float:
         backbone,
         recipe,
         n_steps=n_steps,
-        attention=NAME if job.data.batching == "tree" else backbone.attention,
         row_lr=config.method.behavior.row_lr if isinstance(config.method, cfg.BehaviorSftConfig) else None,
         validate=_validator(job),
     )
     last = job.directory.path / CHECKPOINT
-    with progress_bar(f"fitting {job.name}", n_steps) as advance:
+    with backbone.reading(job.data.batching), progress_bar(f"fitting {job.name}", n_steps) as advance:
         callbacks = _callbacks(recipe, last, _Recorder(job.directory, logger, advance))
         trainer = _trainer(job, n_steps, logger, callbacks)
         _run_or_resume(trainer, module, job.data, last)
@@ -162,7 +160,7 @@ def _validator(job: Job) -> Validate:
     )
 
     def validate(candidates: list[Candidates]) -> dict[str, float]:
-        return validation_metrics(list(scorer.score(candidates)), job.benchmark.tasks)
+        return validation_metrics(scorer.score(candidates), job.benchmark.tasks)
 
     return validate
 

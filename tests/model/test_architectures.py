@@ -21,7 +21,6 @@ from bsft import config as cfg
 from bsft.data.batches import flat_batches, label_weights, tree_batches
 from bsft.data.methods import method_of
 from bsft.data.render import Example
-from bsft.model.attention import NAME
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.module import BehaviorLM
 from bsft.model.road_trial import merged_weights
@@ -115,15 +114,14 @@ def test_scores_and_gradients_are_those_of_transformers(
             assert scored.log_likelihoods[context] == pytest.approx(expected, rel=1e-4, abs=1e-3)
 
     examples = examples_of(backbone, [0])[:3]
-    tree = backbone.road.batching == "tree"
-    backbone.use_attention(NAME if tree else backbone.attention)
-    module = BehaviorLM(backbone, cfg.FitConfig(), n_steps=1, attention="sdpa")
+    module = BehaviorLM(backbone, cfg.FitConfig(), n_steps=1)
     batches = (
         tree_batches(examples, max_tokens=4096, behavior_weight=BEHAVIOR_WEIGHT)
-        if tree
+        if backbone.road.batching == "tree"
         else flat_batches(examples, max_tokens=4096, pad_id=0, behavior_weight=BEHAVIOR_WEIGHT)
     )
-    [loss] = [module.loss_sum(batch) for batch in batches]
+    with backbone.reading(backbone.road.batching):
+        [loss] = [module.loss_sum(batch) for batch in batches]
     expected_loss = plain.loss(examples)
     assert loss.item() == pytest.approx(expected_loss.item(), rel=1e-5)
     trained = backbone.trainable()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from dense import dense_mask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import relative_error
@@ -16,8 +18,9 @@ from torch import Tensor
 
 from bsft.data.prefix_tree import build_tree
 from bsft.model import attention
-from bsft.model.attention import TreeLayout, tree_attention
-from bsft.model.flex import bucket_tokens, flex_tree_attention
+from bsft.model.attention import TreeLayout
+from bsft.model.fast.flex import block_mask_of, bucket_tokens, flex_tree_attention
+from bsft.model.fast.tree_attention import tree_attention
 
 HEADS, KV_HEADS, HEAD_DIM = 4, 2, 8
 CPU = torch.device("cpu")
@@ -32,29 +35,32 @@ def random_states(layout: TreeLayout, dtype: torch.dtype = torch.float32) -> lis
     return [torch.randn(shape, generator=generator).to(dtype).requires_grad_() for shape in shapes]
 
 
-def blockwise(states: Sequence[Tensor], layout: TreeLayout, window: int | None) -> Tensor:
-    module = SimpleNamespace(sliding_window=window)
-    return tree_attention(module, *states, None, tree=layout)[0]  # type: ignore[arg-type]
+def blockwise(
+    states: Sequence[Tensor], layout: TreeLayout, window: int | None, compute: Callable[..., Any] = tree_attention
+) -> Tensor:
+    out: Tensor = compute(SimpleNamespace(sliding_window=window), *states, None, tree=layout)[0]
+    return out
 
 
 def dense(states: Sequence[Tensor], layout: TreeLayout, window: int | None) -> Tensor:
-    mask = layout.dense_mask(CPU, window)
+    mask = dense_mask(layout, window)
     return F.scaled_dot_product_attention(*states, attn_mask=mask, enable_gqa=True).transpose(1, 2)
 
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12), min_size=1, max_size=8)
 
 
+@pytest.mark.parametrize("compute", [tree_attention, attention.tree_attention], ids=["kernels", "written out"])
 @settings(max_examples=40)
-@given(SEQUENCES, st.sampled_from([None, 1, 3]), st.sampled_from([1, 4, 256]))
+@given(sequences=SEQUENCES, window=st.sampled_from([None, 1, 3]), max_block_tokens=st.sampled_from([1, 4, 256]))
 def test_blocks_equal_the_dense_mask_forward_and_backward(
-    sequences: list[list[int]], window: int | None, max_block_tokens: int
+    compute: Callable[..., Any], sequences: list[list[int]], window: int | None, max_block_tokens: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attention, "MAX_BLOCK_TOKENS", max_block_tokens)
         layout = TreeLayout(build_tree(sequences))
         states = random_states(layout)
-        found, expected = blockwise(states, layout, window), dense(states, layout, window)
+        found, expected = blockwise(states, layout, window, compute), dense(states, layout, window)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     weights = torch.randn(found.shape, generator=torch.Generator().manual_seed(1))
     for a, b in zip(
@@ -77,7 +83,7 @@ def test_cached_ancestors_are_seen_by_their_own_branches_only(
     states = [state.detach() for state in random_states(layout)]
     found = blockwise(states, layout, window)
     torch.testing.assert_close(found, dense(states, layout, window), rtol=1e-4, atol=1e-5)
-    seen = layout.dense_mask(CPU, None)[0, 0]
+    seen = dense_mask(layout)[0, 0]
     for path, root in zip(layout.tree.paths, roots, strict=True):
         assert torch.equal(seen[path[-1], :5].nonzero().flatten(), torch.from_numpy(root))
 
@@ -103,7 +109,7 @@ def test_bf16_is_as_near_as_bf16_can_be(monkeypatch: pytest.MonkeyPatch, max_blo
 def test_flex_attention_equals_the_dense_mask(sequences: list[list[int]], window: int | None) -> None:
     layout = TreeLayout(build_tree(sequences))
     states = [s.detach() for s in random_states(layout)]
-    found = flex_tree_attention(*states, layout.flex_mask(CPU, window), HEAD_DIM**-0.5)
+    found = flex_tree_attention(*states, block_mask_of(layout.tree, layout.past_depths, CPU, window), HEAD_DIM**-0.5)
     torch.testing.assert_close(found, dense(states, layout, window), rtol=1e-4, atol=1e-5)
 
 
@@ -114,7 +120,7 @@ def test_flex_attention_sees_cached_ancestors_across_buckets(window: int | None)
     tree = build_tree([[1] * 140, [1, 2], [3]], [np.arange(100), np.arange(100), np.arange(3, n_past)])
     layout = TreeLayout(tree, np.arange(n_past))
     states = [s.detach() for s in random_states(layout)]
-    found = flex_tree_attention(*states, layout.flex_mask(CPU, window), HEAD_DIM**-0.5)
+    found = flex_tree_attention(*states, block_mask_of(layout.tree, layout.past_depths, CPU, window), HEAD_DIM**-0.5)
     torch.testing.assert_close(found, dense(states, layout, window), rtol=1e-4, atol=1e-5)
 
 
@@ -124,7 +130,7 @@ def test_on_cuda_forward_and_backward_equal_the_dense_mask(window: int | None) -
     cuda = torch.device("cuda")
     layout = TreeLayout(build_tree([[1] * 140, [1, 2, 3], [1, 2, 4], [5]]))
     states = [s.detach().to(cuda).requires_grad_() for s in random_states(layout)]
-    mask = layout.dense_mask(cuda, window)
+    mask = dense_mask(layout, window).to(cuda)
     expected = F.scaled_dot_product_attention(*states, attn_mask=mask, enable_gqa=True).transpose(1, 2)
     found = blockwise(states, layout, window)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
@@ -140,7 +146,7 @@ def test_buckets(n: int, bucket: int) -> None:
     assert bucket_tokens(n) == bucket
 
 
-def test_dropout_takes_the_dense_mask() -> None:
+def test_dropout_is_written_out() -> None:
     layout = TreeLayout(build_tree([[1, 2, 3], [1, 2, 4]]))
     states = random_states(layout)
     module = SimpleNamespace()
@@ -200,7 +206,7 @@ def test_soft_caps_sinks_and_long_values_are_computed(
     scores = query @ key.repeat_interleave(2, 1).transpose(2, 3) * HEAD_DIM**-0.5
     if softcap is not None:
         scores = softcap * torch.tanh(scores / softcap)
-    weights = scores.exp() * layout.dense_mask(CPU, window)
+    weights = scores.exp() * dense_mask(layout, window)
     total = weights.sum(-1, keepdim=True) + (0 if sinks is None else sinks.exp()[:, None, None])
     expected = (weights / total) @ value.repeat_interleave(2, 1)
     torch.testing.assert_close(found, expected.transpose(1, 2), rtol=1e-4, atol=1e-5)

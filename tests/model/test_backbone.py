@@ -14,6 +14,7 @@ from transformers import GPT2Config, GPT2LMHeadModel
 
 from bsft import config as cfg
 from bsft.data.methods import method_of
+from bsft.model import fast
 from bsft.model.adapters import adapt
 from bsft.model.backbone import VOCABULARY, Backbone, load_backbone
 from bsft.model.roads import Road
@@ -277,9 +278,10 @@ def test_the_last_mlp_works_only_where_its_result_is_read(architecture: str) -> 
     torch.testing.assert_close(backbone.hidden_states(ids), expected)
 
 
-def test_an_architecture_with_other_names_works_without_these_savings() -> None:
+def test_an_architecture_with_other_names_works_with_patches_too() -> None:
     small = GPT2Config(n_layer=1, n_head=1, n_embd=8, vocab_size=50, n_positions=16)
     backbone = Backbone(GPT2LMHeadModel(small).eval(), tiny_tokenizer(), None)
+    fast.install(backbone)
     ids = torch.tensor([[1, 40, 41, 42]])
     expected = backbone.hidden_states(ids)
     torch.testing.assert_close(backbone.hidden_states(ids, read_at=torch.tensor([3]))[:, 3], expected[:, 3])

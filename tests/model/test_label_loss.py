@@ -7,9 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from bsft.model import label_loss as module
+from bsft.model.fast.native import rows
+from bsft.model.fast.native.build import obstacle
 from bsft.model.label_loss import label_loss
-from bsft.model.native import rows
-from bsft.model.native.build import obstacle
 
 
 @pytest.fixture(params=["native", "torch"], autouse=True)

@@ -18,16 +18,15 @@ from bsft import config as cfg
 from bsft.data.batches import flat_batch, tree_batch
 from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.data.render import Example
-from bsft.model.attention import NAME
 from bsft.model.backbone import Backbone
 from bsft.model.module import BehaviorLM
 from bsft.records.errors import BadInput
 from bsft.records.store import open_benchmark
 
 
-def module_of(backbone: Backbone, attention: str = "sdpa", n_steps: int = 1, **fit: Any) -> BehaviorLM:
-    backbone.use_attention(attention)
-    return BehaviorLM(backbone, cfg.FitConfig(**fit), n_steps=n_steps, attention=attention)
+def module_of(backbone: Backbone, batching: str = "flat", n_steps: int = 1, **fit: Any) -> BehaviorLM:
+    backbone.use_attention(backbone.tree_attention if batching == "tree" else "sdpa")
+    return BehaviorLM(backbone, cfg.FitConfig(**fit), n_steps=n_steps)
 
 
 # --- the loss -------------------------------------------------------------------------------------------------------
@@ -48,11 +47,11 @@ def test_the_loss_is_the_equation_and_the_weight_is_on_the_behaviour_term_only(w
     examples = examples_of(backbone, [0])
     terms = [by_hand(backbone, example) for example in examples]
     expected = sum(weight * b + y for b, y in terms)
-    for batch, attention in (
-        (flat_batch(examples, pad_id=0, behavior_weight=weight), "sdpa"),
-        (tree_batch(examples, behavior_weight=weight), NAME),
+    for batch, batching in (
+        (flat_batch(examples, pad_id=0, behavior_weight=weight), "flat"),
+        (tree_batch(examples, behavior_weight=weight), "tree"),
     ):
-        loss = module_of(backbone, attention).loss_sum(batch).item()
+        loss = module_of(backbone, batching).loss_sum(batch).item()
         assert loss == pytest.approx(expected, rel=1e-5)
 
 
@@ -67,7 +66,7 @@ def test_without_tokens_the_first_term_is_absent() -> None:
 
 def test_logits_are_computed_in_slices_without_changing_the_loss(monkeypatch: pytest.MonkeyPatch) -> None:
     backbone = shaken(make_backbone())
-    module = module_of(backbone, NAME)
+    module = module_of(backbone, "tree")
     batch = tree_batch(examples_of(backbone, [0]), behavior_weight=1.0)
     expected = module.loss_sum(batch)
     trained = list(backbone.trainable().values())
@@ -155,9 +154,7 @@ def fitted(small: Path, tmp_path: Path) -> Fitted:
             config, open_benchmark(small), make_renderer(backbone, chosen), batching=batching
         )
         data.setup("fit")
-        module = BehaviorLM(
-            backbone, config.trainer.fit, n_steps=len(data.plan), attention=NAME if batching == "tree" else "sdpa"
-        )
+        module = BehaviorLM(backbone, config.trainer.fit, n_steps=len(data.plan))
         watcher = Watcher()
         quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
         trainer = Trainer(
@@ -170,7 +167,8 @@ def fitted(small: Path, tmp_path: Path) -> Fitted:
             default_root_dir=tmp_path,
             **quiet,
         )
-        trainer.fit(module, datamodule=data)
+        with backbone.reading(batching):
+            trainer.fit(module, datamodule=data)
         return watcher
 
     return run
@@ -278,7 +276,7 @@ def test_without_warm_up_the_first_step_has_the_full_rate() -> None:
 @pytest.mark.parametrize(("architecture", "n_rows"), [("llama", 1), ("llama_untied", 2)])
 def test_the_tokens_rows_have_a_rate_of_their_own(architecture: str, n_rows: int) -> None:
     backbone = make_backbone(architecture)
-    module = BehaviorLM(backbone, cfg.FitConfig(), n_steps=1, attention="sdpa", row_lr=0.5)
+    module = BehaviorLM(backbone, cfg.FitConfig(), n_steps=1, row_lr=0.5)
     optimizer = module.configure_optimizers()["optimizer"]
     adapters, rows = optimizer.param_groups
     assert len(adapters["params"]) + len(rows["params"]) == len(backbone.trainable())

@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from dense import dense_mask
 from torch import Tensor
 
 from bsft.data.prefix_tree import blocks_of, build_tree
 from bsft.model import attention
-from bsft.model.attention import TreeLayout, tree_attention
-from bsft.model.native import build
-from bsft.model.native.attention import NativeTree, NativeTreeAttention, can_compute
+from bsft.model.attention import TreeLayout
+from bsft.model.fast.native import build
+from bsft.model.fast.native.attention import NativeTree, NativeTreeAttention, can_compute
+from bsft.model.fast.tree_attention import tree_attention
 
 CASE = list(range(90))
 
@@ -67,7 +69,7 @@ def native(states: list[Tensor], layout: TreeLayout, window: int | None, weights
 
 def dense(states: list[Tensor], layout: TreeLayout, window: int | None, weights: Tensor) -> list[Tensor]:
     exact = [state.detach().float().requires_grad_() for state in states]
-    mask = layout.dense_mask(torch.device("cpu"), window)
+    mask = dense_mask(layout, window)
     out = F.scaled_dot_product_attention(*exact, attn_mask=mask, enable_gqa=True).transpose(1, 2)
     return [out.detach(), *torch.autograd.grad(out, exact, weights.float())]
 
@@ -135,7 +137,7 @@ def test_numbers_that_are_none_are_not_hidden() -> None:
     states[1][0, 0, 3] = torch.nan
     tree = NativeTree(layout.tree, layout.past_depths, blocks_of(layout.tree, 128), None)
     out = NativeTreeAttention.apply(*states, tree, 0.25)
-    sees = layout.dense_mask(torch.device("cpu"), None)[0, 0, :, 3]
+    sees = dense_mask(layout)[0, 0, :, 3]
     assert torch.equal(out[0, :, 0].isnan().all(-1), sees)  # the first key head serves heads 0 and 1
     assert not out[0, :, 2:].isnan().any()
 

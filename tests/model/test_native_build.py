@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bsft.model.native import build
+from bsft.model.fast.native import build
 
 WHOLE = "whole library\n"
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from making import relative_error
 from torch import Tensor
 
-from bsft.model.native import build, rows
+from bsft.model.fast.native import build, rows
 
 EPS = 1e-5
 
@@ -55,9 +55,7 @@ def test_gated_activations(some: Callable[[int], Tensor]) -> None:
     assert (rows.gated(gate, up) != F.silu(gate) * up).float().mean() < 1e-3
     exact = [states.float().requires_grad_() for states in (gate, up)]
     expected = torch.autograd.grad(F.silu(exact[0]) * exact[1], exact, grad.float())
-    memory = grad.clone()
-    found = rows.gated_backward(memory, gate, up)
-    assert found[0].data_ptr() == memory.data_ptr()
+    found = rows.gated_backward(grad, gate, up)
     for gradient, wanted in zip(found, expected, strict=True):
         assert relative_error(gradient, wanted) < 3e-3
 
@@ -94,7 +92,7 @@ def test_large_numbers_and_those_that_are_none() -> None:
     torch.testing.assert_close(rows.gated(gate, ones), F.silu(gate), equal_nan=True)
     exact = gate.float().requires_grad_()
     [expected] = torch.autograd.grad(F.silu(exact), exact, ones.float())
-    found, _ = rows.gated_backward(ones.clone(), gate, ones)
+    found, _ = rows.gated_backward(ones, gate, ones)
     torch.testing.assert_close(found.float(), expected, rtol=1e-2, atol=1e-30, equal_nan=True)
     x = torch.ones(3, 16).bfloat16()
     x[1, 5] = torch.nan
@@ -109,7 +107,7 @@ def test_any_number_of_threads_gives_the_same(some: Callable[[int], Tensor], mon
 
     def everything() -> list[Tensor]:
         out, scale = rows.rms_norm(x, weight, EPS)
-        backward = rows.gated_backward(up.clone(), x, out)
+        backward = rows.gated_backward(up, x, out)
         logits = x.flatten(0, -2)
         normalizers = rows.log_normalizers(logits)
         first = torch.zeros(len(logits), dtype=torch.int64)

@@ -15,17 +15,15 @@ from transformers import AutoConfig, AutoModelForCausalLM, LlamaForCausalLM
 
 from bsft.data.methods import method_of
 from bsft.model import backbone as loading
-from bsft.model import small_copy
+from bsft.model import fast, small_copy
 from bsft.model.backbone import Backbone, load_backbone
-from bsft.model.last_mlp import LastMlp
-from bsft.model.roads import Road
+from bsft.model.fast.last_mlp import LastMlp
+from bsft.model.roads import WHOLE, Road
 from bsft.model.self_check import Subject, choose_road
 from bsft.model.tiny import tiny_model, tiny_tokenizer
 from bsft.records.errors import BadInput
 from bsft.scoring.choices import OptionScorer
 from bsft.scoring.generate import generate
-
-WHOLE = Road("flat", split=False, savings=False)
 
 
 def saved(model_type: str, directory: Path) -> dict[str, Any]:
@@ -83,13 +81,17 @@ def test_adapters_that_do_not_act_as_their_weights_would_are_refused(tmp_path: P
         load_backbone(model_config(**saved("jamba", tmp_path)), method_of(method_config()), batching="flat")
 
 
-def test_savings_that_are_wrong_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    forward = LastMlp._forward
-    monkeypatch.setattr(LastMlp, "_forward", lambda self, states: 2 * forward(self, states))
-    backbone = make_backbone()
-    assert backbone.road == Road("tree", savings=False)
-    assert backbone._last_mlp is None
-    assert not any("forward" in vars(m) and "lora" in type(m).__module__ for m in backbone.module.modules())
+def test_a_patch_that_is_wrong_is_left_out_alone(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    forward = LastMlp.forward
+    monkeypatch.setattr(LastMlp, "forward", lambda self, states: 2 * forward(self, states))
+    with caplog.at_level(logging.INFO, "bsft"):
+        backbone = make_backbone()
+    assert backbone.road == Road("tree", patches=fast.NAMES - {"last MLP"})
+    assert "model=tiny: last MLP is left out, because logits differ from transformers' own by" in caplog.text
+    assert "decode" not in vars(backbone)
+    assert any("forward" in vars(m) and "lora" in type(m).__module__ for m in backbone.module.modules())
 
 
 def test_the_check_leaves_the_model_and_random_states_alone() -> None:
@@ -103,7 +105,7 @@ def test_the_check_leaves_the_model_and_random_states_alone() -> None:
     def on_trial(*arguments: Any) -> Backbone:
         return loading._on_trial(*arguments, tokenizer=tiny_tokenizer(), method=method, upper=False)
 
-    assert choose_road(Subject("m", causal, 512), "tree", on_trial) == Road("tree")
+    assert choose_road(Subject("m", causal, 512), "tree", fast.NAMES, on_trial) == Road("tree")
     assert torch.rand(1) == expected
     assert causal.training and all(p.requires_grad and p.dtype == torch.bfloat16 for p in causal.parameters())
     assert causal.config._attn_implementation == "sdpa"
@@ -152,10 +154,14 @@ def test_sequences_are_read_with_the_attention_that_was_chosen(name: str) -> Non
     backbone = load_backbone(model_config(attention=name), method_of(method))
     renderer = make_renderer(backbone, method)
     candidates = [renderer.candidates(item) for item in items_of([0])[:1]]
-    for _ in OptionScorer(backbone, batching="flat", batch_tokens=999).score(candidates):
-        assert backbone.causal.config._attn_implementation == name
+    backbone.use_attention(backbone.tree_attention)
+    used: set[str] = set()
+    backbone.causal.register_forward_pre_hook(lambda model, _: used.add(model.config._attn_implementation))
+    backbone.causal.base_model.register_forward_pre_hook(lambda model, _: used.add(model.config._attn_implementation))
+    OptionScorer(backbone, batching="flat", batch_tokens=999).score(candidates)
     generate(backbone, candidates, [None], max_new_tokens=1, end_of_turn=renderer.end_of_turn)
-    assert backbone.causal.config._attn_implementation == name
+    assert used == {name}
+    assert backbone.causal.config._attn_implementation == backbone.tree_attention, "what it was before"
 
 
 def test_an_attention_that_a_model_does_not_have_is_replaced_with_a_sentence(

@@ -36,7 +36,7 @@ def score(
     prefix: Sequence[int] = (),
 ) -> list[Scored]:
     scorer = OptionScorer(backbone, batching=batching, batch_tokens=batch_tokens, shared_prefix=prefix)
-    return list(scorer.score(candidates_of(renderer), contexts))
+    return scorer.score(candidates_of(renderer), contexts)
 
 
 def assert_equal(found: Sequence[Scored], expected: Sequence[Scored]) -> None:

@@ -8,7 +8,7 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from bsft.model.native.build import library
+from bsft.model.fast.native.build import library
 
 _LANES = 16
 """Numbers in a register; rows have a multiple of them."""
@@ -32,14 +32,14 @@ def _functions() -> ctypes.CDLL:
 
 
 def can_compute(*rows: Tensor) -> bool:
-    """Whether norms and gated activations can be had: rows as `can_read` wants them, of whole registers and one shape,
-    and perhaps one row as the weight."""
+    """Whether norms and gated activations can be had: as `can_read` wants them, of one shape `(..., D)` with whole
+    registers, and perhaps one row `(D,)` as the weight."""
     shape = rows[0].shape
     return shape[-1] % _LANES == 0 and all(x.shape in (shape, shape[-1:]) for x in rows) and can_read(*rows)
 
 
 def can_read(*rows: Tensor) -> bool:
-    """Whether the library takes such rows: on CPU, in bf16, one behind the other, and it could be compiled."""
+    """Whether the library takes such rows, `(..., D)`: on CPU, in bf16, contiguous, and it could be compiled."""
     return (
         all(x.device.type == "cpu" and x.dtype == torch.bfloat16 and x.is_contiguous() for x in rows)
         and library() is not None
@@ -55,7 +55,7 @@ def rms_norm(x: Tensor, weight: Tensor, eps: float) -> tuple[Tensor, Tensor]:
 
 
 def rms_norm_backward(grad: Tensor, x: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
-    """The gradient of `x`."""
+    """The gradient of `x`, `(..., D)`, from that of the normed rows and what `rms_norm` returned and was given."""
     grad_x = torch.empty_like(x)
     pointers = (rows.data_ptr() for rows in (grad, x, weight, scale))
     _functions().bsft_rms_norm_backward(
@@ -65,20 +65,20 @@ def rms_norm_backward(grad: Tensor, x: Tensor, weight: Tensor, scale: Tensor) ->
 
 
 def gated(gate: Tensor, up: Tensor) -> Tensor:
-    """`silu(gate) * up`"""
+    """`silu(gate) * up`, all `(..., D)`."""
     out = torch.empty_like(gate)
     _functions().bsft_gated(gate.data_ptr(), up.data_ptr(), gate.numel(), out.data_ptr(), torch.get_num_threads())
     return out
 
 
 def gated_backward(grad: Tensor, gate: Tensor, up: Tensor) -> tuple[Tensor, Tensor]:
-    """The gradients of `gate`, which is written over `grad`, and of `up`."""
-    grad_up = torch.empty_like(up)
+    """The gradients of `gate` and `up`, all `(..., D)`."""
+    grad_gate, grad_up = torch.empty_like(gate), torch.empty_like(up)
     pointers = (rows.data_ptr() for rows in (grad, gate, up))
     _functions().bsft_gated_backward(
-        *pointers, gate.numel(), grad.data_ptr(), grad_up.data_ptr(), torch.get_num_threads()
+        *pointers, gate.numel(), grad_gate.data_ptr(), grad_up.data_ptr(), torch.get_num_threads()
     )
-    return grad, grad_up
+    return grad_gate, grad_up
 
 
 def log_normalizers(logits: Tensor) -> Tensor:

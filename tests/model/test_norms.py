@@ -10,7 +10,7 @@ from making import make_backbone, method_config, shaken
 from torch import Tensor, nn
 
 from bsft import config as cfg
-from bsft.model import fused_norm
+from bsft.model.fast import again, norms
 
 CHANGED = {"llama": ("LlamaRMSNorm", "LlamaMLP"), "qwen2": ("Qwen2RMSNorm", "Qwen2MLP")}
 
@@ -66,9 +66,14 @@ def test_a_norm_whose_weight_is_trained_keeps_its_own_forward() -> None:
     assert len(output_and_gradients(norm, x, own=False)) == 3
 
 
-def test_an_mlp_without_an_adapter_on_its_last_layer_keeps_its_own_forward() -> None:
+def test_an_mlp_without_adapters_is_exact_too() -> None:
     [module, *_] = modules_of("llama", "LlamaMLP", lora=cfg.LoraConfig(targets=["q_proj"]))
-    assert "forward" not in vars(module)
+    assert "forward" in vars(module)
+    x = torch.randn(2, 5, width(module))
+    for found, expected in zip(
+        output_and_gradients(module, x, own=False), output_and_gradients(module, x, own=True), strict=True
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
 def test_what_an_mlp_keeps_is_gate_and_up_only() -> None:
@@ -110,14 +115,14 @@ def test_layers_that_read_a_norm_keep_its_input_and_make_its_output_once(
         loss = torch.cat([reader(normed) for reader in readers], -1).square().sum()
     assert kept == {x.data_ptr()}
     n_made = 0
-    make = fused_norm._rms_norm
+    make = norms._rms_norm
 
     def counted(*arguments: Any) -> tuple[Tensor, Tensor]:
         nonlocal n_made
         n_made += 1
         return make(*arguments)
 
-    monkeypatch.setattr(fused_norm, "_rms_norm", counted)
+    monkeypatch.setattr(norms, "_rms_norm", counted)
     trained = [x, *(p for reader in readers for p in reader.parameters() if p.requires_grad)]
     first, again = (torch.autograd.grad(loss, trained, retain_graph=True) for _ in range(2))
     assert n_made == 2, "once for each pass over the kept graph"
@@ -135,17 +140,17 @@ def test_what_only_looks_like_a_norms_output_is_kept_itself(
     x = torch.randn(2, 3, width(norm))
     moved = x.clone().requires_grad_() * 1
     normed, other = norm(moved), norm(x.requires_grad_())
-    assert fused_norm.input_of(normed) is not None
-    assert fused_norm.input_of(normed[:1]) is None
-    assert fused_norm.input_of(normed.clone()) is None
+    assert again.origin_of(normed) is not None
+    assert again.origin_of(normed[:1]) is None
+    assert again.origin_of(normed.clone()) is None
     with torch.no_grad():
-        assert fused_norm.input_of(normed) is None
-        assert fused_norm.input_of(norm(x)) is None
+        assert again.origin_of(normed) is None
+        assert again.origin_of(norm(x)) is None
         moved.add_(1)
         other.add_(1)
-    assert fused_norm.input_of(normed) is None, "its input has been changed"
-    assert fused_norm.input_of(other) is None, "it has been changed itself"
-    assert fused_norm.input_of(norm(x.detach())) is None, "the norm keeps nothing"
+    assert again.origin_of(normed) is None, "its input has been changed"
+    assert again.origin_of(other) is None, "it has been changed itself"
+    assert again.origin_of(norm(x.detach())) is None, "the norm keeps nothing"
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -154,7 +159,6 @@ def test_what_is_made_again_is_the_same(
 ) -> None:
     norm = norm_and_readers[0].to(dtype)
     normed = norm(torch.randn(5, width(norm)).to(dtype).requires_grad_())
-    found = fused_norm.input_of(normed)
+    found = again.origin_of(normed)
     assert found is not None
-    x, again = found
-    assert torch.equal(again(x), normed)
+    assert torch.equal(found.again(*found.sources), normed)

@@ -6,7 +6,6 @@ length) are padded to a common shape and become one batched product (docs/perfor
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from bsft.data.prefix_tree import Block, Ints, PrefixTree, visible_keys
 
@@ -21,9 +21,6 @@ MAX_PADDING = 1.2
 """Padded query-key pairs of a batch over its blocks' own."""
 MAX_BATCH_SCORES = 2**20
 """Query-key pairs of all heads that are computed at once: their scores and probabilities should stay in the cache."""
-
-_LANES = 32
-"""Rows of scores have a multiple of these: a softmax over 479 bf16 numbers takes 1.4 times as long as one over 480."""
 
 _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
@@ -41,9 +38,7 @@ class BlockBatch:
         outputs: the same rows where results go; padding goes to the rows of a token `N` that nobody reads.
         padding: positions in `queries` that are padding.
         keys: `(B * Hkv * K,)` rows of the keys and values; padding repeats the first key's.
-        first_biased: the keys before it are seen by every query.
-        bias: for the other keys, `(B * Hkv, groups * L, K - first_biased)`: 0 where a key is seen, -inf elsewhere and
-            for padded keys. The fused kernel wants all keys: `(B, 1, groups * L, K)`.
+        bias: `(B, 1, groups * L, K)`, 0 where a key is seen, -inf elsewhere and for padded keys.
     """
 
     shape: tuple[int, int, int, int]
@@ -51,7 +46,6 @@ class BlockBatch:
     outputs: Tensor
     padding: Tensor
     keys: Tensor
-    first_biased: int
     bias: Tensor
 
 
@@ -63,11 +57,6 @@ class Heads:
     n_kv: int
     window: int | None
     dtype: torch.dtype
-
-    @property
-    def fused(self) -> bool:
-        """In bf16 the products are left to the GEMM library, which is faster than the fused kernel."""
-        return self.dtype != torch.bfloat16
 
 
 def batch_blocks(tree: PrefixTree, past_depths: Ints, blocks: Sequence[Block], heads: Heads) -> list[BlockBatch]:
@@ -88,10 +77,7 @@ def batch_blocks(tree: PrefixTree, past_depths: Ints, blocks: Sequence[Block], h
 
 def _batch(tree: PrefixTree, past_depths: Ints, blocks: list[Block], heads: Heads) -> BlockBatch:
     n, n_past = tree.n_tokens, len(past_depths)
-    n_keys = max(b.n_keys for b in blocks)
-    if not heads.fused:
-        n_keys = -(-n_keys // _LANES) * _LANES
-    shape = len(blocks), max(b.n_tokens for b in blocks), n_keys
+    shape = len(blocks), max(b.n_tokens for b in blocks), max(b.n_keys for b in blocks)
     tokens = np.full(shape[:2], n)
     keys = np.zeros((shape[0], shape[2]), np.int64)
     seen = np.zeros(shape, dtype=bool)
@@ -106,51 +92,41 @@ def _batch(tree: PrefixTree, past_depths: Ints, blocks: list[Block], heads: Head
     queries = outputs.ravel().copy()
     queries[padding] = 0
     key_rows = keys[:, None] * heads.n_kv + np.arange(heads.n_kv)[:, None]
-    first_biased = 0 if heads.fused else int(np.argmin(np.append(seen.all(axis=(0, 1)), False)))
-    unseen = torch.from_numpy(~seen[:, :, first_biased:])
-    bias = torch.zeros(unseen.shape, dtype=heads.dtype).masked_fill_(unseen, float("-inf"))
-    bias = bias.repeat(1, groups, 1)[:, None]
+    bias = torch.zeros(shape, dtype=heads.dtype).masked_fill_(torch.from_numpy(~seen), float("-inf"))
     return BlockBatch(
         (shape[0], heads.n_kv, groups * shape[1], shape[2]),
         torch.from_numpy(queries),
         torch.from_numpy(outputs.ravel()),
         torch.from_numpy(padding),
         torch.from_numpy(key_rows.ravel()),
-        first_biased,
-        bias if heads.fused else bias.expand(-1, heads.n_kv, -1, -1).flatten(0, 1),
+        bias.repeat(1, groups, 1)[:, None],
     )
 
 
 class BlockwiseTreeAttention(torch.autograd.Function):
-    """Attention per batch of blocks. Grouped queries are folded into the rows, so keys are never repeated.
-
-    In bf16 the probabilities are computed again for the backward pass, which costs little more than keeping them; in
-    fp32 the fused kernel is used.
-    """
+    """Attention per batch of blocks by torch's fused kernel. Grouped queries are folded into the rows, so that keys are
+    never repeated."""
 
     @staticmethod
     def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, batches: list[BlockBatch], heads: Heads, scaling: float
+        ctx: Any, query: Tensor, key: Tensor, value: Tensor, batches: list[BlockBatch], scaling: float
     ) -> Tensor:
         """`(1, H, N, D)` and `(1, Hkv, P + N, D)` to `(1, N, H, D)`."""
         _, n_heads, n, _ = query.shape
         q_rows, k_rows, v_rows = _rows(query), _rows(key), _rows(value)
         out = q_rows.new_empty((n + 1) * n_heads, q_rows.shape[1])
         saved: list[Tensor] = []
-        scratch = None if heads.fused else _Scratch(batches, query)
         for batch in batches:
             q, k, v = _take(q_rows, k_rows, v_rows, batch)
-            if scratch is None:
-                o, lse = _flash(q, k, v, 0.0, False, attn_mask=batch.bias, scale=scaling)
-                saved += [o, lse]
-            else:
-                o = torch.bmm(_probabilities(q, k, batch, scaling, scratch.of(batch)), v.flatten(0, 1))
+            o, lse = _flash(q, k, v, 0.0, False, attn_mask=batch.bias, scale=scaling)
+            saved += [o, lse]
             out.index_copy_(0, batch.outputs, o.reshape(-1, out.shape[1]))
         ctx.save_for_backward(query, key, value, *saved)
-        ctx.batches, ctx.heads, ctx.scaling = batches, heads, scaling
+        ctx.batches, ctx.scaling = batches, scaling
         return out.view(1, n + 1, n_heads, -1)[:, :n]
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         query, key, value, *saved = ctx.saved_tensors
         _, n_heads, n, head_dim = query.shape
@@ -158,25 +134,20 @@ class BlockwiseTreeAttention(torch.autograd.Function):
         grad_rows = grad_out.reshape(-1, head_dim)
         grad_q = q_rows.new_empty((n + 1) * n_heads, head_dim)
         grad_k, grad_v = torch.zeros_like(k_rows), torch.zeros_like(v_rows)
-        scratch = None if ctx.heads.fused else (_Scratch(ctx.batches, query), _Scratch(ctx.batches, query))
-        for i, batch in enumerate(ctx.batches):
+        for batch, o, lse in zip(ctx.batches, saved[::2], saved[1::2], strict=True):
             q, k, v = _take(q_rows, k_rows, v_rows, batch)
             grad = grad_rows.index_select(0, batch.queries)
             if len(batch.padding):
                 grad.index_fill_(0, batch.padding, 0)
-            grad = grad.view_as(q)
-            if scratch is None:
-                o, lse = saved[2 * i], saved[2 * i + 1]
-                gradients = _flash_backward(grad, q, k, v, o, lse, 0.0, False, attn_mask=batch.bias, scale=ctx.scaling)
-            else:
-                p = _probabilities(q, k, batch, ctx.scaling, scratch[0].of(batch))
-                gradients = _product_backward(grad, q, k, v, p, ctx.scaling, scratch[1].of(batch))
+            gradients = _flash_backward(
+                grad.view_as(q), q, k, v, o, lse, 0.0, False, attn_mask=batch.bias, scale=ctx.scaling
+            )
             dq, dk, dv = (gradient.reshape(-1, head_dim) for gradient in gradients)
             grad_q.index_copy_(0, batch.outputs, dq)
             grad_k.index_add_(0, batch.keys, dk)
             grad_v.index_add_(0, batch.keys, dv)
         grad_q = grad_q.view(1, n + 1, n_heads, head_dim)[:, :n]
-        return grad_q.transpose(1, 2), _states(grad_k, key), _states(grad_v, value), None, None, None
+        return grad_q.transpose(1, 2), _states(grad_k, key), _states(grad_v, value), None, None
 
 
 def _rows(states: Tensor) -> Tensor:
@@ -195,39 +166,3 @@ def _take(q_rows: Tensor, k_rows: Tensor, v_rows: Tensor, batch: BlockBatch) -> 
     q = q_rows.index_select(0, batch.queries).view(n_blocks, n_kv, n_rows, -1)
     k, v = (rows.index_select(0, batch.keys).view(n_blocks, n_kv, n_keys, -1) for rows in (k_rows, v_rows))
     return q, k, v
-
-
-class _Scratch:
-    """Memory for the scores of one batch after the other: what is written again and again stays in the cache."""
-
-    def __init__(self, batches: list[BlockBatch], like: Tensor) -> None:
-        self._memory = like.new_empty(max(math.prod(batch.shape) for batch in batches))
-
-    def of(self, batch: BlockBatch) -> Tensor:
-        """`(B * Hkv, groups * L, K)`"""
-        n_blocks, n_kv, n_rows, n_keys = batch.shape
-        return self._memory[: math.prod(batch.shape)].view(n_blocks * n_kv, n_rows, n_keys)
-
-
-def _probabilities(q: Tensor, k: Tensor, batch: BlockBatch, scaling: float, out: Tensor) -> Tensor:
-    """`(B * Hkv, groups * L, K)`, in `out`."""
-    out.baddbmm_(q.flatten(0, 1), k.flatten(0, 1).transpose(1, 2), beta=0, alpha=scaling)
-    out[:, :, batch.first_biased :].add_(batch.bias)
-    return torch.softmax(out, -1, out=out)
-
-
-def _product_backward(
-    grad: Tensor, q: Tensor, k: Tensor, v: Tensor, p: Tensor, scaling: float, out: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Gradients of queries, keys and values from the probabilities; the scaling is applied on the small factors.
-
-    Args:
-        out: memory like the probabilities'.
-    """
-    grad, q, k, v = (states.flatten(0, 1) for states in (grad, q, k, v))
-    dv = torch.bmm(p.transpose(1, 2), grad)
-    dp = torch.bmm(grad, v.transpose(1, 2), out=out)
-    ds = torch.ops.aten._softmax_backward_data.out(dp, p, -1, p.dtype, grad_input=dp)
-    dq = torch.bmm(ds, k).mul_(scaling)
-    dk = torch.bmm(ds.transpose(1, 2), q).mul_(scaling)
-    return dq, dk, dv

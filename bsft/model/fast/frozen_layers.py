@@ -11,17 +11,19 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel
+from transformers import DynamicCache, PreTrainedModel
 
 from bsft.data.prefix_tree import Ints, PrefixTree, build_tree
 from bsft.model.attention import TreeLayout
-from bsft.model.cache import TokenwiseCache
-from bsft.model.parts import decoder_layers, decoder_of
+from bsft.model.parts import decoder_layers, decoder_of, embedding_of
+
+if TYPE_CHECKING:
+    from bsft.model.backbone import Backbone
 
 
 @dataclass(frozen=True)
@@ -71,17 +73,33 @@ def first_trained_layer(causal: PreTrainedModel) -> int:
     return trained[0] if trained else len(layers)
 
 
+def applies(backbone: Backbone) -> bool:
+    """Whether behaviour tokens are trained, and the lowest layer is not."""
+    is_candidate = backbone.road.batching == "tree" and backbone.adapted is not None and backbone.vocabulary is not None
+    return is_candidate and first_trained_layer(backbone.causal) > 0
+
+
+def install(backbone: Backbone) -> None:
+    """Puts a decoding by parts in the place of the whole one."""
+    backbone.decode = FrozenLayers(backbone).decode  # type: ignore[method-assign]
+
+
 class FrozenLayers:
     """The layers of a model below the first trained one, kept out of the backward pass."""
 
-    def __init__(self, causal: PreTrainedModel, marked: tuple[int, ...]) -> None:
-        """
-        Args:
-            marked: ids of the tokens whose input rows are trained.
-        """
-        self._decoder = decoder_of(causal)
-        self.n_frozen = first_trained_layer(causal)
-        self._marked = marked
+    def __init__(self, backbone: Backbone) -> None:
+        assert backbone.vocabulary is not None
+        self._causal = backbone.causal
+        self._decode = backbone.decode
+        self._n_frozen = first_trained_layer(backbone.causal)
+        self._marked = backbone.vocabulary.ids
+
+    def decode(self, input_ids: Tensor, **inputs: Any) -> Tensor:
+        """`Backbone.decode`, `(1, N)` -> `(1, N, H)`: by parts where a tree is read for a backward pass."""
+        if "tree" not in inputs or not torch.is_grad_enabled() or self._causal.is_gradient_checkpointing:
+            return self._decode(input_ids, **inputs)
+        embeds = embedding_of(self._causal)(input_ids)
+        return self.hidden_states(embeds, inputs["position_ids"], inputs["tree"])
 
     def hidden_states(self, embeds: Tensor, position_ids: Tensor, layout: TreeLayout) -> Tensor:
         """Last hidden states of a tree batch, `(1, N, H)`.
@@ -90,11 +108,12 @@ class FrozenLayers:
             embeds: `(1, N, H)`, with the gradient of the marked tokens' rows.
             position_ids: `(1, N)`.
         """
+        decoder = decoder_of(self._causal)
         cut = cut_tree(layout, self._marked)
         fixed_at, below_at = cut.fixed_at.to(embeds.device), cut.below_at.to(embeds.device)
-        lower = _part(self._decoder, slice(0, self.n_frozen))
-        upper = _part(self._decoder, slice(self.n_frozen, None))
-        cache = TokenwiseCache()
+        lower = _part(decoder, slice(0, self._n_frozen))
+        upper = _part(decoder, slice(self._n_frozen, None))
+        cache = DynamicCache()
         with torch.no_grad():
             fixed = _run(lower, embeds[:, fixed_at], position_ids[:, fixed_at], cut.fixed, past_key_values=cache)
         below = _run(lower, embeds[:, below_at], position_ids[:, below_at], cut.below, past_key_values=cache)

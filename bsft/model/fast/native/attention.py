@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from bsft.data.prefix_tree import Block, Ints, PrefixTree, Range, visible_keys
-from bsft.model.native.build import library
+from bsft.model.fast.native.build import library
 
 _LANES = 16
 """Numbers in a register: a word of the mask covers so many keys, and head dimensions have to be a multiple of them."""
@@ -44,7 +44,8 @@ def _functions() -> ctypes.CDLL:
 
 
 def can_compute(query: Tensor, key: Tensor, value: Tensor) -> bool:
-    """Whether the library takes these states: on CPU, in bf16, all heads of one size, and it could be compiled."""
+    """Whether the library takes `(1, H, N, D)` and twice `(1, Hkv, P + N, D)`: on CPU, in bf16, all heads of one size,
+    and it could be compiled."""
     return (
         all(states.device.type == "cpu" and states.dtype == torch.bfloat16 for states in (query, key, value))
         and key.shape == value.shape
@@ -83,7 +84,7 @@ class NativeTree:
         self._n_tokens, self._n_key_tokens = tree.n_tokens, len(past_depths) + tree.n_tokens
 
     def of(self, query: Tensor, key: Tensor) -> _Tree:
-        """For a layer's states; valid as long as this object lives.
+        """For a layer's queries and keys, `(1, H, N, D)` and `(1, Hkv, P + N, D)`; valid as long as this object lives.
 
         Raises:
             ValueError: they are not those of this tree's tokens.
