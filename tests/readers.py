@@ -43,9 +43,10 @@ from bsft.model import weights
 from bsft.records.errors import BadInput
 from bsft.records.store import cache, line_of, open_benchmark
 from bsft.records.untrusted import check_structure, read_json, read_record, read_text
-from bsft.report.documents import comma_separated, markdown
+from bsft.report.documents import markdown
 from bsft.report.rows import blocks, comparison
 from bsft.report.sweep import flatten, read_curve, read_sweep
+from bsft.report.tables import unrounded_table
 from bsft.runs.directory import CONFIG, METRICS, STATUS, RunDirectory
 
 
@@ -174,7 +175,7 @@ def _of_runs(home: Path) -> list[Reader]:
         """What a report says of the sweep; damaged runs are named in it."""
         found = read_sweep(sweep.path)
         rows = comparison(found.jobs)
-        said = markdown(found, rows), comma_separated(rows), blocks(rows)
+        said = markdown(found, rows), unrounded_table(rows).csv(), blocks(rows)
         if found.problems:
             raise BadInput("; ".join(found.problems))
         return said

@@ -7,7 +7,7 @@ Markup, emoji codes and control characters in names, reasons and item texts are 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -32,6 +32,11 @@ class SafeConsole(Console):
             renderable.plain = shown
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else visible(text), style, control)
+
+
+def console_for(stream: TextIO) -> Console:
+    """A console as wide as the terminal; in files and pipes nothing is wrapped or cut."""
+    return SafeConsole(file=stream, width=None if stream.isatty() else 240)
 
 
 def complain(sentence: str) -> None:

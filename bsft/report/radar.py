@@ -28,7 +28,7 @@ _TOP_IN, _PLOT_IN, _GROUPS_IN, _LEGEND_IN = 0.9, 3.75, 5.35, 5.7
 _DASHED = (0, (5, 3))
 
 
-def radar_figure(blocks: Sequence[Block], styles: Styles, title: str) -> Figure:
+def radar_figure(blocks: Sequence[Block], styles: Styles, title: str = "") -> Figure:
     """One panel per model and data set."""
 
     def draw(panel: Panel, block: Block) -> None:

@@ -127,6 +127,20 @@ def varying(jobs: Sequence[Job]) -> list[str]:
     return [key for key in keys if len({str(job.settings.get(key)) for job in jobs}) > 1]
 
 
+def differing(jobs: Sequence[Job]) -> list[str]:
+    """The settings in which jobs differ beyond what the names of their method, model and data imply."""
+
+    def differs(key: str) -> bool:
+        values: dict[str, set[str]] = {}
+        for job in jobs:
+            if key in job.settings:
+                name = str(job.settings.get(f"{key.partition('.')[0]}.name"))
+                values.setdefault(name, set()).add(str(job.settings[key]))
+        return any(len(found) > 1 for found in values.values())
+
+    return [key for key in varying(jobs) if differs(key)]
+
+
 def shown(value: Any) -> str:
     """A setting's value, digests and prompts shortened."""
     text = "null" if value is None else str(value)
