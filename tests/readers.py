@@ -35,7 +35,7 @@ from bsft.importing.medec import import_medec
 from bsft.importing.mederrbench import SOURCE_FILES, import_mederrbench
 from bsft.importing.report import ImportReport
 from bsft.importing.writer import findings, pipeline
-from bsft.importing.writer.cache import Reply, ReplyCache
+from bsft.importing.writer.cache import Completion, CompletionCache
 from bsft.importing.writer.documents import read_documents
 from bsft.importing.writer.drafts import CaseDraft
 from bsft.launch import checks
@@ -198,8 +198,8 @@ def _of_the_rest(home: Path) -> list[Reader]:
     record = _put(
         tensors.with_name(weights.RECORD), json.dumps({"gguf": "a.gguf", "sha256": {tensors.name: digest}}).encode()
     )
-    replies = ReplyCache(home / "replies")
-    replies.put("abcd", Reply("text", "stop", None, 1, 2))
+    replies = CompletionCache(home / "replies")
+    replies.put("abcd", Completion("text", "stop", None, 1, 2))
     draft = _put(home / "draft.json", json.dumps(_DRAFT).encode())
     own = _put(home / "pilot.yaml", b"defaults:\n  - override /trainer: cpu\nseed: 3\nmethod: {lora: {rank: 8}}\n")
     folder = Path(findings.WORDS_FILE).parent
@@ -210,7 +210,7 @@ def _of_the_rest(home: Path) -> list[Reader]:
 
     def read_draft() -> object:
         text = read_text(draft)
-        return _none_is_refused(pipeline._read(Reply(text, "stop", None, 1, 2), CaseDraft)[0])
+        return _none_is_refused(pipeline._read(Completion(text, "stop", None, 1, 2), CaseDraft)[0])
 
     return [
         Reader("vocabulary", "json", saved, lambda: vocabulary.check_same(read_json(saved), "here")),

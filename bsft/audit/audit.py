@@ -26,7 +26,7 @@ class Settings:
     """How an audit is made.
 
     Attributes:
-        max_pairs: pairs of a task and split that probes use; cases are taken whole, at random.
+        max_pairs: at most so many pairs per task and split are probed; cases are taken whole, at random.
         seed: decides which cases are taken, and the resampling.
         n_bootstrap: resamples of cases for every interval.
         limits: what may not be exceeded.
@@ -55,7 +55,7 @@ class Audit:
 
 
 def audit(corpus: Corpus, settings: Settings) -> Audit:
-    """Audits a corpus. Structure, duplicates and policies cover every item, probes at most `max_pairs` a split."""
+    """Audits a corpus. Structure, duplicates and policies cover every item, probes at most `max_pairs` per split."""
     limits = settings.limits
     bootstrap = Bootstrap(settings.n_bootstrap, settings.seed)
     duplicates = _find_duplicates(corpus, limits)

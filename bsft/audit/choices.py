@@ -70,7 +70,7 @@ def probe_option_texts(choices: Choices, corpus: Corpus, numerals: Numerals) -> 
 
 
 def _candidates(row: CorpusItem) -> list[int]:
-    """Options of the gold option's sort: flags where gold is a flag, and the others elsewhere."""
+    """Indices of the options to choose among: the flags where gold is a flag, the other options elsewhere."""
     return [i for i, option in enumerate(row.options) if option.flag == row.flagged]
 
 

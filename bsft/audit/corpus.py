@@ -128,7 +128,7 @@ class Corpus:
 def read_corpus(
     name: str, tasks: Mapping[str, TaskSpec], items: Iterable[Item], advance: Callable[[int], None] = lambda n: None
 ) -> Corpus:
-    """Reads items into a corpus; `advance` is told of every item."""
+    """Reads items into a corpus; `advance` is called for every item."""
     places: dict[str, int] = {}
     rows = []
     for item in items:

@@ -53,10 +53,10 @@ def write_documents(audit: Audit, output: Path, *, source: str, command: str) ->
 
 
 def check_output(output: Path) -> None:
-    """Refuses to replace files that have the names of an audit's, but are not.
+    """Refuses to replace files that have the names of an audit's files but were not written by one.
 
     Raises:
-        BadInput: there are such files, or `output` is no directory.
+        BadInput: there are such files, or `output` is not a directory.
     """
     if output.exists() and not output.is_dir():
         raise BadInput(f"{output}: is a file, allowed: a directory; choose another output")

@@ -32,7 +32,7 @@ def find_duplicates(corpus: Corpus, max_jaccard: float, advance: Callable[[int],
     Args:
         corpus: the benchmark.
         max_jaccard: share of common word triples.
-        advance: is told of every scene that was looked up.
+        advance: is called with 1 for every scene that was looked up.
     """
 
     @cache

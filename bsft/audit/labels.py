@@ -1,4 +1,4 @@
-"""What macro-F1 the words alone earn, on the label sets by which tasks are scored. Nothing here is binding."""
+"""The macro-F1 that words alone reach on each task's label set. No limit holds for it."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def auroc_figure(audit: Audit) -> Figure | None:
 
     def draw(panel: Panel, task: str) -> None:
         panel.heading(task)
-        axes = panel.axes(2.75, 0.4, 3.45, rows_in)
+        axes = panel.axes(2.85, 0.4, 3.35, rows_in)
         axes.axvline(0.5, color="#B8BEC5", linewidth=1)
         axes.axvline(limit, color=BROKEN_COLOUR, linewidth=1, linestyle="--")
         for probe in (p for p in probes if p.task == task):
@@ -46,7 +46,7 @@ def auroc_figure(audit: Audit) -> Figure | None:
             y = len(names) - 1 - names.index(_probe_name(probe)) + (-0.17 if shown else 0.17)
             axes.plot([probe.estimate.low, probe.estimate.high], [y, y], color=colour, linewidth=1.4)
             axes.plot([probe.estimate.value], [y], marker="o" if probe.binding else "s", markersize=4, color=colour)
-        axes.set_yticks(range(len(names)), names[::-1])
+        axes.set_yticks(range(len(names)), names[::-1], fontsize=9)
         axes.set_xlim(0.4, 1.02)
         axes.set_xlabel("AUROC")
 

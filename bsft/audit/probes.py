@@ -1,7 +1,7 @@
-"""Probes of the proactive tasks: can twins be told apart by somebody who understands nothing?
+"""Probes of the proactive tasks: can twins be told apart without understanding them?
 
-The words of the edited turn alone are not binding, for there the problem itself may show; nor are all items together,
-for there is also the remark that a problem is known.
+The words of the edited turn alone are not binding, because the problem itself may show there; nor are all items
+together, because controls hold the remark that a problem is known.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def probe_all_items(
 def probe_words(
     probing: ProbingTask, name: str, documents: Sequence[Document], corpus: Corpus, numerals: Numerals, *, binding: bool
 ) -> Iterator[ProbeResult]:
-    """A probe of the words of documents of their own; none where all documents are empty."""
+    """A probe of the words of documents other than scenes; none where all documents are empty."""
     if any(documents):
         texts = Texts(corpus.texts, documents, numerals, "words")
         yield probing.probe(

@@ -16,7 +16,7 @@ from bsft.stats.bootstrap import Bootstrap, Estimate
 from bsft.stats.measures import auroc
 
 MIN_KIND_UNITS = 60
-"""A kind of perturbation with fewer units gets no figure of its own."""
+"""A kind of perturbation with fewer units is not reported separately."""
 
 Metric = Literal["auroc", "macro_f1"]
 
@@ -27,7 +27,7 @@ class ProbeResult:
 
     task: str
     asks: str
-    """What the probe has to tell."""
+    """The question that the probe answers."""
     name: str
     """What it looks at."""
     numerals: Numerals | None

@@ -1,4 +1,4 @@
-"""What must hold of every item and every pair, whatever the words are."""
+"""Rules that every item and every pair must keep, regardless of its words."""
 
 from __future__ import annotations
 

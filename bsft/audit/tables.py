@@ -54,12 +54,14 @@ def verdict(audit: Audit) -> str:
     start = "Passed" if audit.passed else "Failed"
     sentence = f"{start}: {numbers['passed']} checks hold, {numbers['broken']} are broken"
     if numbers["not checked"]:
-        sentence += f"; {numbers['not checked']} were not made, for want of {audit.settings.limits.min_pairs:,} units"
+        sentence += (
+            f"; {numbers['not checked']} were not made (under {audit.settings.limits.min_pairs:,} units)"
+        )
     return sentence + "."
 
 
 def _remarks(audit: Audit) -> Iterator[str]:
-    """Probes for which no limit holds and whose lower bound is above it all the same, one sentence for each sort."""
+    """Probes for which no limit holds and whose lower bound is above that of the others; one sentence for each kind."""
     limit = audit.settings.limits.max_auroc
     high: dict[tuple[str, str], list[ProbeResult]] = {}
     for probe in audit.probes:
@@ -180,7 +182,7 @@ def _policy_table(audit: Audit) -> Table:
             for score in scores
         ]
         rows.append([Cell(task), Cell(metric), *cells, _count(scores[0].n)])
-    note = f"What one scores without reading; the lower bound may be at most {limits.max_naive_score:g}."
+    note = f"What can be scored without reading; the lower bound may be at most {limits.max_naive_score:g}."
     return Table("Naive policies", [Column("task"), Column("metric"), *_numbers(*POLICIES, "items")], rows, note)
 
 

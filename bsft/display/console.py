@@ -1,4 +1,4 @@
-"""The terminal: consoles that obey nothing which stands in the text that they are given, and complaints.
+"""The terminal: consoles that show the text they are given and never obey it, and error messages.
 
 Markup, emoji codes and control characters in names, reasons and item texts are shown as they are. Styles come from
 `rich.text.Text` alone; titles of panels must be such texts, as rich reads markup in any other.
@@ -39,6 +39,6 @@ def console_for(stream: TextIO) -> Console:
     return SafeConsole(file=stream, width=None if stream.isatty() else 240)
 
 
-def complain(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """One line on stderr, in red where there are colours, without keys and passwords."""
     SafeConsole(stderr=True).print(one_line(masked(sentence)), style="red", soft_wrap=True)

@@ -18,7 +18,7 @@ from rich.text import Text
 from bsft.records.escaping import csv_text, markdown
 
 NONE = "–"
-"""What stands where there is no value."""
+"""Shown where there is no value."""
 
 Tone = Literal["", "good", "bad", "failed", "warning", "active", "soft"]
 STYLES: dict[Tone, str] = {
@@ -72,7 +72,7 @@ class Column:
     """A column of a table.
 
     Attributes:
-        header: what stands above it.
+        header: its heading.
         kind: numbers stand on the right and are not wrapped; "long" texts are wrapped anywhere; "code" is monospaced.
         hint: what is shown smaller below the header.
         rank: where a narrow terminal cannot show all, columns with the highest rank go first; those with 0 stay.
@@ -92,7 +92,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """A table with what stands above it. Every row has a cell for every column.
+    """A table with its title. Every row has a cell for every column.
 
     Attributes:
         title: its heading.

@@ -60,7 +60,7 @@ def similar_sets(
         min_share: above 0.
         share: of what.
         groups: sets of one group are not compared with each other.
-        advance: is told of every set that was compared.
+        advance: is called with 1 for every set that was compared.
     """
     ranked = _rarest_first(sets)
     indexed: dict[int, list[int]] = defaultdict(list)

@@ -21,7 +21,7 @@ from bsft.records.store.ownership import IMPORT_REPORT as REPORT
 from bsft.records.untrusted import file_sha256
 
 SHOWN = 12
-"""Findings of one sort that are printed; the file has them all."""
+"""Findings of one kind that are printed; the file has them all."""
 
 Outcome = Literal["parsed", "text", "unparsed", "empty"]
 OUTCOMES: tuple[Outcome, ...] = ("parsed", "text", "unparsed", "empty")
@@ -31,7 +31,7 @@ parsed and stays text; or says nothing ("N/A") and is left out."""
 
 @dataclass(frozen=True)
 class Finding:
-    """A value of the source that is worth a look: where it stands and what it is."""
+    """A value of the source that is worth a look: where it is and what was found."""
 
     record: str
     field: str
@@ -49,7 +49,7 @@ class ImportReport:
         read: records in the source.
         written: file of the output -> records.
         fields: field -> outcome -> count.
-        unparsed, empty: the values behind these two outcomes.
+        unparsed, empty: the values with these two outcomes.
         repaired, assumed, noticed, dropped: sentences.
         usage: what a language model consumed and did.
     """
@@ -80,7 +80,7 @@ class ImportReport:
         """Names a file of the source by its content.
 
         Raises:
-            BadInput: there is no such file, or it is no regular one.
+            BadInput: there is no such file, or it is not a regular file.
         """
         self.sha256[file.name] = file_sha256(file)
 

@@ -8,15 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
 from bsft.display.canvas import GRID_COLOUR, Panel, draw_panels, legend_height_in
 from bsft.report.palette import NAIVE_COLOUR, NAIVE_MARKERS, Styles, legend_label
 from bsft.report.rows import Block, Row
 from bsft.report.sweep import Curve
 from bsft.report.values import RowValue
-
-Floats = NDArray[np.float64]
+from bsft.stats.arrays import Floats
 
 
 def restraint_figure(blocks: Sequence[Block], styles: Styles) -> Figure | None:

@@ -12,14 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.projections.polar import PolarAxes
-from numpy.typing import NDArray
 
 from bsft.display.canvas import WIDTH_IN, Panel, draw_panels, legend_height_in
 from bsft.records.schema import BEHAVIORS
 from bsft.report.palette import GROUP_COLOURS, NAIVE_COLOUR, Styles, legend_label, task_title
 from bsft.report.rows import NAIVE, Block, Row, Task
+from bsft.stats.arrays import Floats
 
-Floats = NDArray[np.float64]
 LEAST_TASKS = 3
 _TICKS = (0.2, 0.4, 0.6, 0.8, 1.0)
 _ARC_RADIUS, _LABEL_RADIUS = 1.05, 1.12

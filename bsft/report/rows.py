@@ -1,4 +1,4 @@
-"""The rows of a comparison: jobs that differ in their seed alone are one row; naive policies follow, once per data."""
+"""The rows of a comparison: jobs that differ only in their seed are one row; naive policies follow, once per data set."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ METHODS = ("baseline", "instructed", "few_shot", "general_sft", "behavior_sft")
 NAIVE = {"always_flag": "always-flag", "never_flag": "never-flag", "majority": "majority", "random": "random"}
 """Naive policies in the order in which they are shown, with their display names."""
 SAME_PROACTIVE, HARDLY_FLAGS = 0.005, 0.01
-"""A fitted row has learnt to stay silent: its proactive score is this near never-flag's and it flags less than this."""
+"""A fitted row has learnt to stay silent: its proactive score is this close to never-flag's and it flags less than this."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the comparison. `settings` tells apart rows with the same method, model and data."""
+    """One line of the comparison. `settings` distinguishes rows with the same method, model and data."""
 
     method: str
     model: str
@@ -154,12 +154,12 @@ def _distinguishing(representatives: Sequence[Job]) -> dict[str, str]:
     families: dict[tuple[str, str, str], list[Job]] = {}
     for job in representatives:
         families.setdefault(_family(job), []).append(job)
-    told = {}
+    settings = {}
     for family in families.values():
         keys = varying(family)
         for job in family:
-            told[job.name] = ", ".join(f"{key}={shown(job.settings.get(key))}" for key in keys)
-    return told
+            settings[job.name] = ", ".join(f"{key}={shown(job.settings.get(key))}" for key in keys)
+    return settings
 
 
 def _row(jobs: Sequence[Job], settings: str) -> Row:

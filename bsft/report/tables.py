@@ -1,4 +1,4 @@
-"""The tables of a report, whatever they are drawn with: columns, cells, notes."""
+"""The tables of a report, for every medium: columns, cells, notes."""
 
 from __future__ import annotations
 
@@ -200,16 +200,16 @@ def unfinished_table(states: Sequence[JobState]) -> Table:
 
 
 def leading(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
-    """What names a row: header and texts; the model, data, settings and seeds only where they tell rows apart."""
+    """What names a row: header and texts; the model, data, settings and seeds only where they distinguish rows."""
     runs = [row for row in rows if not row.naive]
     columns = [("method", [row.method for row in rows])]
-    for header, values, tells in (
+    for header, values, is_shown in (
         ("model", [row.model or NONE for row in rows], len({row.model for row in runs}) > 1),
         ("data", [row.data for row in rows], len({row.data for row in rows}) > 1),
         ("settings", [row.settings or NONE for row in rows], any(row.settings for row in rows)),
         ("seeds", [str(len(row.seeds)) if row.seeds else NONE for row in rows], any(len(r.seeds) > 1 for r in runs)),
     ):
-        if tells:
+        if is_shown:
             columns.append((header, values))
     return [*columns, ("n", [f"{row.n:,}" for row in rows])]
 

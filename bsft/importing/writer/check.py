@@ -19,7 +19,7 @@ _STRAIGHT = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–"
 
 @dataclass(frozen=True)
 class Labelled:
-    """A number and the name of what it measures, if that stands before it in its sentence."""
+    """A number and the name of what it measures, if its sentence names that before the number."""
 
     quantity: Quantity
     label: str | None

@@ -10,8 +10,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from bsft.show.plots.canvas import INK, axes_mm, new_figure
-from bsft.show.plots.ecg_signal import SAMPLES_PER_SECOND, Floats, synthesise
+from bsft.show.plots.ecg_signal import SAMPLES_PER_SECOND, synthesise
 from bsft.show.plots.params import Ecg, lead_names
+from bsft.stats.arrays import Floats
 
 MM_PER_SECOND = 25.0
 MM_PER_MV = 10.0

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from scipy.integrate import cumulative_trapezoid
 
 from bsft.show.plots.canvas import INK, LABEL, MEASURED, axes_mm, footnote, new_figure, title
 from bsft.show.plots.params import Spirometry
-
-Floats = NDArray[np.float64]
+from bsft.stats.arrays import Floats
 
 PREDICTED_FVC_L = 4.0
 """A specification has percentages only; litres are drawn for this predicted vital capacity."""
