@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -94,13 +95,16 @@ def probe_texts(twins: Twins, corpus: Corpus, scenes: SceneTexts, numerals: Nume
     sizes = Sizes(corpus.texts, numerals)
     lengths = np.array([_lengths(row, sizes) for row in rows])
     yield twins.alone.probe("lengths", size_learner, lengths, numerals=numerals)
-    for unit, texts in scenes.items():
-        counts = texts.counts([scene(row) for row in rows])
+    own_scenes = [scene(row) for row in rows]
+    views = [(f"scene, {unit}", texts, texts.counts(own_scenes)) for unit, texts in scenes.items()]
+    # Which words occur at all: statements that agree repeat a word, and those that do not have one each, which is a
+    # contradiction itself, so these are not binding.
+    views.append(("scene, presence of words", scenes["words"], scenes["words"].counts(own_scenes).sign()))
+    for name, texts, counts in views:
         both_ways = differences(counts[0::2], counts[1::2])
-        name, names = f"scene, {unit}", texts.features
-        yield twins.alone.probe(name, text_learner, counts, numerals=numerals, names=names)
-        yield twins.between.probe(name, difference_learner, both_ways, numerals=numerals, names=names)
-    yield from _probe_presence(twins, scenes["words"], numerals)
+        seen: dict[str, Any] = {"numerals": numerals, "names": texts.features, "binding": "presence" not in name}
+        yield twins.alone.probe(name, text_learner, counts, **seen)
+        yield twins.between.probe(name, difference_learner, both_ways, **seen)
     loci = [pair.perturbed.locus or 0 for pair in twins.pairs for _ in range(2)]
     parts: dict[str, list[Document]] = {
         "question": [question(row) for row in rows],
@@ -109,18 +113,6 @@ def probe_texts(twins: Twins, corpus: Corpus, scenes: SceneTexts, numerals: Nume
     }
     for name, documents in parts.items():
         yield from probe_words(twins.alone, name, documents, corpus, numerals, binding=name != "edited turn")
-
-
-def _probe_presence(twins: Twins, words: Texts, numerals: Numerals) -> Iterator[ProbeResult]:
-    """Which words occur at all: two statements that agree repeat a word, and two that do not have one each.
-
-    That is a contradiction itself, so these are not binding.
-    """
-    present = words.counts([scene(row) for row in twins.rows]).sign()
-    both_ways = differences(present[0::2], present[1::2])
-    name, names = "scene, presence of words", words.features
-    yield twins.alone.probe(name, text_learner, present, numerals=numerals, binding=False, names=names)
-    yield twins.between.probe(name, difference_learner, both_ways, numerals=numerals, binding=False, names=names)
 
 
 def probe_all_items(

@@ -54,9 +54,7 @@ def verdict(audit: Audit) -> str:
     start = "Passed" if audit.passed else "Failed"
     sentence = f"{start}: {numbers['passed']} checks hold, {numbers['broken']} are broken"
     if numbers["not checked"]:
-        sentence += (
-            f"; {numbers['not checked']} were not made (under {audit.settings.limits.min_pairs:,} units)"
-        )
+        sentence += f"; {numbers['not checked']} were not made (under {audit.settings.limits.min_pairs:,} units)"
     return sentence + "."
 
 

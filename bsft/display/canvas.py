@@ -106,9 +106,15 @@ def draw_panels(
     return figure
 
 
-def to_bytes(figure: Figure, file_format: Literal["png", "svg"], dpi: int = DPI) -> bytes:
-    """The file's content; without date and random identifiers, the same figure gives the same bytes."""
+def to_bytes(
+    figure: Figure, file_format: Literal["png", "svg"], dpi: int = DPI, style: dict[Any, Any] = STYLE
+) -> bytes:
+    """The file's content; without date and random identifiers, the same figure gives the same bytes.
+
+    Args:
+        style: that in which the figure was drawn, as ticks are made when it is saved.
+    """
     stream = io.BytesIO()
-    with mpl.rc_context(STYLE), any_glyphs():
+    with mpl.rc_context(style), any_glyphs():
         figure.savefig(stream, format=file_format, dpi=dpi, metadata={"Date": None} if file_format == "svg" else None)
     return stream.getvalue()

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from bsft.importing.near_duplicates import near_duplicates
 from bsft.importing.report import ImportReport
 from bsft.records.errors import BadInput, explained
-from bsft.records.schema import Case, Fact
+from bsft.records.schema import Case
 from bsft.records.untrusted import parse_json, read_lines
 
 CASES_FILE = "cases.jsonl"
@@ -83,8 +83,10 @@ def read_cases(source: Path, report: ImportReport, *, drop_invalid: bool = False
         with explained(place):
             case = Case.model_validate(found)
         for index, fact in enumerate(case.facts):
-            if problem := _problem(fact):
-                raise BadInput(f"{place}: field facts.{index}.{problem}")
+            low, high = fact.reference_low, fact.reference_high
+            if low is not None and high is not None and low > high:
+                allowed = f"at most reference_high, which is {high:g}"
+                raise BadInput(f"{place}: field facts.{index}.reference_low: found {low:g}, allowed: {allowed}")
         check_new(case.id, line_of, place, "id")
         line_of[case.id] = line
         return case
@@ -100,14 +102,6 @@ def near_duplicate_cases(cases: Sequence[Case]) -> Iterator[tuple[int, int, floa
     return near_duplicates(
         [" ".join(fact.text for fact in case.facts if fact.kind in ("history", "symptom")) for case in cases]
     )
-
-
-def _problem(fact: Fact) -> str | None:
-    """What types alone cannot say about a fact."""
-    low, high = fact.reference_low, fact.reference_high
-    if low is not None and high is not None and low > high:
-        return f"reference_low: found {low:g}, allowed: at most reference_high, which is {high:g}"
-    return None
 
 
 def write_cases(directory: Path, cases: Iterable[Case]) -> int:

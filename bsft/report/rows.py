@@ -1,4 +1,4 @@
-"""The rows of a comparison: jobs that differ only in their seed are one row; naive policies follow, once per data set."""
+"""The rows of a comparison: jobs that differ only in their seed are one row; naive policies follow."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METHODS = ("baseline", "instructed", "few_shot", "general_sft", "behavior_sft")
 NAIVE = {"always_flag": "always-flag", "never_flag": "never-flag", "majority": "majority", "random": "random"}
 """Naive policies in the order in which they are shown, with their display names."""
 SAME_PROACTIVE, HARDLY_FLAGS = 0.005, 0.01
-"""A fitted row has learnt to stay silent: its proactive score is this close to never-flag's and it flags less than this."""
+"""A fitted row has learnt to stay silent: its proactive score is this close to never-flag's, and it flags less."""
 
 
 @dataclass(frozen=True)

@@ -37,8 +37,11 @@ _STYLE: dict[Any, Any] = STYLE | {
 }
 
 
-def new_figure(width_mm: float, height_mm: float, colour: str = "white") -> Figure:
-    return blank_figure(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH, colour)
+def new_figure(width_mm: float, height_mm: float, *, title: str = "", colour: str = "white") -> Figure:
+    figure = blank_figure(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH, colour)
+    if title:
+        figure.text(0.5, 1 - 5.5 / height_mm, title, ha="center", va="center", fontsize=11, color=INK)
+    return figure
 
 
 def axes_mm(figure: Figure, left_mm: float, bottom_mm: float, width_mm: float, height_mm: float) -> Axes:
@@ -54,15 +57,10 @@ def axes_mm(figure: Figure, left_mm: float, bottom_mm: float, width_mm: float, h
     )
 
 
-def chart(width_mm: float = 190.0, height_mm: float = 115.0) -> tuple[Figure, Axes]:
-    """A figure with one framed chart and room for its title, labels and a line below."""
-    figure = new_figure(width_mm, height_mm)
+def chart(title: str, width_mm: float = 190.0, height_mm: float = 115.0) -> tuple[Figure, Axes]:
+    """A figure with one framed chart, its title, and room for labels and a line below."""
+    figure = new_figure(width_mm, height_mm, title=title)
     return figure, axes_mm(figure, 20, 21, width_mm - 28, height_mm - 32)
-
-
-def title(figure: Figure, text: str) -> None:
-    height_mm = float(figure.get_size_inches()[1]) * MM_PER_INCH
-    figure.text(0.5, 1 - 5.5 / height_mm, text, ha="center", va="center", fontsize=11, color=INK)
 
 
 def footnote(figure: Figure, text: str) -> None:
@@ -81,7 +79,7 @@ def save(figure: Figure, path: Path, dpi: int) -> None:
         BadInput: the file's ending is neither .png nor .svg, or it cannot be written.
     """
     file_format: Literal["png", "svg"] = "png" if checked_suffix(path) == ".png" else "svg"
-    write_atomically(path, to_bytes(figure, file_format, dpi), durable=False)
+    write_atomically(path, to_bytes(figure, file_format, dpi, _STYLE), durable=False)
 
 
 def checked_suffix(path: Path) -> str:

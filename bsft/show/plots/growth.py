@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.interpolate import PchipInterpolator
 
-from bsft.show.plots.canvas import LABEL, MEASURED, chart, footnote, title
+from bsft.show.plots.canvas import LABEL, MEASURED, chart, footnote
 from bsft.show.plots.params import GrowthChart
 from bsft.stats.arrays import Floats
 
@@ -41,8 +41,7 @@ def growth_figure(growth: GrowthChart) -> Figure:
     oldest = growth.age_months[-1]
     unit, months_per_unit = next((name, length) for name, length, most in _UNITS if oldest <= most)
     ages = np.linspace(*_window_months(growth), 300)
-    figure, axes = chart(190, 128)
-    title(figure, "Growth chart: weight for age")
+    figure, axes = chart("Growth chart: weight for age", 190, 128)
     for name, z in CENTILES.items():
         weights = centile_kg(ages, z)
         axes.plot(
