@@ -62,9 +62,9 @@ def _run(arguments: list[str]) -> int:
 
 
 def _complain(sentence: str) -> None:
-    from bsft.display.console import complain  # help needs no console, which takes its time to import
+    from bsft.display.console import print_error  # help needs no console, which takes its time to import
 
-    complain(sentence)
+    print_error(sentence)
 
 
 def _top(arguments: list[str]) -> int:

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from bsft import config as cfg
 from bsft import launch
-from bsft.display.console import complain
+from bsft.display.console import print_error
 
 
 def task(composed: DictConfig) -> float | None:
@@ -40,7 +40,7 @@ def task(composed: DictConfig) -> float | None:
         if searching or elsewhere:
             raise
         if isinstance(error, Unrecorded):
-            complain(str(error))
+            print_error(str(error))
         return None
 
 

@@ -35,7 +35,7 @@ from bsft.importing.medec import import_medec
 from bsft.importing.mederrbench import SOURCE_FILES, import_mederrbench
 from bsft.importing.report import ImportReport
 from bsft.importing.writer import findings, pipeline
-from bsft.importing.writer.cache import Reply, ReplyCache
+from bsft.importing.writer.cache import Completion, CompletionCache
 from bsft.importing.writer.documents import read_documents
 from bsft.importing.writer.drafts import CaseDraft
 from bsft.launch import checks
@@ -43,9 +43,10 @@ from bsft.model import weights
 from bsft.records.errors import BadInput
 from bsft.records.store import cache, line_of, open_benchmark
 from bsft.records.untrusted import check_structure, read_json, read_record, read_text
-from bsft.report.documents import comma_separated, markdown
+from bsft.report.documents import markdown
 from bsft.report.rows import blocks, comparison
 from bsft.report.sweep import flatten, read_curve, read_sweep
+from bsft.report.tables import unrounded_table
 from bsft.runs.directory import CONFIG, METRICS, STATUS, RunDirectory
 
 
@@ -174,7 +175,7 @@ def _of_runs(home: Path) -> list[Reader]:
         """What a report says of the sweep; damaged runs are named in it."""
         found = read_sweep(sweep.path)
         rows = comparison(found.jobs)
-        said = markdown(found, rows), comma_separated(rows), blocks(rows)
+        said = markdown(found, rows), unrounded_table(rows).csv(), blocks(rows)
         if found.problems:
             raise BadInput("; ".join(found.problems))
         return said
@@ -197,8 +198,8 @@ def _of_the_rest(home: Path) -> list[Reader]:
     record = _put(
         tensors.with_name(weights.RECORD), json.dumps({"gguf": "a.gguf", "sha256": {tensors.name: digest}}).encode()
     )
-    replies = ReplyCache(home / "replies")
-    replies.put("abcd", Reply("text", "stop", None, 1, 2))
+    replies = CompletionCache(home / "replies")
+    replies.put("abcd", Completion("text", "stop", None, 1, 2))
     draft = _put(home / "draft.json", json.dumps(_DRAFT).encode())
     own = _put(home / "pilot.yaml", b"defaults:\n  - override /trainer: cpu\nseed: 3\nmethod: {lora: {rank: 8}}\n")
     folder = Path(findings.WORDS_FILE).parent
@@ -209,7 +210,7 @@ def _of_the_rest(home: Path) -> list[Reader]:
 
     def read_draft() -> object:
         text = read_text(draft)
-        return _none_is_refused(pipeline._read(Reply(text, "stop", None, 1, 2), CaseDraft)[0])
+        return _none_is_refused(pipeline._read(Completion(text, "stop", None, 1, 2), CaseDraft)[0])
 
     return [
         Reader("vocabulary", "json", saved, lambda: vocabulary.check_same(read_json(saved), "here")),

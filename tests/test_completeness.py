@@ -12,7 +12,7 @@ from jobs import Train, assert_same_result, run_here
 
 from bsft.model.module import BehaviorLM
 from bsft.records.errors import BadInput
-from bsft.report.sweep import read_sweep, standing
+from bsft.report.sweep import job_state, read_sweep
 from bsft.runs.completeness import flaw_of_adapter, flaw_of_done, is_done, seconds_of_fit, set_done
 from bsft.runs.directory import RunDirectory, run_directories
 
@@ -75,7 +75,7 @@ def copied(finished: RunDirectory, root: Path) -> RunDirectory:
 
 def test_a_finished_run_is_done_wherever_it_lies(finished: RunDirectory, copied: RunDirectory) -> None:
     for run in (finished, copied):
-        assert is_done(run) and standing(run).state == "done"
+        assert is_done(run) and job_state(run).state == "done"
     assert seconds_of_fit(finished.path / "adapter") > 0
 
 
@@ -84,12 +84,12 @@ def test_a_run_that_lost_something_is_listed_with_the_reason(copied: RunDirector
     file, damage = DAMAGES[name]
     damage(copied.path)
     assert not is_done(copied)
-    stands = standing(copied)
-    assert stands.state == "damaged" and stands.reason is not None and str(copied.path / file) in stands.reason
-    assert stands.reason.endswith("; the command that made the run makes what is missing again")
+    state = job_state(copied)
+    assert state.state == "damaged" and state.reason is not None and str(copied.path / file) in state.reason
+    assert state.reason.endswith("; the command that made the run makes what is missing again")
     with pytest.raises(BadInput) as caught:
         read_sweep(copied.path.parent)
-    assert str(caught.value) == stands.reason
+    assert str(caught.value) == state.reason
 
 
 @pytest.mark.parametrize("name", ["deleted-metrics.json", "halved-predictions.jsonl"])
@@ -115,7 +115,7 @@ def test_an_adapter_that_is_missing_is_fitted_again(train: Train, copied: RunDir
 @pytest.mark.parametrize("identity", ["", "identity:\n", "identity: {}\n", "identity: [a]\n", "config: {}\n"])
 def test_a_run_without_an_identity_does_not_vanish(copied: RunDirectory, identity: str) -> None:
     (copied.path / "config.yaml").write_text(identity)
-    assert standing(copied).state == "damaged"
+    assert job_state(copied).state == "damaged"
     with pytest.raises(BadInput, match=r"config\.yaml: damaged"):
         read_sweep(copied.path.parent)
 
@@ -132,11 +132,11 @@ def test_a_directory_with_one_file_of_a_run_is_listed(copied: RunDirectory, kept
             directory.rmdir()
     [found] = run_directories(copied.path.parent)
     assert found == copied
-    stands = standing(copied)
+    state = job_state(copied)
     if kept == "config.yaml":
-        assert stands.state == "queued"
+        assert state.state == "queued"
     else:
-        assert (stands.state, stands.reason) == (
+        assert (state.state, state.reason) == (
             "damaged",
             f"{copied.path / 'config.yaml'}: no such file; the command that made the run makes what is missing again",
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -70,14 +69,14 @@ def test_json_files_say_what_is_wrong_with_them(tmp_path: Path) -> None:
 def test_a_full_disk_leaves_the_old_file_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "metrics.json"
     write_atomically(file, "old")
-    write = Path.write_text
+    write = Path.write_bytes
 
-    def full(self: Path, text: str, **options: Any) -> int:
-        write(self, text[:2], **options)
+    def full(self: Path, content: bytes) -> int:
+        write(self, content[:2])
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", full)
+        patch.setattr(Path, "write_bytes", full)
         with pytest.raises(BadInput, match=r"metrics\.json: could not be written: No space left on device$"):
             write_atomically(file, "new text")
     assert file.read_text() == "old"

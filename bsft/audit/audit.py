@@ -9,10 +9,10 @@ from bsft.audit.choices import choices_of, probe_option_texts, probe_positions
 from bsft.audit.corpus import Corpus
 from bsft.audit.duplicates import Duplicate, distinct_scenes, find_duplicates
 from bsft.audit.labels import probe_labels
-from bsft.audit.limits import Check, Limits, Status
+from bsft.audit.limits import Check, Limits
 from bsft.audit.policies import PolicyScore, try_policies
 from bsft.audit.probes import count_scenes, probe_all_items, probe_places, probe_texts, twins_of
-from bsft.audit.puzzles import Probe
+from bsft.audit.probing import ProbeResult
 from bsft.audit.structure import N_EXAMPLES, check_structure
 from bsft.audit.texts import Numerals
 from bsft.display.progress import progress_bar
@@ -26,7 +26,7 @@ class Settings:
     """How an audit is made.
 
     Attributes:
-        max_pairs: pairs of a task and split that probes use; cases are taken whole, at random.
+        max_pairs: at most so many pairs per task and split are probed; cases are taken whole, at random.
         seed: decides which cases are taken, and the resampling.
         n_bootstrap: resamples of cases for every interval.
         limits: what may not be exceeded.
@@ -44,8 +44,8 @@ class Audit:
 
     corpus: Corpus
     settings: Settings
-    probes: list[Probe]
-    outcomes: list[PolicyScore]
+    probes: list[ProbeResult]
+    policy_scores: list[PolicyScore]
     duplicates: list[Duplicate]
     checks: list[Check]
 
@@ -55,23 +55,23 @@ class Audit:
 
 
 def audit(corpus: Corpus, settings: Settings) -> Audit:
-    """Audits a corpus. Structure, duplicates and policies cover every item, probes at most `max_pairs` a split."""
+    """Audits a corpus. Structure, duplicates and policies cover every item, probes at most `max_pairs` per split."""
     limits = settings.limits
     bootstrap = Bootstrap(settings.n_bootstrap, settings.seed)
     duplicates = _find_duplicates(corpus, limits)
-    outcomes: list[PolicyScore] = []
+    scores: list[PolicyScore] = []
     with progress_bar("trying naive policies", len(corpus.tasks)) as advance:
         for task in corpus.tasks:
-            outcomes += try_policies(corpus, task, bootstrap)
+            scores += try_policies(corpus, task, bootstrap)
             advance(1)
     probes = list(_probe(corpus.sampled(settings.max_pairs, settings.seed), limits.min_pairs, bootstrap))
     checks = [
         *check_structure(corpus, limits),
         _check_duplicates(duplicates, limits),
-        *(_check_policy(outcome, limits) for outcome in outcomes),
+        *(_check_policy(score, limits) for score in scores),
         *(_check_probe(probe, limits) for probe in probes if probe.binding and probe.numerals != "shown"),
     ]
-    return Audit(corpus, settings, probes, outcomes, duplicates, checks)
+    return Audit(corpus, settings, probes, scores, duplicates, checks)
 
 
 def _find_duplicates(corpus: Corpus, limits: Limits) -> list[Duplicate]:
@@ -80,7 +80,7 @@ def _find_duplicates(corpus: Corpus, limits: Limits) -> list[Duplicate]:
         return find_duplicates(corpus, limits.max_jaccard, advance)
 
 
-def _probe(corpus: Corpus, min_test: int, bootstrap: Bootstrap) -> Iterator[Probe]:
+def _probe(corpus: Corpus, min_test: int, bootstrap: Bootstrap) -> Iterator[ProbeResult]:
     """All probes of all tasks; first those that see no text, then the others with numerals masked, then shown."""
     twins = {task: twins_of(corpus, task, min_test, bootstrap) for task in corpus.groups("proactive")}
     choices = {task: choices_of(corpus, task, min_test, bootstrap) for task in corpus.tasks}
@@ -104,25 +104,23 @@ def _probe(corpus: Corpus, min_test: int, bootstrap: Bootstrap) -> Iterator[Prob
                 advance(1)
 
 
-def _check_probe(probe: Probe, limits: Limits) -> Check:
+def _check_probe(probe: ProbeResult, limits: Limits) -> Check:
     found = f"{probe.asks} from {probe.name}: AUROC {probe.estimate} on {probe.n:,} {probe.unit}"
-    return _held("probe", probe.task, found, probe.n, probe.estimate.low, limits.max_auroc, limits.min_pairs)
+    return _held("probe", probe, found, limits.max_auroc, limits)
 
 
-def _check_policy(outcome: PolicyScore, limits: Limits) -> Check:
-    metric = "macro-F1" if outcome.metric == "macro_f1" else "accuracy"
-    found = f"{outcome.policy}: {metric} {outcome.estimate} on {outcome.n:,} items"
-    return _held(
-        "policy", outcome.task, found, outcome.n, outcome.estimate.low, limits.max_naive_score, limits.min_pairs
-    )
+def _check_policy(score: PolicyScore, limits: Limits) -> Check:
+    metric = "macro-F1" if score.metric == "macro_f1" else "accuracy"
+    found = f"{score.policy}: {metric} {score.estimate} on {score.n:,} items"
+    return _held("policy", score, found, limits.max_naive_score, limits)
 
 
-def _held(name: str, task: str, found: str, n: int, low: float, allowed: float, min_n: int) -> Check:
-    """An interval's lower bound against its limit, where there are enough units to judge."""
-    if n < min_n:
-        return Check(name, task, "not checked", f"{found}; too few to judge, {min_n:,} needed")
-    status: Status = "broken" if low > allowed else "passed"
-    return Check(name, task, status, f"{found}; allowed: a lower bound up to {allowed:g}")
+def _held(name: str, judged: ProbeResult | PolicyScore, found: str, allowed: float, limits: Limits) -> Check:
+    status = limits.status(judged.estimate.low, allowed, judged.n)
+    rule = f"allowed: a lower bound up to {allowed:g}"
+    if status == "not checked":
+        rule = f"too few to judge, {limits.min_pairs:,} needed"
+    return Check(name, judged.task, status, f"{found}; {rule}")
 
 
 def _check_duplicates(duplicates: list[Duplicate], limits: Limits) -> Check:

@@ -11,7 +11,7 @@ from bsft.records.schema import Group, Item, TaskSpec, Variant
 
 
 @dataclass(frozen=True, slots=True)
-class Reply:
+class CorpusOption:
     """An option; `text` is its place in the corpus's texts."""
 
     text: int
@@ -20,7 +20,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class CorpusItem:
     """An item; texts are given by their places in the corpus's texts."""
 
     id: str
@@ -39,25 +39,25 @@ class Row:
     turns: tuple[int, ...]
     roles: tuple[str, ...]
     query: int | None
-    replies: tuple[Reply, ...]
+    options: tuple[CorpusOption, ...]
 
     @property
     def gold(self) -> int:
         """Index of the gold option."""
-        return next(i for i, reply in enumerate(self.replies) if reply.label == self.label)
+        return next(i for i, option in enumerate(self.options) if option.label == self.label)
 
     @property
     def flagged(self) -> bool:
-        """Whether the right reply raises a concern."""
-        return self.replies[self.gold].flag
+        """Whether the right option raises a concern."""
+        return self.options[self.gold].flag
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
     """An item with a problem that must be flagged, and its clean twin."""
 
-    perturbed: Row
-    clean: Row
+    perturbed: CorpusItem
+    clean: CorpusItem
 
     @property
     def case_id(self) -> str:
@@ -75,10 +75,10 @@ class Corpus:
     name: str
     tasks: Mapping[str, TaskSpec]
     texts: list[str]
-    rows: list[Row]
+    rows: list[CorpusItem]
 
     @cached_property
-    def by_id(self) -> dict[str, Row]:
+    def by_id(self) -> dict[str, CorpusItem]:
         return {row.id: row for row in self.rows}
 
     @cached_property
@@ -89,7 +89,7 @@ class Corpus:
     def cases(self) -> list[str]:
         return list(dict.fromkeys(row.case_id for row in self.rows))
 
-    def of_task(self, task: str) -> list[Row]:
+    def of_task(self, task: str) -> list[CorpusItem]:
         return [row for row in self.rows if row.task == task]
 
     def groups(self, group: Group) -> list[str]:
@@ -128,7 +128,7 @@ class Corpus:
 def read_corpus(
     name: str, tasks: Mapping[str, TaskSpec], items: Iterable[Item], advance: Callable[[int], None] = lambda n: None
 ) -> Corpus:
-    """Reads items into a corpus; `advance` is told of every item."""
+    """Reads items into a corpus; `advance` is called for every item."""
     places: dict[str, int] = {}
     rows = []
     for item in items:
@@ -137,9 +137,9 @@ def read_corpus(
     return Corpus(name, tasks, list(places), rows)
 
 
-def _row(item: Item, place: Callable[[str], int]) -> Row:
+def _row(item: Item, place: Callable[[str], int]) -> CorpusItem:
     perturbation = item.perturbation
-    return Row(
+    return CorpusItem(
         id=item.id,
         case_id=item.case_id,
         twin_id=item.twin_id,
@@ -154,5 +154,5 @@ def _row(item: Item, place: Callable[[str], int]) -> Row:
         turns=tuple(place(turn.text) for turn in item.turns),
         roles=tuple(turn.role for turn in item.turns),
         query=None if item.query is None else place(item.query),
-        replies=tuple(Reply(place(option.text), option.label, option.flag) for option in item.options),
+        options=tuple(CorpusOption(place(option.text), option.label, option.flag) for option in item.options),
     )

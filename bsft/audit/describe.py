@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bsft.audit.corpus import Corpus, Row
+from bsft.audit.corpus import Corpus, CorpusItem
 from bsft.audit.texts import Sizes, scene
 
 
@@ -70,7 +70,7 @@ def twin_lengths(corpus: Corpus, task: str) -> TwinLengths:
     """Lengths of both twins of every pair."""
     sizes = Sizes(corpus.texts, "shown")
 
-    def characters(row: Row) -> int:
+    def characters(row: CorpusItem) -> int:
         return int(sizes.of(scene(row))[0])
 
     pairs = corpus.pairs(task)

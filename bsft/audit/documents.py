@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,8 +12,8 @@ from bsft import __version__
 from bsft.audit import plots
 from bsft.audit.audit import Audit
 from bsft.audit.describe import TaskCounts, TwinLengths, count_task, twin_lengths
-from bsft.audit.sections import Judged, Story, tell
-from bsft.display.pages import page_environment
+from bsft.audit.tables import AuditReport, report_of
+from bsft.display.pages import image_source, render_page
 from bsft.records.errors import BadInput
 from bsft.records.escaping import json_text, markdown, one_line
 from bsft.records.files import write_atomically
@@ -32,7 +31,7 @@ def describe(audit: Audit) -> tuple[list[TaskCounts], list[TwinLengths]]:
     return counts, [twin_lengths(corpus, task) for task in corpus.groups("proactive") if corpus.pairs(task)]
 
 
-def write_documents(audit: Audit, output: Path, *, source: str, command: str) -> Story:
+def write_documents(audit: Audit, output: Path, *, source: str, command: str) -> AuditReport:
     """Writes the three files.
 
     Args:
@@ -45,19 +44,19 @@ def write_documents(audit: Audit, output: Path, *, source: str, command: str) ->
         BadInput: the directory cannot be written to.
     """
     counts, lengths = describe(audit)
-    story = tell(audit, counts, lengths)
+    report = report_of(audit, counts, lengths)
     record = json_text(_record(audit, counts, lengths, source, command), indent=1)
-    page = _page(audit, story, counts, lengths, command)
-    for name, text in zip(FILES, (record + "\n", _markdown(audit, story, command), page), strict=True):
+    page = _page(audit, report, counts, lengths, command)
+    for name, text in zip(FILES, (record + "\n", _markdown(audit, report, command), page), strict=True):
         write_atomically(output / name, text)
-    return story
+    return report
 
 
 def check_output(output: Path) -> None:
-    """Refuses to replace files that have the names of an audit's, but are not.
+    """Refuses to replace files that have the names of an audit's files but were not written by one.
 
     Raises:
-        BadInput: there are such files, or `output` is no directory.
+        BadInput: there are such files, or `output` is not a directory.
     """
     if output.exists() and not output.is_dir():
         raise BadInput(f"{output}: is a file, allowed: a directory; choose another output")
@@ -92,7 +91,7 @@ def _record(
         "passed": audit.passed,
         "checks": [asdict(check) for check in audit.checks],
         "probes": [asdict(probe) for probe in audit.probes],
-        "policies": [asdict(outcome) for outcome in audit.outcomes],
+        "policies": [asdict(score) for score in audit.policy_scores],
         "duplicates": [asdict(duplicate) for duplicate in audit.duplicates],
         "tasks": [asdict(own) for own in counts],
         "twin_lengths": [
@@ -107,7 +106,7 @@ def _subtitle(audit: Audit) -> str:
     settings = audit.settings
     return (
         f"{len(corpus.rows):,} items of {len(corpus.cases):,} cases in the splits {', '.join(corpus.splits)}; "
-        f"probes on at most {settings.max_pairs:,} pairs a task and split; "
+        f"probes on at most {settings.max_pairs:,} pairs per task and split; "
         f"95 % intervals from {settings.n_bootstrap:,} resamples of cases; seed {settings.seed}."
     )
 
@@ -117,32 +116,20 @@ def _designs(audit: Audit) -> list[str]:
     return list(dict.fromkeys(probe.design for probe in audit.probes))
 
 
-def _markdown(audit: Audit, story: Story, command: str) -> str:
-    lines = [f"# Audit of {markdown(audit.corpus.name)}", "", markdown(story.verdict), "", markdown(_subtitle(audit))]
+def _markdown(audit: Audit, report: AuditReport, command: str) -> str:
+    lines = [f"# Audit of {markdown(audit.corpus.name)}", "", markdown(report.verdict), "", markdown(_subtitle(audit))]
     lines += [f"Probes: {markdown('; '.join(_designs(audit)))}.", "", f"    {one_line(command)}", ""]
-    if story.broken:
-        lines += ["## Broken limits", "", *(f"- {markdown(message)}" for message in story.broken), ""]
-    if story.remarks:
-        lines += ["## To be judged", "", REMARKS_NOTE, "", *(f"- {markdown(message)}" for message in story.remarks), ""]
-    for section in story.sections:
-        lines += [f"## {markdown(section.title)}", "", *([markdown(section.note), ""] if section.note else [])]
-        lines += [_line([markdown(header) for header in section.headers]), _line(["---"] * len(section.headers))]
-        lines += [_line([_cell(cell) for cell in row]) for row in section.rows]
-        lines.append("")
+    for title, note, messages in (("Broken limits", "", report.broken), ("To be judged", REMARKS_NOTE, report.remarks)):
+        if messages:
+            lines += [f"## {title}", "", *([note, ""] if note else []), *(f"- {markdown(m)}" for m in messages), ""]
+    for table in report.tables:
+        lines += [f"## {markdown(table.title)}", "", *([markdown(table.note), ""] if table.note else [])]
+        lines.append(table.markdown())
     return "\n".join(lines)
 
 
-def _line(texts: Sequence[str]) -> str:
-    return f"| {' | '.join(texts)} |"
-
-
-def _cell(cell: Judged) -> str:
-    text = f"{markdown(cell.value)} [{markdown(cell.spread)}]" if cell.spread else markdown(cell.value)
-    return f"**{text}**" if cell.status == "broken" else text
-
-
 def _page(
-    audit: Audit, story: Story, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths], command: str
+    audit: Audit, report: AuditReport, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths], command: str
 ) -> str:
     limit = audit.settings.limits.max_auroc
     figures = [
@@ -159,22 +146,15 @@ def _page(
         ),
         ("Lengths of twins", "Characters of perturbed and clean scenes.", plots.lengths_figure(lengths)),
     ]
-    return (
-        page_environment("bsft.audit")
-        .get_template("audit.html.j2")
-        .render(
-            name=audit.corpus.name,
-            passed=audit.passed,
-            story=story,
-            remarks_note=REMARKS_NOTE,
-            subtitle=_subtitle(audit),
-            designs=_designs(audit),
-            command=command,
-            figures=[(title, alt, _source(svg)) for title, alt, svg in figures if svg is not None],
-            version=__version__,
-        )
+    return render_page(
+        "bsft.audit",
+        "audit.html.j2",
+        name=audit.corpus.name,
+        passed=audit.passed,
+        report=report,
+        remarks_note=REMARKS_NOTE,
+        subtitle=_subtitle(audit),
+        designs=_designs(audit),
+        command=command,
+        figures=[(title, alt, image_source(figure)) for title, alt, figure in figures if figure is not None],
     )
-
-
-def _source(svg: str) -> str:
-    return f"data:image/svg+xml;base64,{base64.b64encode(svg.encode()).decode()}"

@@ -1,4 +1,4 @@
-"""What macro-F1 the words alone earn, on the label sets by which tasks are scored. Nothing here is binding."""
+"""The macro-F1 that words alone reach on each task's label set. No limit holds for it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from bsft.audit.corpus import Corpus
 from bsft.audit.folds import choose_design
 from bsft.audit.learners import balanced_text_learner, predictions
-from bsft.audit.puzzles import Probe
+from bsft.audit.probing import ProbeResult
 from bsft.audit.texts import Document, Numerals, Texts, options, question, scene
 from bsft.stats.arrays import label_indices
 from bsft.stats.bootstrap import Bootstrap
@@ -21,7 +21,7 @@ WHAT = "what is the label?"
 
 def probe_labels(
     corpus: Corpus, task: str, scenes: Texts, numerals: Numerals, min_test_items: int, bootstrap: Bootstrap
-) -> Iterator[Probe]:
+) -> Iterator[ProbeResult]:
     """Macro-F1 of words of the scene, of the question and of the options over a task's label set."""
     rows = corpus.of_task(task)
     design = choose_design([row.split for row in rows], [row.case_id for row in rows], min_test_items)
@@ -43,6 +43,6 @@ def probe_labels(
         seen = found >= 0
         cases = [row.case_id for row in compress(rows, seen)]
         estimate = bootstrap.macro_f1(gold[seen], found[seen], len(labels), cases)
-        yield Probe(
+        yield ProbeResult(
             task, WHAT, name, numerals, "macro_f1", estimate, chance, int(seen.sum()), "items", design.words, False
         )

@@ -1,4 +1,4 @@
-"""The models behind the probes: simple, quick, and ignorant of medicine."""
+"""The models that probes fit: simple, quick, and ignorant of medicine."""
 
 from __future__ import annotations
 

@@ -26,6 +26,12 @@ class Limits:
     max_option_length_ratio: float = 1.2
     max_jaccard: float = 0.9
 
+    def status(self, low: float, allowed: float, n: int) -> Status:
+        """An interval's lower bound against what is allowed, where there are enough units to judge."""
+        if n < self.min_pairs:
+            return "not checked"
+        return "broken" if low > allowed else "passed"
+
 
 @dataclass(frozen=True)
 class Check:

@@ -35,15 +35,15 @@ def try_policies(corpus: Corpus, task: str, bootstrap: Bootstrap) -> Iterator[Po
     training = [row for row in rows if row.split == "train"] or rows
     counts = naive.TrainingCounts(Counter(row.label for row in training), Counter(row.gold for row in training))
     questions = [
-        naive.Question(row.id, row.replies, [len(corpus.texts[reply.text]) for reply in row.replies]) for row in rows
+        naive.Question(row.id, row.options, [len(corpus.texts[option.text]) for option in row.options]) for row in rows
     ]
     cases = [row.case_id for row in rows]
     metric = corpus.tasks[task].metric
-    labels = sorted({reply.label for row in rows for reply in row.replies})
+    labels = sorted({option.label for row in rows for option in row.options})
     gold = label_indices([row.label for row in rows], labels)
     for name, policy in POLICIES.items():
         chosen = [policy(question, counts) for question in questions]
-        predicted = label_indices([row.replies[i].label for row, i in zip(rows, chosen, strict=True)], labels)
+        predicted = label_indices([row.options[i].label for row, i in zip(rows, chosen, strict=True)], labels)
         if metric == "accuracy":
             estimate = bootstrap.mean(predicted == gold, cases)
         else:

@@ -1,19 +1,19 @@
-"""What must hold of every item and every pair, whatever the words are."""
+"""Rules that every item and every pair must keep, regardless of its words."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from bsft.audit.corpus import Corpus, Row
+from bsft.audit.corpus import Corpus, CorpusItem
 from bsft.audit.limits import Check, Limits
 
 N_EXAMPLES = 5
 
-Rule = Callable[[Corpus, Row, Limits], str | None]
+Rule = Callable[[Corpus, CorpusItem, Limits], str | None]
 """What is wrong with an item, or None."""
 
 
-def _has_clean_twin(corpus: Corpus, row: Row, limits: Limits) -> str | None:
+def _has_clean_twin(corpus: Corpus, row: CorpusItem, limits: Limits) -> str | None:
     if row.variant != "perturbed":
         return None
     twin = corpus.by_id.get(row.twin_id or "")
@@ -28,11 +28,11 @@ def _has_clean_twin(corpus: Corpus, row: Row, limits: Limits) -> str | None:
     return None
 
 
-def _differs_only_at_locus(corpus: Corpus, row: Row, limits: Limits) -> str | None:
+def _differs_only_at_locus(corpus: Corpus, row: CorpusItem, limits: Limits) -> str | None:
     twin = corpus.by_id.get(row.twin_id or "")
     if row.variant != "perturbed" or twin is None or row.locus is None:
         return None
-    if row.query != twin.query or row.replies != twin.replies:
+    if row.query != twin.query or row.options != twin.options:
         return f"and its twin {twin.id} have different questions or options"
     own, theirs = _turns(row), _turns(twin)
     if own == theirs:
@@ -46,26 +46,26 @@ def _differs_only_at_locus(corpus: Corpus, row: Row, limits: Limits) -> str | No
     return f"and its twin {twin.id} differ by more than turn {row.locus}"
 
 
-def _turns(row: Row) -> list[tuple[int, int]]:
+def _turns(row: CorpusItem) -> list[tuple[int, int]]:
     return list(zip(row.speakers, row.turns, strict=True))
 
 
-def _flags_when_it_must(corpus: Corpus, row: Row, limits: Limits) -> str | None:
+def _flags_when_it_must(corpus: Corpus, row: CorpusItem, limits: Limits) -> str | None:
     must = row.variant == "perturbed" and row.determinable is not False
     if corpus.tasks[row.task].group != "proactive" or row.flagged == must:
         return None
     return f"is {row.variant} and {'determinable' if row.determinable else 'not determinable'}, gold is {row.label}"
 
 
-def _has_flag_and_other(corpus: Corpus, row: Row, limits: Limits) -> str | None:
-    flags = sum(reply.flag for reply in row.replies)
+def _has_flag_and_other(corpus: Corpus, row: CorpusItem, limits: Limits) -> str | None:
+    flags = sum(option.flag for option in row.options)
     if flags == 0:
         return "has no option that raises a concern"
-    return "has only options that raise a concern" if flags == len(row.replies) else None
+    return "has only options that raise a concern" if flags == len(row.options) else None
 
 
-def _options_of_equal_length(corpus: Corpus, row: Row, limits: Limits) -> str | None:
-    lengths = [len(corpus.texts[reply.text]) for reply in row.replies]
+def _options_of_equal_length(corpus: Corpus, row: CorpusItem, limits: Limits) -> str | None:
+    lengths = [len(corpus.texts[option.text]) for option in row.options]
     if max(lengths) <= min(lengths) * limits.max_option_length_ratio:
         return None
     return f"has options of {min(lengths)} to {max(lengths)} characters"

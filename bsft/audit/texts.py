@@ -13,7 +13,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer
 
-from bsft.audit.corpus import Row
+from bsft.audit.corpus import CorpusItem
 
 Numerals = Literal["masked", "shown"]
 Unit = Literal["words", "characters"]
@@ -77,19 +77,19 @@ class Sizes:
         return float(characters), float(words)
 
 
-def scene(row: Row) -> Document:
+def scene(row: CorpusItem) -> Document:
     """Who speaks, and what they say."""
     return (*row.speakers, *row.turns)
 
 
-def question(row: Row) -> Document:
+def question(row: CorpusItem) -> Document:
     return () if row.query is None else (row.query,)
 
 
-def options(row: Row) -> Document:
-    return tuple(reply.text for reply in row.replies)
+def options(row: CorpusItem) -> Document:
+    return tuple(option.text for option in row.options)
 
 
-def edited_turn(row: Row, locus: int) -> Document:
+def edited_turn(row: CorpusItem, locus: int) -> Document:
     """The turn at the locus of a pair, or nothing where this twin lacks it."""
     return (row.speakers[locus], row.turns[locus]) if locus < len(row.turns) else ()

@@ -120,8 +120,8 @@ def run(arguments: Sequence[str]) -> int:
     corpus, source = load(options)
     settings = Settings(options.max_pairs, options.seed, options.n_bootstrap, Limits(min_pairs=options.min_pairs))
     found = audit(corpus, settings)
-    story = write_documents(
+    report = write_documents(
         found, options.output, source=source, command=shlex.join(["bsft-bench", "audit", *masked_arguments(arguments)])
     )
-    show(corpus.name, story, options.output, SafeConsole())
+    show(corpus.name, report, options.output, SafeConsole())
     return 0 if found.passed else 1

@@ -7,7 +7,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from bsft.display.console import SafeConsole, complain
+from bsft.display.console import SafeConsole, print_error
 from bsft.records.errors import BadInput, explain_os
 
 COMMANDS = {
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if arguments[0] not in COMMANDS:
         near = difflib.get_close_matches(arguments[0], COMMANDS, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(COMMANDS)}"
-        complain(f"bsft-bench: unknown command {arguments[0]!r}; {hint}")
+        print_error(f"bsft-bench: unknown command {arguments[0]!r}; {hint}")
         return 2
     module = importlib.import_module(COMMANDS[arguments[0]][0])
     given = arguments[1:]
@@ -44,12 +44,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         status: int = module.run(given)
     except BadInput as error:
-        complain(f"bsft-bench: {error}")
+        print_error(f"bsft-bench: {error}")
         return 2
     except OSError as error:  # of a place that cannot be read or written to
-        complain(f"bsft-bench: {explain_os(error)}")
+        print_error(f"bsft-bench: {explain_os(error)}")
         return 2
     except KeyboardInterrupt:
-        complain("bsft-bench: stopped; the same command goes on from what is finished")
+        print_error("bsft-bench: stopped; the same command goes on from what is finished")
         return 130
     return status

@@ -25,15 +25,15 @@ def run(arguments: argparse.Namespace) -> int:
     Raises:
         BadInput: nothing to report; or, after everything else has been reported, a file that could not be read.
     """
+    from bsft.display.console import console_for
     from bsft.records.errors import BadInput
     from bsft.report.summary import write_report
-    from bsft.report.tables import common, notes
-    from bsft.report.terminal import console_for, rich_comparison, rich_standings
+    from bsft.report.tables import common, comparison_table, notes, unfinished_table
 
     report = write_report(arguments.sweep)
     console = console_for(sys.stdout)
     title = ": ".join(filter(None, (report.sweep.name, common(report.rows))))
-    table, dropped = rich_comparison(report.rows, console, title)
+    table, dropped = comparison_table(report.rows, title).fitting(console)
     console.print(table)
     if dropped:
         names = ", ".join(column.header for column in dropped)
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     for note in notes(report.rows):
         console.print(Text(note), style="dim")
     if report.sweep.unfinished:
-        console.print(rich_standings(report.sweep.unfinished))
+        console.print(unfinished_table(report.sweep.unfinished).rich())
     for file in report.files:
         console.print(Text(str(file)), soft_wrap=True)
     if report.sweep.problems:

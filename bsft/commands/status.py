@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.table import Table
 from rich.text import Text
 
+from bsft.display.console import console_for
+from bsft.display.table import Cell, Column, Table
 from bsft.records.errors import BadInput
 from bsft.records.escaping import json_text
 from bsft.records.paths import user_path
-from bsft.report.sweep import Standing, standing, visible_runs
-from bsft.report.terminal import STATE_STYLES, console_for
+from bsft.report.sweep import JobState, job_state, visible_runs
+from bsft.report.tables import STATE_TONES
 
 ROOT = Path("multirun")
 
@@ -37,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
         BadInput: no such directory.
     """
     sweeps = arguments.sweeps or _all_sweeps()
-    found = [(sweep, standing(run)) for sweep in sweeps for run in visible_runs(sweep)]
+    found = [(sweep, job_state(run)) for sweep in sweeps for run in visible_runs(sweep)]
     now_unix_s = time.time()
     if arguments.json:
         sys.stdout.write(json_text([_as_json(sweep, stands, now_unix_s) for sweep, stands in found]) + "\n")
@@ -55,7 +56,7 @@ def _all_sweeps() -> list[Path]:
     return sorted(path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def _as_json(sweep: Path, stands: Standing, now_unix_s: float) -> dict[str, Any]:
+def _as_json(sweep: Path, stands: JobState, now_unix_s: float) -> dict[str, Any]:
     updated = stands.updated_unix_s
     return {
         "sweep": sweep.resolve().name,
@@ -69,34 +70,31 @@ def _as_json(sweep: Path, stands: Standing, now_unix_s: float) -> dict[str, Any]
     }
 
 
-def _print(found: Sequence[tuple[Path, Standing]], now_unix_s: float, sweeps: Sequence[Path]) -> None:
+def _print(found: Sequence[tuple[Path, JobState]], now_unix_s: float, sweeps: Sequence[Path]) -> None:
     console = console_for(sys.stdout)
     if not found:
         console.print(Text(f"no jobs in {', '.join(map(str, sweeps)) or ROOT}"))
         return
     for sweep in dict.fromkeys(sweep for sweep, _ in found):
         own = [stands for path, stands in found if path == sweep]
-        console.print(_table(str(sweep), own, now_unix_s))
+        console.print(_table(str(sweep), own, now_unix_s).rich())
 
 
-def _table(title: str, standings: Sequence[Standing], now_unix_s: float) -> Table:
-    states = [stands.state for stands in standings]
-    counts = ", ".join(f"{states.count(state)} {state}" for state in STATE_STYLES if state in states)
-    table = Table(title=f"{title}: {counts}", title_justify="left", header_style="bold")
-    table.add_column("job", overflow="fold")
-    table.add_column("state")
-    table.add_column("step", justify="right")
-    table.add_column("age", justify="right")
-    table.add_column("reason", overflow="fold")
-    for stands in standings:
-        table.add_row(
-            Text(stands.name),
-            Text(stands.state, style=STATE_STYLES[stands.state]),
-            "" if stands.step is None else f"{stands.step:,}",
-            "" if stands.updated_unix_s is None else age(now_unix_s - stands.updated_unix_s),
-            Text(stands.reason or ""),
-        )
-    return table
+def _table(title: str, jobs: Sequence[JobState], now_unix_s: float) -> Table:
+    states = [job.state for job in jobs]
+    counts = ", ".join(f"{states.count(state)} {state}" for state in STATE_TONES if state in states)
+    rows = [
+        [
+            Cell(job.name),
+            Cell(job.state, tone=STATE_TONES[job.state]),
+            Cell("" if job.step is None else f"{job.step:,}"),
+            Cell("" if job.updated_unix_s is None else age(now_unix_s - job.updated_unix_s)),
+            Cell(job.reason or ""),
+        ]
+        for job in jobs
+    ]
+    columns = [Column("job"), Column("state"), Column("step", "number"), Column("age", "number"), Column("reason")]
+    return Table(f"{title}: {counts}", columns, rows)
 
 
 def age(seconds: float) -> str:

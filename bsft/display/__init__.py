@@ -1,4 +1,4 @@
-"""How things look to a person, whatever they are: the console, progress bars, HTML pages, the canvas of figures.
+"""How things look to a person: the console, progress bars, tables, HTML pages, the canvas of figures.
 
 Knows no benchmark, no model and no result.
 """

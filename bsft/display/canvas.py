@@ -1,4 +1,4 @@
-"""How figures are made: off screen, one panel per model and data set, as PNG or as SVG that is the same every time.
+"""How figures are made: off screen, as PNG or SVG that is the same every time; several panels where there is much.
 
 Panels are laid out in inches from their upper left corner, so that text keeps its place whatever a panel holds.
 """
@@ -26,7 +26,8 @@ DPI = 250
 """A panel of 6.4 inches is 1600 pixels wide."""
 _TITLE_IN = 0.45
 _LEGEND_ROW_IN = 0.24
-_STYLE: dict[Any, Any] = {
+GRID_COLOUR = "#E4E4E4"
+STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 10.0,
     "axes.edgecolor": "#555555",
@@ -38,16 +39,23 @@ _STYLE: dict[Any, Any] = {
 }
 
 
+def blank_figure(width_in: float, height_in: float, colour: str = "white") -> Figure:
+    figure = Figure(figsize=(width_in, height_in), facecolor=colour)
+    FigureCanvasAgg(figure)
+    return figure
+
+
 @dataclass(frozen=True)
 class Panel:
-    """A part of a figure, `WIDTH_IN` wide and `height_in` high."""
+    """A part of a figure."""
 
     subfigure: SubFigure
+    width_in: float
     height_in: float
 
     def axes(self, left_in: float, top_in: float, width_in: float, height_in: float, **options: Any) -> Axes:
-        bottom_in = self.height_in - top_in - height_in
-        rectangle = (left_in / WIDTH_IN, bottom_in / self.height_in, width_in / WIDTH_IN, height_in / self.height_in)
+        across, up = self.width_in, self.height_in
+        rectangle = (left_in / across, 1 - (top_in + height_in) / up, width_in / across, height_in / up)
         return self.subfigure.add_axes(rectangle, **options)
 
     def heading(self, text: str) -> None:
@@ -75,28 +83,38 @@ def _legend_columns(labels: Sequence[str]) -> int:
 
 
 def draw_panels(
-    contents: Sequence[Content], draw: Callable[[Panel, Content], None], *, height_in: float, title: str
+    contents: Sequence[Content],
+    draw: Callable[[Panel, Content], None],
+    *,
+    height_in: float,
+    width_in: float = WIDTH_IN,
+    title: str = "",
 ) -> Figure:
-    """A figure with one panel for each of `contents`, at most three in a row; no title where it is empty."""
+    """A figure with one panel for each of `contents`, at most three in a row; sizes are those of a panel."""
     n_columns = min(3, len(contents))
     n_rows = math.ceil(len(contents) / n_columns)
     title_in = _TITLE_IN if title else 0.01
-    with mpl.rc_context(_STYLE):
-        figure = Figure(figsize=(WIDTH_IN * n_columns, height_in * n_rows + title_in), facecolor="white")
-        FigureCanvasAgg(figure)
+    with mpl.rc_context(STYLE):
+        figure = blank_figure(width_in * n_columns, height_in * n_rows + title_in)
         halves = figure.subfigures(2, 1, squeeze=False, height_ratios=[title_in, height_in * n_rows], hspace=0)
         head, body = halves.ravel()
         if title:
             head.text(0.5, 0.4, visible(title), ha="center", va="center", fontsize=14, fontweight="bold")
         grid = body.subfigures(n_rows, n_columns, squeeze=False, hspace=0, wspace=0).ravel()
         for content, subfigure in zip(contents, grid, strict=False):
-            draw(Panel(subfigure, height_in), content)
+            draw(Panel(subfigure, width_in, height_in), content)
     return figure
 
 
-def to_bytes(figure: Figure, file_format: Literal["png", "svg"]) -> bytes:
-    """The file's content; without date and random identifiers, the same figure gives the same bytes."""
+def to_bytes(
+    figure: Figure, file_format: Literal["png", "svg"], dpi: int = DPI, style: dict[Any, Any] = STYLE
+) -> bytes:
+    """The file's content; without date and random identifiers, the same figure gives the same bytes.
+
+    Args:
+        style: that in which the figure was drawn, as ticks are made when it is saved.
+    """
     stream = io.BytesIO()
-    with mpl.rc_context(_STYLE), any_glyphs():
-        figure.savefig(stream, format=file_format, dpi=DPI, metadata={"Date": None} if file_format == "svg" else None)
+    with mpl.rc_context(style), any_glyphs():
+        figure.savefig(stream, format=file_format, dpi=dpi, metadata={"Date": None} if file_format == "svg" else None)
     return stream.getvalue()

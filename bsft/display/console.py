@@ -1,4 +1,4 @@
-"""The terminal: consoles that obey nothing which stands in the text that they are given, and complaints.
+"""The terminal: consoles that show the text they are given and never obey it, and error messages.
 
 Markup, emoji codes and control characters in names, reasons and item texts are shown as they are. Styles come from
 `rich.text.Text` alone; titles of panels must be such texts, as rich reads markup in any other.
@@ -7,7 +7,7 @@ Markup, emoji codes and control characters in names, reasons and item texts are 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -34,6 +34,11 @@ class SafeConsole(Console):
             yield Segment(text if control else visible(text), style, control)
 
 
-def complain(sentence: str) -> None:
+def console_for(stream: TextIO) -> Console:
+    """A console as wide as the terminal; in files and pipes nothing is wrapped or cut."""
+    return SafeConsole(file=stream, width=None if stream.isatty() else 240)
+
+
+def print_error(sentence: str) -> None:
     """One line on stderr, in red where there are colours, without keys and passwords."""
     SafeConsole(stderr=True).print(one_line(masked(sentence)), style="red", soft_wrap=True)

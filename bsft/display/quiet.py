@@ -1,4 +1,4 @@
-"""What libraries say about themselves goes to a log, or nowhere: to a user it says nothing that they could act on."""
+"""Keeps the messages of libraries off the terminal, since users cannot act on them: they go to a log, or nowhere."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AgentClinic's OSCE cases (MedQA and MedQA-extended, MIT licence): one JSON object a line, turned into cases.
+"""AgentClinic's OSCE cases (MedQA and MedQA-extended, MIT licence): one JSON object per line, turned into cases.
 
 A line holds what the patient knows, what examination and tests show, and the diagnosis, as nested objects whose names
 differ from line to line. Demographics, vital signs and results are parsed; everything else is kept as text. What could
@@ -8,18 +8,16 @@ stated, the caller decides, and the report names the case.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from bsft.importing.cases import json_lines
+from bsft.importing.cases import json_lines, near_duplicate_cases
 from bsft.importing.demographics import age_years, is_newborn, sex_in, sex_of_pronouns, weight_kg
-from bsft.importing.near_duplicates import near_duplicates
 from bsft.importing.osce_facts import FactList, Leaf, kind_of, leaves, weight_of
 from bsft.importing.report import ImportReport
-from bsft.records.errors import BadInput, explain
+from bsft.records.errors import BadInput, explained
 from bsft.records.schema import Case, Demographics, Fact, FactKind
 
 SOURCE = "AgentClinic"
@@ -61,25 +59,23 @@ def import_agentclinic(
     Args:
         source: the JSONL file.
         report: takes what was parsed, assumed and dropped.
-        unstated_sex: the sex of patients whose sex the text does not tell, or "drop" to leave them out.
-        drop_invalid: leave out lines that are no OSCE case, instead of refusing the file.
+        unstated_sex: the sex of patients whose sex the text does not state, or "drop" to leave them out.
+        drop_invalid: leave out lines that are not OSCE cases, instead of refusing the file.
 
     Raises:
         BadInput: the file is missing or a line is not what is expected.
     """
     report.add_source(source)
-    cases: list[Case] = []
-    for place, line, found in json_lines(source, report, drop_invalid=drop_invalid):
-        try:
-            case = _case(f"agentclinic-{line:04d}", place, found, unstated_sex, report)
-        except BadInput as error:
-            if not drop_invalid:
-                raise
-            report.dropped.append(str(error))
-            continue
-        if case is not None:
-            cases.append(case)
-    report.noticed += _alike(cases)
+
+    def read(place: str, line: int, found: object) -> Case | None:
+        return _case(f"agentclinic-{line:04d}", place, found, unstated_sex, report)
+
+    read_lines = json_lines(source, report, read, drop_invalid=drop_invalid)
+    cases = [case for case in read_lines if case is not None]
+    for i, j, share in near_duplicate_cases(cases):
+        report.noticed.append(
+            f"{cases[j].id}: near-duplicate of {cases[i].id} ({share:.0%} shared); keep both in one split"
+        )
     return cases
 
 
@@ -88,7 +84,7 @@ def _case(case_id: str, place: str, found: object, unstated_sex: UnstatedSex, re
     person = _demographics(case_id, place, osce, unstated_sex, report)
     if person is None:
         return None
-    try:
+    with explained(place):
         return Case(
             id=case_id,
             source=SOURCE,
@@ -99,8 +95,6 @@ def _case(case_id: str, place: str, found: object, unstated_sex: UnstatedSex, re
             diagnosis=osce.diagnosis,
             management=[f"{leaf.name}: {leaf.text}" for leaf in leaves(osce.management)],
         )
-    except ValidationError as error:
-        raise BadInput(f"{place}: {explain(error)}") from None
 
 
 def _demographics(
@@ -131,20 +125,16 @@ def _demographics(
     report.count(case_id, "person: age", who, "text" if age is None else "parsed")
     report.count(case_id, "person: sex", who, "text" if stated_sex is None else "parsed")
     weights = [weight for leaf in leaves(osce.examination) if (weight := weight_of(leaf)) is not None]
-    try:
+    with explained(place):
         return Demographics(age_years=age or 0.0, sex=sex, weight_kg=weights[0] if weights else weight_kg(who))
-    except ValidationError as error:
-        raise BadInput(f"{place}: {explain(error)}") from None
 
 
 def _read_line(place: str, found: object) -> _Line:
     if isinstance(found, dict) and "question" in found and "Patient_Actor" not in found:
         raise BadInput(f"{place}: this is a question with answers, not an OSCE case; only the OSCE files are read")
     inner = found.get("OSCE_Examination", found) if isinstance(found, dict) else found
-    try:
+    with explained(place):
         return _Line.model_validate(inner)
-    except ValidationError as error:
-        raise BadInput(f"{place}: {explain(error)}") from None
 
 
 def _facts(case_id: str, osce: _Line, report: ImportReport) -> list[Fact]:
@@ -179,10 +169,3 @@ def _patient_kind(section: str, leaf: Leaf) -> FactKind:
     if leaf.last.lower() in ("medications", "current medications"):
         return "medication"
     return _PATIENT_KINDS.get(section, "history")
-
-
-def _alike(cases: list[Case]) -> Iterator[str]:
-    """Cases that retell each other: they must not end up on both sides of a split."""
-    texts = [" ".join(fact.text for fact in case.facts if fact.kind in ("history", "symptom")) for case in cases]
-    for i, j, share in near_duplicates(texts):
-        yield f"{cases[j].id}: near-duplicate of {cases[i].id} ({share:.0%} shared); keep both in one split"

@@ -2,45 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
+from bsft.importing.near_duplicates import near_duplicates
 from bsft.importing.report import ImportReport
-from bsft.records.errors import BadInput, explain
-from bsft.records.schema import Case, Fact
+from bsft.records.errors import BadInput, explained
+from bsft.records.schema import Case
 from bsft.records.untrusted import parse_json, read_lines
 
 CASES_FILE = "cases.jsonl"
+RecordT = TypeVar("RecordT")
 
 
-def json_lines(file: Path, report: ImportReport, *, drop_invalid: bool = False) -> Iterator[tuple[str, int, Any]]:
-    """(what an error begins with, line number, JSON value) of a JSONL file.
+def json_lines(
+    file: Path,
+    report: ImportReport,
+    read: Callable[[str, int, Any], RecordT],
+    *,
+    drop_invalid: bool = False,
+) -> Iterator[RecordT]:
+    """What `read` makes of each line of a JSONL file.
 
     Args:
         file: the file.
         report: takes how many lines were read, and those that were dropped.
-        drop_invalid: leave out lines that are not JSON, instead of refusing the file.
+        read: takes what an error begins with, the line's number and its JSON value; raises `BadInput`.
+        drop_invalid: leave out lines that are not JSON or that `read` refuses, instead of refusing the file.
 
     Raises:
-        BadInput: the file cannot be read or is empty, or a line is not JSON.
+        BadInput: the file cannot be read or is empty, or a line is wrong.
     """
     read_before = report.read
     for line, _, raw in read_lines(file):
         report.read += 1
         place = f"{file}: line {line}"
         try:
-            value = parse_json(raw, place)
+            record = read(place, line, parse_json(raw, place))
         except BadInput as error:
             if not drop_invalid:
                 raise
             report.dropped.append(str(error))
             continue
-        yield place, line, value
+        yield record
     if report.read == read_before:
         raise BadInput(f"{file}: the file is empty")
+
+
+def check_new(found: str, line_of: Mapping[str, int], place: str, field: str) -> None:
+    """
+    Args:
+        found: an id.
+        line_of: earlier id -> its line.
+
+    Raises:
+        BadInput: an earlier line has the id.
+    """
+    if found in line_of:
+        earlier = line_of[found]
+        raise BadInput(f"{place}: field {field}: found {found!r}, which line {earlier} has; allowed: unique ids")
 
 
 def read_cases(source: Path, report: ImportReport, *, drop_invalid: bool = False) -> Iterator[Case]:
@@ -49,7 +70,7 @@ def read_cases(source: Path, report: ImportReport, *, drop_invalid: bool = False
     Args:
         source: a JSONL file of cases.
         report: takes counts and what was dropped.
-        drop_invalid: leave out lines that are no valid case, instead of refusing the file.
+        drop_invalid: leave out lines that are not valid cases, instead of refusing the file.
 
     Raises:
         BadInput: the file cannot be read, or a line is not a valid case; the message names line, field, what was found
@@ -57,37 +78,30 @@ def read_cases(source: Path, report: ImportReport, *, drop_invalid: bool = False
     """
     report.add_source(source)
     line_of: dict[str, int] = {}
-    for place, line, found in json_lines(source, report, drop_invalid=drop_invalid):
-        try:
-            case = _case(place, found)
-            if (earlier := line_of.get(case.id)) is not None:
-                raise BadInput(f"{place}: field id: found {case.id!r}, which line {earlier} has; allowed: unique ids")
-        except BadInput as error:
-            if not drop_invalid:
-                raise
-            report.dropped.append(str(error))
-            continue
+
+    def read(place: str, line: int, found: object) -> Case:
+        with explained(place):
+            case = Case.model_validate(found)
+        for index, fact in enumerate(case.facts):
+            low, high = fact.reference_low, fact.reference_high
+            if low is not None and high is not None and low > high:
+                allowed = f"at most reference_high, which is {high:g}"
+                raise BadInput(f"{place}: field facts.{index}.reference_low: found {low:g}, allowed: {allowed}")
+        check_new(case.id, line_of, place, "id")
         line_of[case.id] = line
-        yield case
+        return case
+
+    yield from json_lines(source, report, read, drop_invalid=drop_invalid)
 
 
-def _case(place: str, found: object) -> Case:
-    try:
-        case = Case.model_validate(found)
-    except ValidationError as error:
-        raise BadInput(f"{place}: {explain(error)}") from None
-    for index, fact in enumerate(case.facts):
-        if problem := _problem(fact):
-            raise BadInput(f"{place}: field facts.{index}.{problem}")
-    return case
+def near_duplicate_cases(cases: Sequence[Case]) -> Iterator[tuple[int, int, float]]:
+    """Pairs of cases that retell each other, as `near_duplicates` gives them.
 
-
-def _problem(fact: Fact) -> str | None:
-    """What types alone cannot say about a fact."""
-    low, high = fact.reference_low, fact.reference_high
-    if low is not None and high is not None and low > high:
-        return f"reference_low: found {low:g}, allowed: at most reference_high, which is {high:g}"
-    return None
+    What the patient told is compared: results are worded alike in unrelated cases.
+    """
+    return near_duplicates(
+        [" ".join(fact.text for fact in case.facts if fact.kind in ("history", "symptom")) for case in cases]
+    )
 
 
 def write_cases(directory: Path, cases: Iterable[Case]) -> int:

@@ -1,4 +1,4 @@
-"""Takes turns, options and names out of a line of somebody else's item JSONL, as an `ItemMapping` says."""
+"""Takes turns, options and names out of a line of another project's item JSONL, as an `ItemMapping` says."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from string import ascii_uppercase
 from typing import Any, get_args
 
 from bsft.importing.item_mapping import ItemMapping
-from bsft.records.errors import BadInput, listed
+from bsft.records.errors import BadInput, listed, quoted
 from bsft.records.schema import Role
 
 CORRECT = "correct"
@@ -19,7 +19,7 @@ _POSITION = re.compile(r"[0-9]{1,9}")
 
 
 def find(value: object, path: str) -> Any:
-    """What stands at a path; None if nothing does."""
+    """The value at a path; None if there is none."""
     for step in path.split("."):
         if isinstance(value, dict):
             value = value.get(step)
@@ -31,16 +31,16 @@ def find(value: object, path: str) -> Any:
 
 
 def part(place: str, line: object, path: str, kind: type = object) -> Any:
-    """What stands at a path.
+    """The value at a path.
 
     Raises:
-        BadInput: nothing does, or something of another JSON type.
+        BadInput: there is none, or it has another JSON type.
     """
     if (value := find(line, path)) is None:
         has = f"; the line has {listed([*map(str, line)])}" if isinstance(line, dict) else ""
         raise BadInput(f"{place}: field {path}: missing{has}")
     if not isinstance(value, kind):
-        raise BadInput(f"{place}: field {path}: found {shown(value)}, allowed: a JSON {_JSON_NAMES[kind.__name__]}")
+        raise BadInput(f"{place}: field {path}: found {quoted(value)}, allowed: a JSON {_JSON_NAMES[kind.__name__]}")
     return value
 
 
@@ -60,12 +60,6 @@ def named(place: str, field: str, found: object, names: Mapping[str, str], own: 
         return name
     known = listed([*dict.fromkeys([*names, *own])])
     raise BadInput(f"{place}: field {field}: found {name!r}, which the mapping does not name; known are {known}")
-
-
-def shown(value: object) -> str:
-    """A value for a message, not too long."""
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def options_of(place: str, line: object, mapping: ItemMapping) -> tuple[list[dict[str, Any]], int]:
@@ -119,10 +113,10 @@ def _gold_position(place: str, line: object, mapping: ItemMapping, options: list
         allowed = list(ascii_uppercase[: len(options)])
     else:
         allowed = [str(index + (spec.gold == "number")) for index in range(len(options))]
-    told = str(found).strip().upper() if spec.gold == "letter" else str(found)
-    if allowed.count(told) != 1:
-        raise BadInput(f"{place}: field {path}: found {shown(found)}, allowed: one of {listed(allowed)}")
-    return allowed.index(told)
+    wanted = str(found).strip().upper() if spec.gold == "letter" else str(found)
+    if allowed.count(wanted) != 1:
+        raise BadInput(f"{place}: field {path}: found {quoted(found)}, allowed: one of {listed(allowed)}")
+    return allowed.index(wanted)
 
 
 def turns_of(place: str, line: object, mapping: ItemMapping) -> list[dict[str, str]]:
@@ -156,7 +150,7 @@ def _spoken_lines(place: str, path: str, found: object) -> list[tuple[str, str]]
         elif spoken:
             spoken[-1] = spoken[-1][0], f"{spoken[-1][1]}\n{text}"
         else:
-            raise BadInput(f'{place}: field {path}: found {shown(text)} at its beginning, allowed: "Speaker: text"')
+            raise BadInput(f'{place}: field {path}: found {quoted(text)} at its beginning, allowed: "Speaker: text"')
     return spoken
 
 
@@ -167,7 +161,7 @@ def perturbation_of(place: str, line: object, mapping: ItemMapping, turns: list[
         raise BadInput(f"{place}: a perturbed item must say what was changed; the mapping has no section perturbation")
     turn = part(place, line, paths.turn)
     if not isinstance(turn, int) or not 0 <= turn < len(turns):
-        raise BadInput(f"{place}: field {paths.turn}: found {shown(turn)}, allowed: 0 to {len(turns) - 1}")
+        raise BadInput(f"{place}: field {paths.turn}: found {quoted(turn)}, allowed: 0 to {len(turns) - 1}")
     kind, before, after = (str(part(place, line, path)) for path in (paths.kind, paths.before, paths.after))
     locus = {"turn": turn, "role": turns[turn]["role"], "field": "text"}
     return {"kind": kind, "locus": locus, "before": before, "after": after}

@@ -1,4 +1,4 @@
-"""The YAML file that says how somebody else's item JSONL is laid out and what its names mean in ours.
+"""The YAML file that says how another project's item JSONL is laid out and what its names mean in ours.
 
 Paths lead into a line: "case.id" is the field `id` of the object `case`, "answers.0" the first element of a list.
 """
@@ -24,13 +24,13 @@ class _Section(BaseModel):
 
 
 class Fields(_Section):
-    """Where each part of an item stands in a line. Parts that are None are not in the source."""
+    """Where each part of an item is in a line. Parts that are None are not in the source."""
 
     id: NonEmpty
     task: NonEmpty
     turns: NonEmpty
     gold: NonEmpty
-    """What tells the right option, see `Options.gold`."""
+    """What identifies the right option, see `Options.gold`."""
     options: NonEmpty | None = None
     """None for the layout "fields"."""
     case_id: NonEmpty | None = None
@@ -81,13 +81,13 @@ class Options(_Section):
     label: NonEmpty | None = None
     """Where an object has its label; None: options have no labels of their own."""
     fields: dict[str, NonEmpty] = {}
-    """Layout "fields": label -> where the option's text stands; absent ones are left out."""
+    """Layout "fields": label -> where the option's text is; absent ones are left out."""
     semantic_labels: bool = True
     """Whether labels say what an option is. If not ("A", "B"), they become "correct", "distractor_1" and so on."""
     labels: dict[str, str] = {}
     """Label in the source -> ours; empty: labels stay."""
     gold: Literal["label", "position", "number", "letter", "text"]
-    """How the right option is told: by its label, its position from 0, its number from 1, its letter, or its text."""
+    """What identifies the right option: its label, its position from 0, its number from 1, its letter, or its text."""
     flag: NonEmpty | None = None
     """Where an object says whether it raises a concern (true or false)."""
     flag_labels: list[str] | None = None

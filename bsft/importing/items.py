@@ -1,6 +1,6 @@
-"""Items that somebody else made, such as the original BehaviorBench: JSONL, read through a mapping of names.
+"""Items that others made, such as the original BehaviorBench: JSONL, read through a mapping of names.
 
-The mapping (`item_mapping.ItemMapping`, a YAML file) says where things stand in a line and what its names mean; data
+The mapping (`item_mapping.ItemMapping`, a YAML file) says where things are in a line and what its names mean; data
 and code stay as they are. Names that the mapping does not know are errors.
 """
 
@@ -10,14 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import ValidationError
-
 from bsft.importing import ImportedBenchmark
-from bsft.importing.cases import json_lines
-from bsft.importing.item_layout import find, named, options_of, part, perturbation_of, shown, turns_of
+from bsft.importing.cases import check_new, json_lines
+from bsft.importing.item_layout import find, named, options_of, part, perturbation_of, turns_of
 from bsft.importing.item_mapping import Category, ItemMapping, Options
 from bsft.importing.report import ImportReport
-from bsft.records.errors import BadInput, explain, listed
+from bsft.records.errors import BadInput, explained, listed, quoted
 from bsft.records.names import name_problem
 from bsft.records.schema import BEHAVIORS, Autonomy, Item, TaskSpec, Variant
 
@@ -31,7 +29,7 @@ def import_items(
         source: the JSONL file.
         mapping: its layout and names.
         report: takes counts and what was dropped.
-        drop_invalid: leave out lines that are no valid item, instead of refusing the file.
+        drop_invalid: leave out lines that are not valid items, instead of refusing the file.
 
     Raises:
         BadInput: a line cannot be read or names something unmapped; ids repeat; a case is in two splits.
@@ -40,25 +38,19 @@ def import_items(
     items: dict[str, list[Item]] = {}
     line_of: dict[str, int] = {}
     split_of: dict[str, str] = {}
-    for place, line, found in json_lines(source, report, drop_invalid=drop_invalid):
-        try:
-            item = _item(place, found, mapping)
-            if (earlier := line_of.get(item.id)) is not None:
-                raise BadInput(
-                    f"{place}: field {mapping.fields.id}: found {item.id!r}, which line {earlier} has; "
-                    "allowed: unique ids"
-                )
-            if (other := split_of.setdefault(item.case_id, item.split)) != item.split:
-                raise BadInput(
-                    f"{place}: field {mapping.fields.split}: case {item.case_id!r} is in split {other!r} and in "
-                    f"{item.split!r}; allowed: one split for all items of a case"
-                )
-        except BadInput as error:
-            if not drop_invalid:
-                raise
-            report.dropped.append(str(error))
-            continue
+
+    def read(place: str, line: int, found: object) -> Item:
+        item = _item(place, found, mapping)
+        check_new(item.id, line_of, place, mapping.fields.id)
+        if (other := split_of.setdefault(item.case_id, item.split)) != item.split:
+            raise BadInput(
+                f"{place}: field {mapping.fields.split}: case {item.case_id!r} is in split {other!r} and in "
+                f"{item.split!r}; allowed: one split for all items of a case"
+            )
         line_of[item.id] = line
+        return item
+
+    for item in json_lines(source, report, read, drop_invalid=drop_invalid):
         items.setdefault(item.split, []).append(item)
     if missing := sum(item.twin_id not in line_of for found in items.values() for item in found if item.twin_id):
         report.noticed.append(f"{missing} items name a twin that is not in the file")
@@ -75,10 +67,8 @@ def _tasks(mapping: ItemMapping, items: Mapping[str, list[Item]]) -> list[TaskSp
     for task in sorted(used):
         spec = specs[task]
         labels = (spec.labels or sorted(used[task])) if spec.metric == "macro_f1" else []
-        try:
+        with explained(f"categories: task {task!r}"):
             tasks.append(TaskSpec(name=task, group=spec.group, metric=spec.metric, labels=labels))
-        except ValidationError as error:
-            raise BadInput(f"categories: task {task!r}: {explain(error)}") from None
     return tasks
 
 
@@ -87,7 +77,7 @@ def _item(place: str, line: object, mapping: ItemMapping) -> Item:
     category_name = part(place, line, fields.task)
     if str(category_name) not in mapping.categories:
         raise BadInput(
-            f"{place}: field {fields.task}: found {shown(category_name)}, which categories does not name; "
+            f"{place}: field {fields.task}: found {quoted(category_name)}, which categories does not name; "
             f"known are {listed([*mapping.categories])}"
         )
     category = mapping.categories[str(category_name)]
@@ -126,10 +116,8 @@ def _item(place: str, line: object, mapping: ItemMapping) -> Item:
     _set_flags(mapping.options, record, gold)
     if record.get("variant") == "perturbed":
         record["perturbation"] = perturbation_of(place, line, mapping, record["turns"])
-    try:
+    with explained(place):
         return Item.model_validate(record)
-    except ValidationError as error:
-        raise BadInput(f"{place}: {explain(error)}") from None
 
 
 def _behavior(place: str, line: object, mapping: ItemMapping, category: Category, gold: dict[str, Any]) -> str:

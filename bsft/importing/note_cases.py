@@ -1,4 +1,4 @@
-"""Which notes are one case, and which are left out because a later split has their like."""
+"""Which notes are one case, and which are left out because a later split has a near-duplicate."""
 
 from __future__ import annotations
 

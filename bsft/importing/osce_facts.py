@@ -63,7 +63,7 @@ MAX_SCALE_DIFFERENCE_C = 0.3
 
 @dataclass(frozen=True)
 class Leaf:
-    """One value of a nested record, where it stands, and the reference range that stands beside it."""
+    """One value of a nested record, its path, and the reference range given beside it."""
 
     path: tuple[str, ...]
     text: str
@@ -103,7 +103,7 @@ def leaves(value: object, path: tuple[str, ...] = ()) -> Iterator[Leaf]:
 
 
 def kind_of(path: tuple[str, ...], default: FactKind) -> FactKind:
-    """What a test result is about: decided by the innermost part of the path that tells."""
+    """What a test result is about: decided by the innermost part of the path that says so."""
     for part in reversed(path):
         for kind, pattern in _KINDS:
             if pattern.search(part.lower()):

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bsft.bench.recorded.naming import name_words
-from bsft.importing.near_duplicates import connected, near_duplicates
+from bsft.importing.cases import near_duplicate_cases
+from bsft.importing.near_duplicates import connected
 from bsft.records.errors import BadInput
 from bsft.records.schema import Case
 
@@ -38,13 +39,8 @@ def families(cases: Sequence[Case]) -> list[list[int]]:
     """Indices of cases that must stay together, as sets that share a diagnosis or a retold story."""
     first_of: dict[frozenset[str], int] = {}
     pairs = [(first_of.setdefault(frozenset(name_words(case.diagnosis)), i), i) for i, case in enumerate(cases)]
-    pairs += [(i, j) for i, j, _ in near_duplicates([_story(case) for case in cases])]
+    pairs += [(i, j) for i, j, _ in near_duplicate_cases(cases)]
     return connected(len(cases), pairs)
-
-
-def _story(case: Case) -> str:
-    """What the patient told: results are worded alike in unrelated cases."""
-    return " ".join(fact.text for fact in case.facts if fact.kind in ("history", "symptom"))
 
 
 def plan(cases: Sequence[Case], shares: Shares, seed: int) -> Mapping[str, list[Case]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
-from rich.table import Table
 
+from bsft.display.table import Cell, Column, Table
 from bsft.records.directories import replacing_directory
 from bsft.records.errors import BadInput
 from bsft.records.escaping import json_text
@@ -21,7 +21,7 @@ from bsft.records.store.ownership import IMPORT_REPORT as REPORT
 from bsft.records.untrusted import file_sha256
 
 SHOWN = 12
-"""Findings of one sort that are printed; the file has them all."""
+"""Findings of one kind that are printed; the file has them all."""
 
 Outcome = Literal["parsed", "text", "unparsed", "empty"]
 OUTCOMES: tuple[Outcome, ...] = ("parsed", "text", "unparsed", "empty")
@@ -31,7 +31,7 @@ parsed and stays text; or says nothing ("N/A") and is left out."""
 
 @dataclass(frozen=True)
 class Finding:
-    """A value of the source that is worth a look: where it stands and what it is."""
+    """A value of the source that is worth a look: where it is and what was found."""
 
     record: str
     field: str
@@ -49,7 +49,7 @@ class ImportReport:
         read: records in the source.
         written: file of the output -> records.
         fields: field -> outcome -> count.
-        unparsed, empty: the values behind these two outcomes.
+        unparsed, empty: the values with these two outcomes.
         repaired, assumed, noticed, dropped: sentences.
         usage: what a language model consumed and did.
     """
@@ -80,7 +80,7 @@ class ImportReport:
         """Names a file of the source by its content.
 
         Raises:
-            BadInput: there is no such file, or it is no regular one.
+            BadInput: there is no such file, or it is not a regular file.
         """
         self.sha256[file.name] = file_sha256(file)
 
@@ -89,20 +89,15 @@ class ImportReport:
 
     def show(self, output: Path, console: Console) -> None:
         """Prints the tables."""
-        summary = Table(title=f"{output}: imported from {self.source}", show_header=False)
-        summary.add_row("read", f"{self.read:,}")
-        for name, count in self.written.items():
-            summary.add_row(f"written to {name}", f"{count:,}")
-        for name in ("repaired", "assumed", "noticed", "dropped"):
-            if sentences := getattr(self, name):
-                summary.add_row(name, f"{len(sentences):,}")
-        for name, count in self.usage.items():
-            summary.add_row(name.replace("_", " "), f"{count:,}")
-        console.print(summary)
+        sentences = {name: getattr(self, name) for name in ("repaired", "assumed", "noticed", "dropped")}
+        counts = {"read": self.read} | {f"written to {name}": count for name, count in self.written.items()}
+        counts |= {name: len(found) for name, found in sentences.items() if found}
+        counts |= {name.replace("_", " "): count for name, count in self.usage.items()}
+        console.print(_count_table(f"{output}: imported from {self.source}", "", {"count": counts}).rich())
         if self.fields:
-            console.print(self._field_table())
-        for name in ("repaired", "assumed", "noticed", "dropped"):
-            _list(console, name, getattr(self, name))
+            console.print(self._field_table().rich())
+        for name, found in sentences.items():
+            _list(console, name, found)
         _list(console, "kept as text, not parsed", [f"{f.record}: {f.field}: {f.found}" for f in self.unparsed])
 
     def _field_table(self) -> Table:
@@ -110,10 +105,22 @@ class ImportReport:
         by_kind: dict[str, Counter[str]] = defaultdict(Counter)
         for name, outcomes in self.fields.items():
             by_kind[name.partition(":")[0]].update(outcomes)
-        table = Table("kind", *(f"{outcome}" for outcome in OUTCOMES), title="values by outcome")
-        for kind, outcomes in sorted(by_kind.items()):
-            table.add_row(kind, *(f"{outcomes[outcome]:,}" for outcome in OUTCOMES))
-        return table
+        by_outcome: dict[str, dict[str, int]] = {
+            o: {kind: outcomes[o] for kind, outcomes in sorted(by_kind.items())} for o in OUTCOMES
+        }
+        return _count_table("values by outcome", "kind", by_outcome)
+
+
+def _count_table(title: str, header: str, columns: Mapping[str, Mapping[str, int]]) -> Table:
+    """
+    Args:
+        columns: header -> name of the row -> count.
+    """
+    names = next(iter(columns.values()))
+    rows = [
+        [Cell(name), *(Cell(f"{column[name]:,}", number=column[name]) for column in columns.values())] for name in names
+    ]
+    return Table(title, [Column(header), *(Column(name, "number") for name in columns)], rows)
 
 
 def _list(console: Console, title: str, sentences: list[str]) -> None:

@@ -26,7 +26,7 @@ from omegaconf.errors import OmegaConfBaseException
 from rich.table import Table
 
 from bsft import config as cfg
-from bsft.display.console import SafeConsole, complain
+from bsft.display.console import SafeConsole, print_error
 from bsft.launch.checks import check_job
 from bsft.launch.composing import first_sentence
 from bsft.launch.hydra_internals import options_parser
@@ -60,10 +60,10 @@ def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -
         with _terminable():
             return _run(task, given)
     except _MISTAKES as error:
-        complain(f"bsft-train: {first_sentence(error)}")
+        print_error(f"bsft-train: {first_sentence(error)}")
         return 2
     except KeyboardInterrupt:
-        complain("bsft-train: interrupted before the first job")
+        print_error("bsft-train: interrupted before the first job")
         return INTERRUPTED
     except SystemExit as end:  # SIGTERM
         return int(end.code or 0)
@@ -172,7 +172,7 @@ def _run_search(task: Callable[[DictConfig], Any], arguments: list[str], planned
 
 def _say_interrupted(directories: Sequence[RunDirectory], ended: int) -> int:
     n_done = sum(directory.status().state == "done" for directory in directories)
-    complain(
+    print_error(
         f"bsft-train: interrupted; {n_done} of {len(directories)} jobs are done; the same command goes on from there"
     )
     return ended
@@ -185,7 +185,7 @@ def _say_failed(directories: Sequence[RunDirectory]) -> int:
         if status.state != "done":
             failed = 1
             reason = f": {status.reason} (see {LOG} there)" if status.reason else ""
-            complain(f"{directory.path}: {status.state}{reason}")
+            print_error(f"{directory.path}: {status.state}{reason}")
     return failed
 
 

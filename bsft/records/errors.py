@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from pydantic import ValidationError
 
@@ -46,15 +47,25 @@ def explain(error: ValidationError) -> str:
     reason = first["msg"].removeprefix("Value error, ")
     if first["type"] == "value_error":  # a rule about a record as a whole, which names its fields itself
         return f"field {field}: {reason}" if first["loc"] else reason
-    found = _quoted(first["input"])
+    found = quoted(first["input"])
     if first["type"] == "dataclass_type":
         return f"field {field}: found {found}, allowed: a JSON object"
     return f"field {field}: found {found}: {reason[0].lower() + reason[1:]}"
 
 
-def _quoted(value: object) -> str:
+def quoted(value: object) -> str:
+    """A value for a message, not too long."""
     try:
         found = repr(value)
     except ValueError:  # an integer that is too long to be written in decimal digits
         return "an integer of thousands of digits"
     return found if len(found) <= 60 else found[:57] + "..."
+
+
+@contextmanager
+def explained(place: str) -> Iterator[None]:
+    """Turns a validation error of the block into `BadInput`, whose message begins with `place`."""
+    try:
+        yield
+    except ValidationError as error:
+        raise BadInput(f"{place}: {explain(error)}") from None

@@ -18,7 +18,7 @@ def write_json(file: Path, value: Mapping[str, Any], *, durable: bool = True) ->
     write_atomically(file, json_text(value) + "\n", durable=durable)
 
 
-def write_atomically(file: Path, text: str, *, durable: bool = True) -> None:
+def write_atomically(file: Path, content: str | bytes, *, durable: bool = True) -> None:
     """Writes beside the target, then renames; a full disk or a kill leaves the old file as it was.
 
     Args:
@@ -29,7 +29,7 @@ def write_atomically(file: Path, text: str, *, durable: bool = True) -> None:
     """
     try:
         with replacing(file, durable=durable) as scratch:
-            scratch.write_text(text, encoding="utf-8", newline="\n")
+            scratch.write_bytes(content.encode() if isinstance(content, str) else content)
     except OSError as error:
         raise BadInput(f"{file}: could not be written: {error.strerror or error}") from error
 

@@ -8,15 +8,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from numpy.typing import NDArray
 
-from bsft.display.canvas import Panel, draw_panels, legend_height_in
+from bsft.display.canvas import GRID_COLOUR, Panel, draw_panels, legend_height_in
 from bsft.report.palette import NAIVE_COLOUR, NAIVE_MARKERS, Styles, legend_label
 from bsft.report.rows import Block, Row
 from bsft.report.sweep import Curve
 from bsft.report.values import RowValue
-
-Floats = NDArray[np.float64]
+from bsft.stats.arrays import Floats
 
 
 def restraint_figure(blocks: Sequence[Block], styles: Styles) -> Figure | None:
@@ -38,7 +36,7 @@ def restraint_figure(blocks: Sequence[Block], styles: Styles) -> Figure | None:
         panel.legend(points, 5.0)
 
     legend_in = max(legend_height_in([legend_label(row) for row in (*b.naive, *b.rows)]) for b in shown)
-    return draw_panels(shown, draw, height_in=5.1 + legend_in, title="")
+    return draw_panels(shown, draw, height_in=5.1 + legend_in)
 
 
 def _point(row: Row) -> tuple[RowValue, RowValue] | None:
@@ -81,7 +79,7 @@ def curves_figure(blocks: Sequence[Block], styles: Styles) -> Figure | None:
             entries.setdefault(row.label, Line2D([], [], color=colour, marker=marker, label=row.label))
         loss.set_ylabel("training loss")
         loss.set_ylim(bottom=0)
-        loss.grid(color="#E4E4E4", linewidth=0.7)
+        loss.grid(color=GRID_COLOUR, linewidth=0.7)
         val.set_ylabel("validation macro-F1")
         _unit_axis(val)
         for axes in (loss, val):
@@ -89,7 +87,7 @@ def curves_figure(blocks: Sequence[Block], styles: Styles) -> Figure | None:
         panel.legend(list(entries.values()), 3.4)
 
     legend_in = max(legend_height_in([row.label for row, _ in _curves(block)]) for block in shown)
-    return draw_panels(shown, draw, height_in=3.5 + legend_in, title="")
+    return draw_panels(shown, draw, height_in=3.5 + legend_in)
 
 
 def _curves(block: Block) -> list[tuple[Row, Curve]]:
@@ -116,5 +114,5 @@ def _smoothed(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
 def _unit_axis(axes: Axes) -> None:
     axes.set_ylim(-0.03, 1.03)
     axes.set_yticks(np.linspace(0, 1, 6))
-    axes.grid(color="#E4E4E4", linewidth=0.7)
+    axes.grid(color=GRID_COLOUR, linewidth=0.7)
     axes.set_axisbelow(True)

@@ -12,14 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.projections.polar import PolarAxes
-from numpy.typing import NDArray
 
 from bsft.display.canvas import WIDTH_IN, Panel, draw_panels, legend_height_in
 from bsft.records.schema import BEHAVIORS
 from bsft.report.palette import GROUP_COLOURS, NAIVE_COLOUR, Styles, legend_label, task_title
 from bsft.report.rows import NAIVE, Block, Row, Task
+from bsft.stats.arrays import Floats
 
-Floats = NDArray[np.float64]
 LEAST_TASKS = 3
 _TICKS = (0.2, 0.4, 0.6, 0.8, 1.0)
 _ARC_RADIUS, _LABEL_RADIUS = 1.05, 1.12
@@ -28,7 +27,7 @@ _TOP_IN, _PLOT_IN, _GROUPS_IN, _LEGEND_IN = 0.9, 3.75, 5.35, 5.7
 _DASHED = (0, (5, 3))
 
 
-def radar_figure(blocks: Sequence[Block], styles: Styles, title: str) -> Figure:
+def radar_figure(blocks: Sequence[Block], styles: Styles, title: str = "") -> Figure:
     """One panel per model and data set."""
 
     def draw(panel: Panel, block: Block) -> None:

@@ -1,4 +1,4 @@
-"""The rows of a comparison: jobs that differ in their seed alone are one row; naive policies follow, once per data."""
+"""The rows of a comparison: jobs that differ only in their seed are one row; naive policies follow."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ METHODS = ("baseline", "instructed", "few_shot", "general_sft", "behavior_sft")
 NAIVE = {"always_flag": "always-flag", "never_flag": "never-flag", "majority": "majority", "random": "random"}
 """Naive policies in the order in which they are shown, with their display names."""
 SAME_PROACTIVE, HARDLY_FLAGS = 0.005, 0.01
-"""A fitted row has learnt to stay silent: its proactive score is this near never-flag's and it flags less than this."""
+"""A fitted row has learnt to stay silent: its proactive score is this close to never-flag's, and it flags less."""
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the comparison. `settings` tells apart rows with the same method, model and data."""
+    """One line of the comparison. `settings` distinguishes rows with the same method, model and data."""
 
     method: str
     model: str
@@ -127,6 +127,20 @@ def varying(jobs: Sequence[Job]) -> list[str]:
     return [key for key in keys if len({str(job.settings.get(key)) for job in jobs}) > 1]
 
 
+def differing(jobs: Sequence[Job]) -> list[str]:
+    """The settings in which jobs differ beyond what the names of their method, model and data imply."""
+
+    def differs(key: str) -> bool:
+        values: dict[str, set[str]] = {}
+        for job in jobs:
+            if key in job.settings:
+                name = str(job.settings.get(f"{key.partition('.')[0]}.name"))
+                values.setdefault(name, set()).add(str(job.settings[key]))
+        return any(len(found) > 1 for found in values.values())
+
+    return [key for key in varying(jobs) if differs(key)]
+
+
 def shown(value: Any) -> str:
     """A setting's value, digests and prompts shortened."""
     text = "null" if value is None else str(value)
@@ -140,12 +154,12 @@ def _distinguishing(representatives: Sequence[Job]) -> dict[str, str]:
     families: dict[tuple[str, str, str], list[Job]] = {}
     for job in representatives:
         families.setdefault(_family(job), []).append(job)
-    told = {}
+    settings = {}
     for family in families.values():
         keys = varying(family)
         for job in family:
-            told[job.name] = ", ".join(f"{key}={shown(job.settings.get(key))}" for key in keys)
-    return told
+            settings[job.name] = ", ".join(f"{key}={shown(job.settings.get(key))}" for key in keys)
+    return settings
 
 
 def _row(jobs: Sequence[Job], settings: str) -> Row:

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bsft.display.canvas import to_bytes
-from bsft.records.errors import BadInput
-from bsft.records.files import replacing
-from bsft.report.documents import comma_separated, markdown
+from bsft.records.files import write_atomically
+from bsft.report.documents import markdown
 from bsft.report.figures import curves_figure, restraint_figure
 from bsft.report.page import Pictures, page
 from bsft.report.palette import Styles, line_styles
 from bsft.report.radar import radar_figure
 from bsft.report.rows import Block, Row, blocks, comparison
 from bsft.report.sweep import Sweep, read_sweep
+from bsft.report.tables import unrounded_table
 
 DIRECTORY = "report"
 
@@ -42,43 +42,34 @@ def write_report(path: Path) -> Report:
     radar = radar_figure(panels, styles, sweep.name)
     contents = {
         "table.md": markdown(sweep, rows).encode(),
-        "table.csv": comma_separated(rows).encode(),
+        "table.csv": unrounded_table(rows).csv().encode(),
         "radar.png": to_bytes(radar, "png"),
         "radar.svg": to_bytes(radar, "svg"),
         "index.html": page(sweep, rows, panels, _pictures(panels, styles)).encode(),
     }
-    directory = path / DIRECTORY
-    return Report(sweep, rows, [_write(directory / name, content) for name, content in contents.items()])
+    files = {path / DIRECTORY / name: content for name, content in contents.items()}
+    for file, content in files.items():
+        write_atomically(file, content, durable=False)
+    return Report(sweep, rows, list(files))
 
 
 def _pictures(panels: Sequence[Block], styles: Styles) -> list[Pictures]:
     """The page's figures, one for each panel, so that a narrow screen can stack them."""
-    restraint = [restraint_figure([panel], styles) for panel in panels]
-    curves = [curves_figure([panel], styles) for panel in panels]
     drawn = (
         (
             "Score by task",
             "Scores by task, one line per method; the tables of tasks have the same numbers.",
-            [radar_figure([panel], styles, "") for panel in panels],
+            radar_figure,
         ),
         (
             "Speaking up and keeping silent",
             "Proactive score against restraint; the comparison has the same numbers.",
-            [figure for figure in restraint if figure is not None],
+            restraint_figure,
         ),
-        (
-            "Learning curves",
-            "Training loss and validation macro-F1 by step.",
-            [figure for figure in curves if figure is not None],
-        ),
+        ("Learning curves", "Training loss and validation macro-F1 by step.", curves_figure),
     )
-    return [Pictures(title, alt, figures) for title, alt, figures in drawn if figures]
-
-
-def _write(file: Path, content: bytes) -> Path:
-    try:
-        with replacing(file, durable=False) as scratch:
-            scratch.write_bytes(content)
-    except OSError as error:
-        raise BadInput(f"{file}: could not be written: {error.strerror}") from None
-    return file
+    pictures = [
+        Pictures(title, alt, [figure for panel in panels if (figure := draw([panel], styles)) is not None])
+        for title, alt, draw in drawn
+    ]
+    return [picture for picture in pictures if picture.figures]

@@ -1,4 +1,4 @@
-"""A sweep as it lies on disk: how every job stands, and the results and learning curves of those that are done."""
+"""A sweep as it lies on disk: the state of every job, and the results and learning curves of those that are done."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from bsft.records.errors import BadInput
-from bsft.records.untrusted import Missing, Table, read_table
-from bsft.report.result import read_result
+from bsft.records.untrusted import Missing, Table, read_record, read_table
 from bsft.runs.completeness import flaw_of_done
 from bsft.runs.directory import CONFIG, METRICS, RunDirectory, State, Status, damaged, run_directories
 from bsft.scoring.result import Result
@@ -24,8 +23,8 @@ Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
-class Standing:
-    """How a job stands, as a reader sees it: `interrupted` is a running job whose process is gone."""
+class JobState:
+    """A job's state, as a reader sees it: `interrupted` is a running job whose process is gone."""
 
     run: RunDirectory
     state: State | Literal["interrupted", "damaged"]
@@ -66,7 +65,7 @@ class Sweep:
 
     path: Path
     jobs: list[Job] = field(default_factory=list)
-    unfinished: list[Standing] = field(default_factory=list)
+    unfinished: list[JobState] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -74,7 +73,7 @@ class Sweep:
         return self.path.resolve().name
 
 
-def standing(run: RunDirectory) -> Standing:
+def job_state(run: RunDirectory) -> JobState:
     """A job's state. Damaged files are a state too, so that they do not hide the job, nor the other jobs."""
     try:
         status = run.status()
@@ -82,14 +81,14 @@ def standing(run: RunDirectory) -> Standing:
         if flaw is None and status.state == "done":
             flaw = flaw_of_done(run)
     except BadInput as error:
-        return Standing(run, "damaged", str(error))
+        return JobState(run, "damaged", str(error))
     updated = status.updated_unix_s or None
     if flaw is not None:
-        return Standing(run, "damaged", f"{flaw}; {_REPAIR}", status.step, updated)
+        return JobState(run, "damaged", f"{flaw}; {_REPAIR}", status.step, updated)
     if status.state == "running" and _process_is_gone(status):
         reason = "run the same command again to resume"
-        return Standing(run, "interrupted", reason, status.step, updated)
-    return Standing(run, status.state, status.reason, status.step, updated)
+        return JobState(run, "interrupted", reason, status.step, updated)
+    return JobState(run, status.state, status.reason, status.step, updated)
 
 
 def _process_is_gone(status: Status) -> bool:
@@ -118,16 +117,16 @@ def read_sweep(path: Path) -> Sweep:
     """
     sweep = Sweep(path)
     for run in visible_runs(path):
-        stands = standing(run)
-        if stands.state == "done":
+        found = job_state(run)
+        if found.state == "done":
             try:
                 sweep.jobs.append(_read_job(run, sweep.problems))
                 continue
             except BadInput as error:
-                stands = Standing(run, "damaged", str(error), stands.step, stands.updated_unix_s)
-        sweep.unfinished.append(stands)
-        if stands.state == "damaged":
-            sweep.problems.append(str(stands.reason))
+                found = JobState(run, "damaged", str(error), found.step, found.updated_unix_s)
+        sweep.unfinished.append(found)
+        if found.state == "damaged":
+            sweep.problems.append(str(found.reason))
     if not sweep.jobs:
         raise BadInput(_why_nothing(sweep))
     return sweep
@@ -138,7 +137,7 @@ def _why_nothing(sweep: Sweep) -> str:
         return "; ".join(sweep.problems)
     if not sweep.unfinished:
         return f"{sweep.path}: no job in this directory; give a sweep's directory, such as multirun/demo"
-    states = [stands.state for stands in sweep.unfinished]
+    states = [job.state for job in sweep.unfinished]
     counts = ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
     return f"{sweep.path}: no job is done yet ({counts}); bsft status {sweep.path} says more"
 
@@ -149,7 +148,7 @@ def _read_job(run: RunDirectory, problems: list[str]) -> Job:
     Raises:
         BadInput: its results or its configuration cannot be read.
     """
-    result = read_result(run.path / METRICS)
+    result = read_record(Result, run.path / METRICS)
     identity = run.frozen_identity()
     if identity is None:
         raise BadInput(f"{run.path / CONFIG}: no such file")

@@ -1,58 +1,99 @@
-"""The comparison as a table, whatever it is drawn with: its columns, its cells, its notes."""
+"""The tables of a report, for every medium: columns, cells, notes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
-from bsft.report.rows import Row, tasks_of
-from bsft.report.values import RowValue
+from bsft.display.table import NONE, Cell, Column, Table, Tone
+from bsft.report.palette import GROUP_COLOURS, task_title
+from bsft.report.rows import Block, Row, differing, shown, tasks_of
+from bsft.report.sweep import JobState, Sweep
+from bsft.report.values import ARM_VALUES, ARMS, RowValue
 
 SILENT = "†"
 SILENT_NOTE = "equals never-flag: it has learnt to stay silent"
-NONE = "–"
+STATE_TONES: dict[str, Tone] = {
+    "done": "good",
+    "running": "active",
+    "queued": "",
+    "interrupted": "warning",
+    "failed": "failed",
+    "damaged": "failed",
+}
+_PARTS = ("", "_sd", "_ci95_low", "_ci95_high")
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column of values. Where a narrow terminal cannot show all, those with the highest `rank` go first."""
+class Measure:
+    """A measure in the comparison; `rank` as in `Column`."""
 
     name: str
     header: str
-    kind: Literal["score", "duration"] = "score"
-    interval: bool = False
     rank: int = 0
+    interval: bool = False
+    is_time: bool = False
+
+    @property
+    def column(self) -> Column:
+        return Column(self.header, "number", "95 % CI" if self.interval else "", self.rank, self.name)
 
 
-COLUMNS = (
-    Column("macro_f1", "macro-F1", interval=True),
-    Column("reactive", "reactive", rank=2),
-    Column("balanced", "balanced", rank=2),
-    Column("proactive", "proactive"),
-    Column("accuracy", "accuracy", rank=4),
-    Column("mcc", "MCC", rank=3),
-    Column("over_intervention_rate", "over-intervention", interval=True, rank=1),
-    Column("pair_accuracy", "pair accuracy", rank=1),
-    Column("token_accuracy", "token accuracy", rank=3),
-    Column("fit_s", "fit time", "duration", rank=5),
-    Column("score_s", "score time", "duration", rank=5),
+MEASURES = (
+    Measure("macro_f1", "macro-F1", interval=True),
+    Measure("reactive", "reactive", rank=2),
+    Measure("balanced", "balanced", rank=2),
+    Measure("proactive", "proactive"),
+    Measure("accuracy", "accuracy", rank=4),
+    Measure("mcc", "MCC", rank=3),
+    Measure("over_intervention_rate", "over-intervention", rank=1, interval=True),
+    Measure("pair_accuracy", "pair accuracy", rank=1),
+    Measure("token_accuracy", "token accuracy", rank=3),
+    Measure("fit_s", "fit time", rank=5, is_time=True),
+    Measure("score_s", "score time", rank=5, is_time=True),
 )
 
 
-@dataclass(frozen=True)
-class Cell:
-    """A value as text, and beside it its interval or deviation (or nothing)."""
+def comparison_table(rows: Sequence[Row], title: str = "Comparison") -> Table:
+    """A row for each of `rows`, with the measures that some of them have; naive policies are set off."""
+    names = leading(rows)
+    measures = [measure for measure in MEASURES if any(measure.name in row.values for row in rows)]
+    cells = []
+    for i, row in enumerate(rows):
+        tone: Tone = "soft" if row.naive else ""
+        cells.append([*(Cell(values[i], tone=tone) for _, values in names), *(_cell(row, m, tone) for m in measures)])
+    sections = [(row.naive, row.data, row.model) for row in rows]
+    breaks = frozenset(i for i in range(1, len(rows)) if sections[i] != sections[i - 1])
+    headers = [Column(header, "number" if header in ("n", "seeds") else "text") for header, _ in names]
+    return Table(title, [*headers, *(measure.column for measure in measures)], cells, breaks=breaks)
 
-    value: str
-    spread: str = ""
 
-    def __str__(self) -> str:
-        return f"{self.value} {self.spread}".rstrip()
+def _cell(row: Row, measure: Measure, tone: Tone) -> Cell:
+    value = row.values.get(measure.name)
+    if measure.is_time:
+        return time_cell(value.mean if value else None, tone)
+    mark = SILENT if row.silent and measure.name == "proactive" else ""
+    return score_cell(value, interval=measure.interval, tone=tone, mark=mark)
 
 
 def score(value: float) -> str:
     return f"{value:.3f}".replace("-", "−")
+
+
+def score_cell(value: RowValue | None, *, interval: bool = False, tone: Tone = "", mark: str = "") -> Cell:
+    """A score with its deviation over seeds, or with its interval where one is wanted; `mark` follows the number."""
+    if value is None:
+        return Cell(NONE, tone=tone)
+    spread = ""
+    if value.sd is not None:
+        spread = f"± {score(value.sd)}"
+    elif interval and value.ci95 is not None:
+        spread = f"[{score(value.ci95[0])}, {score(value.ci95[1])}]"
+    return Cell(score(value.mean) + mark, spread, tone, value.mean)
+
+
+def time_cell(seconds: float | None, tone: Tone = "") -> Cell:
+    return Cell(NONE if seconds is None else duration(seconds), tone=tone, number=seconds)
 
 
 def duration(seconds: float) -> str:
@@ -67,42 +108,108 @@ def duration(seconds: float) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
-def score_cell(estimate: RowValue | None, *, interval: bool) -> Cell:
-    """A score with its deviation over seeds, or with its interval where the column shows one."""
-    if estimate is None:
-        return Cell(NONE)
-    if estimate.sd is not None:
-        return Cell(score(estimate.mean), f"± {score(estimate.sd)}")
-    if interval and estimate.ci95 is not None:
-        return Cell(score(estimate.mean), f"[{score(estimate.ci95[0])}, {score(estimate.ci95[1])}]")
-    return Cell(score(estimate.mean))
+def unrounded_table(rows: Sequence[Row]) -> Table:
+    """Every value, for other programs: a mean, its deviation over seeds and its interval, then the tasks."""
+    tasks = list(dict.fromkeys(f"task.{name}" for row in rows for name in row.tasks))
+    parts = {measure.name: _PARTS[:2] if measure.is_time else _PARTS for measure in MEASURES}
+    parts |= dict.fromkeys(tasks, _PARTS)
+    lines = []
+    for row in rows:
+        line: list[float | str | None] = ["naive" if row.naive else "method", row.method, row.model, row.data]
+        line += [row.settings, " ".join(map(str, row.seeds)), row.n]
+        values = {**row.values, **{f"task.{name}": value for name, value in row.tasks.items()}}
+        for name, wanted in parts.items():
+            value = values.get(name)
+            low, high = value.ci95 or (None, None) if value else (None, None)
+            line += (value.mean, value.sd, low, high)[: len(wanted)] if value else [None] * len(wanted)
+        lines.append([Cell.of(value) for value in line])
+    names = ["kind", "method", "model", "data", "settings", "seeds", "n"]
+    names += [f"{name}{part}" for name, wanted in parts.items() for part in wanted]
+    return Table("", [Column(name) for name in names], lines)
 
 
-def value_cell(row: Row, column: Column) -> Cell:
-    estimate = row.values.get(column.name)
-    if column.kind == "duration":
-        return Cell(NONE if estimate is None else duration(estimate.mean))
-    cell = score_cell(estimate, interval=column.interval)
-    return Cell(cell.value + SILENT, cell.spread) if row.silent and column.name == "proactive" else cell
+def tasks_table(block: Block) -> Table:
+    """A row per task, a column per row of the comparison and per naive policy."""
+    rows = (*block.rows, *block.naive)
+    lines = []
+    for task in block.tasks:
+        metric = "accuracy" if task.metric == "accuracy" else "macro-F1"
+        name = Cell(task_title(task.name), f"{task.group}, {metric}", colour=GROUP_COLOURS[task.group])
+        scores = [score_cell(row.tasks.get(task.name), interval=True) for row in rows]
+        lines.append([name, Cell(f"{task.n:,}", number=task.n), *scores])
+    methods = [Column(row.method, "number", row.settings) for row in rows]
+    return Table(f"{block.model}, {block.data}", [Column("task"), Column("n", "number"), *methods], lines)
 
 
-def used_columns(rows: Iterable[Row]) -> list[Column]:
-    """The columns in which some row has a value."""
-    rows = list(rows)
-    return [column for column in COLUMNS if any(column.name in row.values for row in rows)]
+def arms_table(rows: Sequence[Row], several_blocks: bool) -> Table:
+    """What becomes of a model when its behaviour token is chosen otherwise."""
+    lines = []
+    for row in rows:
+        for arm, title in ARMS.items():
+            values = [row.values.get(f"arm.{arm}.{value}") for value in ARM_VALUES]
+            if any(values):
+                tone: Tone = "soft" if arm == "forced_right" else ""
+                names = Cell(_full_label(row, several_blocks), tone=tone), Cell(title, tone=tone)
+                lines.append([*names, *(score_cell(value, tone=tone) for value in values)])
+    note = (
+        "The same model when its behaviour token is predicted, left out, or forced. The right token says whether an "
+        "alarm is due, so forcing it is an oracle bound and not a result."
+    )
+    columns = [Column("method"), Column("token"), *(Column(name, "number") for name in ARM_HEADERS)]
+    return Table("Behaviour tokens", columns, lines, note)
+
+
+ARM_HEADERS = ("macro-F1", "proactive", "over-intervention")
+
+
+def generation_table(rows: Sequence[Row], several_blocks: bool) -> Table:
+    """How often generated replies could not be read, and how often they agree with the most likely option."""
+    lines = []
+    for row in rows:
+        values = [row.values.get(f"generation.{value}") for value in ("unparsed_rate", "agreement")]
+        generation = row.jobs[0].result.generation if row.jobs else None
+        if generation is not None and any(values):
+            n = Cell(f"{generation.n:,}", number=generation.n)
+            lines.append([Cell(_full_label(row, several_blocks)), n, *map(score_cell, values)])
+    headers = ("n", "unparsed", "agreement with likelihood")
+    return Table("Generated replies", [Column("method"), *(Column(name, "number") for name in headers)], lines)
+
+
+def _full_label(row: Row, several_blocks: bool) -> str:
+    return f"{row.label}, {row.model}, {row.data}" if several_blocks else row.label
+
+
+def runs_table(sweep: Sweep) -> Table:
+    """Every finished run with the settings in which runs differ."""
+    settings = differing(sweep.jobs)
+    lines = []
+    for job in sweep.jobs:
+        result = job.result
+        numbers = [Cell(f"{value:,}", number=value) for value in (result.seed, result.n)]
+        times = [time_cell(seconds or None) for seconds in (result.cost.fit_s, result.cost.score_s)]
+        values = [Cell(shown(job.settings[key]) if key in job.settings else NONE) for key in settings]
+        lines.append([Cell(job.name), *numbers, *times, *values])
+    headers = ("seed", "n", "fit time", "score time", *settings)
+    return Table("Runs", [Column("run", "code"), *(Column(name, "number") for name in headers)], lines)
+
+
+def unfinished_table(states: Sequence[JobState]) -> Table:
+    """The jobs that are not done."""
+    lines = [[Cell(job.name), Cell(job.state, tone=STATE_TONES[job.state]), Cell(job.reason or "")] for job in states]
+    return Table("Not done", [Column("job", "code"), Column("state"), Column("reason", "long")], lines)
 
 
 def leading(rows: Sequence[Row]) -> list[tuple[str, list[str]]]:
-    """What names a row: header and texts; the model, data, settings and seeds only where they tell rows apart."""
+    """What names a row: header and texts; the model, data, settings and seeds only where they distinguish rows."""
     runs = [row for row in rows if not row.naive]
     columns = [("method", [row.method for row in rows])]
-    for header, values, shown in (
+    for header, values, is_shown in (
         ("model", [row.model or NONE for row in rows], len({row.model for row in runs}) > 1),
         ("data", [row.data for row in rows], len({row.data for row in rows}) > 1),
         ("settings", [row.settings or NONE for row in rows], any(row.settings for row in rows)),
         ("seeds", [str(len(row.seeds)) if row.seeds else NONE for row in rows], any(len(r.seeds) > 1 for r in runs)),
     ):
-        if shown:
+        if is_shown:
             columns.append((header, values))
     return [*columns, ("n", [f"{row.n:,}" for row in rows])]
 

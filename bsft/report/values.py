@@ -1,4 +1,4 @@
-"""The values of a comparison: where each stands in `metrics.json`, and how those of several seeds become one."""
+"""The values of a comparison: where each is in `metrics.json`, and how those of several seeds become one."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from bsft.model.label_loss import log_normalizers
 from bsft.records.schema import BEHAVIORS, Behavior
 
 Context = Behavior | None
-"""What stands before a reply: a behaviour token, or nothing."""
+"""What precedes a reply: a behaviour token, or nothing."""
 Contexts = Callable[[Candidates, Behavior | None], Sequence[Context]]
 """From an item and its predicted behaviour (None without tokens) to the contexts that its options are scored under."""
 _LOGITS_AT_ONCE = 1 << 24

@@ -11,8 +11,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
-from torchmetrics.functional import matthews_corrcoef
 
 from bsft.records.schema import BEHAVIORS, Item, TaskSpec
 from bsft.scoring.result import Restraint, Scores, Summary, TaskScore
@@ -156,13 +154,8 @@ def _task_mcc(responses: Sequence[Response], spec: TaskSpec) -> float | None:
 def flag_mcc(responses: Sequence[Response]) -> float | None:
     """Matthews correlation of raising a concern with having to, over items: None where gold is constant, 0 where the
     same is always done."""
-    gold = torch.tensor([r.item.gold_behavior == "proactive" for r in responses]).int()
-    flagged = torch.tensor([r.flagged for r in responses]).int()
-    if len(set(gold.tolist())) < 2:
-        return None
-    if len(set(flagged.tolist())) < 2:  # torchmetrics has a limit value for it, which favours whoever never flags
-        return 0.0
-    return float(matthews_corrcoef(flagged, gold, task="binary"))
+    due = np.array([r.item.gold_behavior == "proactive" for r in responses])
+    return known(matthews(due, np.array([r.flagged for r in responses])))
 
 
 def restraint(responses: Sequence[Response], resamples: CaseResamples | None = None) -> Restraint:

@@ -1,4 +1,4 @@
-"""The naive rows that every table carries: what one scores without reading the case."""
+"""The naive rows that every table carries: what can be scored without reading the case."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finds the item that somebody wants to see: by id, by the beginning of an id, or at random."""
+"""Finds the item that a user asks for: by id, by the beginning of an id, or at random."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def find_item(benchmark: Benchmark, wanted: str, *, split: str | None = None, se
         seed: decides which item `random` is.
 
     Raises:
-        BadInput: no such split, task or item (with the nearest ids), or several items that begin so.
+        BadInput: no such split, task or item (with the nearest ids), or several items whose ids begin with it.
     """
     if split is not None and split not in benchmark.splits:
         near = did_you_mean(split, benchmark.splits)
@@ -71,19 +71,19 @@ def _random_item(benchmark: Benchmark, splits: Sequence[str], task: str | None, 
 
 def _named_item(benchmark: Benchmark, splits: Sequence[str], wanted: str) -> Item:
     ids: list[str] = []
-    begin_so: list[Item] = []
+    matching: list[Item] = []
     for item in _items(benchmark, splits):
         if item.id == wanted:
             return item
         ids.append(item.id)
         if item.id.startswith(wanted):
-            begin_so.append(item)
-    if len(begin_so) == 1:
-        return begin_so[0]
-    if begin_so:
-        named = ", ".join(item.id for item in begin_so[:_N_NAMED])
-        more = ", ..." if len(begin_so) > _N_NAMED else ""
-        raise BadInput(f"{wanted}: {len(begin_so)} items begin so: {named}{more}")
+            matching.append(item)
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
+        named = ", ".join(item.id for item in matching[:_N_NAMED])
+        more = ", ..." if len(matching) > _N_NAMED else ""
+        raise BadInput(f"{wanted}: {len(matching)} items begin with it: {named}{more}")
     nearest = difflib.get_close_matches(wanted, ids, n=_N_NAMED, cutoff=0.3)
     near = f"; nearest are {', '.join(nearest)}" if nearest else f"; {RANDOM} shows any"
     raise BadInput(f"{wanted}: no such item in {benchmark.path}, {_splits_text(splits)}{near}")

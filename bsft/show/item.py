@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich import box
@@ -35,32 +35,36 @@ def item_view(found: Found, drawings: Sequence[Path] = ()) -> RenderableType:
     item, contrast = found.item, contrast_of(found.item, found.twin)
     parts: list[RenderableType] = [
         Rule(Text(item.id, style="bold"), align="left", style="dim"),
-        Padding(_facts(found), _BELOW),
+        Padding(_labelled(_facts(found)), _BELOW),
         Padding(scene_view(item, contrast), _BELOW),
     ]
     if contrast.other_texts:
         parts.append(Padding(_legend(contrast), _BELOW))
     if item.images:
-        parts.append(Padding(_figures(item, drawings), _BELOW))
+        parts.append(Padding(_labelled(_figures(item, drawings)), _BELOW))
     parts += [Padding(_options(item), _BELOW), _gold(item)]
     return Group(*parts)
 
 
-def _facts(found: Found) -> Table:
-    item = found.item
+def _labelled(rows: Iterable[tuple[str, Text]]) -> Table:
     grid = Table.grid(padding=(0, 2))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(ratio=1)
-    grid.add_row("task", Text.assemble(item.task, "  ", (item.group, GROUP_STYLES[item.group])))
-    grid.add_row("from", Text(", ".join(filter(None, (f"split {item.split}", f"case {item.case_id}", item.specialty)))))
-    grid.add_row("variant", Text.assemble(item.variant, (f"  {_VARIANTS[item.variant]}", "dim")))
-    for name, text in _problem(found):
-        grid.add_row(name, text)
+    for label, text in rows:
+        grid.add_row(label, text)
+    return grid
+
+
+def _facts(found: Found) -> Iterator[tuple[str, Text]]:
+    item = found.item
+    yield "task", Text.assemble(item.task, "  ", (item.group, GROUP_STYLES[item.group]))
+    yield "from", Text(", ".join(filter(None, (f"split {item.split}", f"case {item.case_id}", item.specialty))))
+    yield "variant", Text.assemble(item.variant, (f"  {_VARIANTS[item.variant]}", "dim"))
+    yield from _problem(found)
     if item.twin_id is not None:
         missing = "" if found.twin is not None else "  (not in this benchmark)"
-        grid.add_row("twin", Text.assemble(item.twin_id, (missing, "yellow")))
-    grid.add_row("autonomy", Text(item.autonomy))
-    return grid
+        yield "twin", Text.assemble(item.twin_id, (missing, "yellow"))
+    yield "autonomy", Text(item.autonomy)
 
 
 def _problem(found: Found) -> Iterator[tuple[str, Text]]:
@@ -81,16 +85,12 @@ def _legend(contrast: Contrast) -> Text:
     return Text(f"⟦before → after⟧: what the perturbation changes; this item has the {side} side", style="dim")
 
 
-def _figures(item: Item, drawings: Sequence[Path]) -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="dim", no_wrap=True)
-    grid.add_column(ratio=1)
+def _figures(item: Item, drawings: Sequence[Path]) -> Iterator[tuple[str, Text]]:
     for i, image in enumerate(item.images):
         params = ", ".join(f"{name}={_plain(value)}" for name, value in image.params.items())
-        grid.add_row("figure", Text.assemble((image.kind, "bold"), f"  {image.alt}", (f"  ({params})", "dim")))
+        yield "figure", Text.assemble((image.kind, "bold"), f"  {image.alt}", (f"  ({params})", "dim"))
         if i < len(drawings):
-            grid.add_row("", Text(str(drawings[i])))
-    return grid
+            yield "", Text(str(drawings[i]))
 
 
 def _plain(value: float | str | list[float]) -> str:

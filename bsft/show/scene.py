@@ -37,14 +37,14 @@ _RANGE = re.compile(r"(?P<low>\d[\d.]*)-(?P<high>\d[\d.]*)|<(?P<below>\d[\d.]*)|
 
 @dataclass(frozen=True)
 class Contrast:
-    """What stands in the other twin's place, by turn; `item_is_after`: this item is the perturbed one."""
+    """The other twin's text, by turn; `item_is_after`: this item is the perturbed one."""
 
     other_texts: Mapping[int, str]
     item_is_after: bool
 
 
 def contrast_of(item: Item, twin: Item | None) -> Contrast:
-    """The turns in which an item and its twin differ; without the twin, what the recorded perturbation tells."""
+    """The turns in which an item and its twin differ; without the twin, what the recorded perturbation says."""
     is_after = item.perturbation is not None
     if twin is not None and len(twin.turns) == len(item.turns):
         pairs = enumerate(zip(item.turns, twin.turns, strict=True))

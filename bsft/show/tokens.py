@@ -56,7 +56,7 @@ def render_tokens(found: Found, benchmark: Benchmark, config: cfg.Config) -> Ren
     """Renders an item as a job with this config would.
 
     Raises:
-        BadInput: the tokenizer cannot be had, or the item does not fit.
+        BadInput: the tokenizer cannot be loaded, or the item does not fit.
     """
     from bsft.data.methods import method_of
     from bsft.data.render import Renderer

@@ -23,6 +23,6 @@ def mean_of_known(values: Floats, axis: int) -> Floats:
 
 
 def label_indices(values: Sequence[str | None], labels: Sequence[str]) -> Integers:
-    """Each value's place among the labels; whatever is not among them shares one more, `len(labels)`."""
+    """Each value's place among the labels; all others share one more, `len(labels)`."""
     place = {label: i for i, label in enumerate(labels)}
     return np.array([len(labels) if value is None else place.get(value, len(labels)) for value in values], np.int64)

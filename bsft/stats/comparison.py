@@ -15,7 +15,7 @@ _FLIPS_AT_ONCE = 1000
 
 @dataclass(frozen=True)
 class PairedDifference:
-    """The mean of first minus second, and how often chance alone gives one at least as far from zero (two-sided)."""
+    """The mean of first minus second, and how often chance gives one at least as far from zero (two-sided)."""
 
     mean: float
     p_value: float
@@ -28,7 +28,7 @@ def sign_flip_test(
     """Permutation test of a mean difference, in which a cluster's differences change their sign together.
 
     Without a difference between the methods each sign is as likely as the other. All flips are tried where there are at
-    most `n_flips` of them; else so many are drawn, and the one that was observed counts as another.
+    most `n_flips` of them; otherwise that many are drawn, and the observed one counts as another.
 
     Args:
         first: `(U,)` scores of one method, of items or of whatever is compared.

@@ -1,4 +1,4 @@
-"""Naive policies: what one scores without reading the case."""
+"""Naive policies: what can be scored without reading the case."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def _commonest(question: Question, among: Sequence[int], counts: TrainingCounts)
 
 
 def majority(question: Question, counts: TrainingCounts) -> int:
-    """The commonest gold label; where gold is constant, labels tell nothing, and it is the first option."""
+    """The commonest gold label; where gold is constant, labels say nothing, and it is the first option."""
     return _commonest(question, range(len(question.options)), counts) if len(counts.labels) > 1 else 0
 
 

@@ -17,7 +17,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from bsft import config as cfg
-from bsft.display.console import complain
+from bsft.display.console import print_error
 from bsft.records.secrets import masked, masked_arguments, masked_tree
 
 log = logging.getLogger(__name__)
@@ -150,4 +150,4 @@ def _has_credentials() -> bool:
 
 def _say(sentence: str) -> None:
     log.warning("%s", sentence)
-    complain(f"bsft-train: {sentence}")
+    print_error(f"bsft-train: {sentence}")

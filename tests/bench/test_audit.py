@@ -16,12 +16,13 @@ from planted_defects import N_CASES, TASKS, Benchmark, Plant, clean_benchmark
 
 from bsft.audit.audit import Audit, Settings, audit
 from bsft.audit.corpus import Corpus, read_corpus
-from bsft.audit.duplicates import find_duplicates, shingles_of
+from bsft.audit.duplicates import find_duplicates
 from bsft.audit.folds import choose_design
 from bsft.audit.limits import Limits
 from bsft.audit.structure import check_structure
 from bsft.audit.texts import Texts, mask_numerals
 from bsft.commands.bench import main
+from bsft.importing.near_duplicates import shingles
 from bsft.records.store import write_benchmark
 
 
@@ -115,8 +116,8 @@ def test_duplicate_across_splits_is_found() -> None:
 
 
 def test_shingles_ignore_case_and_numerals() -> None:
-    assert shingles_of("Na 140, K 4.2") == shingles_of("na 138 k 3.9") == {"na 0 k", "0 k 0"}
-    assert shingles_of("Yes.") == {"yes"}
+    assert shingles(mask_numerals("Na 140, K 4.2"), 3) == shingles("na 0 k 0", 3) == {"na 0 k", "0 k 0"}
+    assert shingles("Yes.", 3) == {"yes"}
     assert mask_numerals("BP 120/80 at 14:25, 1,250 mg") == "BP 0 at 0, 0 mg"
 
 

@@ -26,7 +26,7 @@ from bsft.commands.bench import main
 from bsft.importing.agentclinic import import_agentclinic
 from bsft.importing.mederrbench import SOURCE_FILES, import_mederrbench
 from bsft.importing.report import ImportReport
-from bsft.importing.writer.cache import Reply, ReplyCache
+from bsft.importing.writer.cache import Completion, CompletionCache
 from bsft.records.errors import BadInput
 from bsft.records.store import open_benchmark
 
@@ -300,9 +300,9 @@ def test_a_finding_that_is_nan_is_none(tmp_path: Path, capsys: pytest.CaptureFix
     ],
 )
 def test_a_damaged_reply_is_asked_for_again(tmp_path: Path, damage: str) -> None:
-    cache = ReplyCache(tmp_path)
-    cache.put("abc", Reply("text", "stop", None, 1, 2))
-    assert cache.get("abc") == Reply("text", "stop", None, 1, 2)
+    cache = CompletionCache(tmp_path)
+    cache.put("abc", Completion("text", "stop", None, 1, 2))
+    assert cache.get("abc") == Completion("text", "stop", None, 1, 2)
     (tmp_path / "ab" / "abc.json").write_text(damage, encoding="utf-8")
     assert cache.get("abc") is None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from loopback import Server, failure, reply
 
-from bsft.importing.writer.cache import ReplyCache
+from bsft.importing.writer.cache import CompletionCache
 from bsft.importing.writer.endpoint import LOCAL_KEY, Endpoint
 from bsft.importing.writer.options import OPENAI_URL, WriterOptions
 from bsft.records.errors import BadInput
@@ -37,7 +37,7 @@ def options(url: str, **more: object) -> WriterOptions:
 
 
 def ask(server: Server, tmp_path: Path, **more: object) -> None:
-    endpoint = Endpoint(options(server.url, **more), ReplyCache(tmp_path))
+    endpoint = Endpoint(options(server.url, **more), CompletionCache(tmp_path))
     try:
         endpoint.ask([{"role": "user", "content": "x"}], "case", {"type": "object"}, fresh=True)
     finally:

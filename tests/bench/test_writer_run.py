@@ -12,7 +12,7 @@ import pytest
 from loopback import CASE, DENIED, INVENTED, SCENE, TEXT, WRONG_NUMBER, Server, failure, good, kind_of, reply
 
 from bsft.commands.bench import main
-from bsft.importing.writer.cache import Reply, ReplyCache
+from bsft.importing.writer.cache import Completion, CompletionCache
 from bsft.importing.writer.drafts import CaseScene
 from bsft.records.schema import Case
 
@@ -219,7 +219,7 @@ def test_an_endpoint_that_is_down_stops_the_run_and_the_rest_is_resumed(
     status, printed = write(source, "workers=1", "max_retries=0")
     assert status == 2
     assert "stopped after 5 texts in a row without a reply" in printed
-    assert "the same command goes on from here" in printed
+    assert "run the same command again to continue" in printed
     assert not (tmp_path / "out").exists()
 
     # The scenes' requests are the same for all texts, and so are asked for once.
@@ -303,8 +303,8 @@ def test_wrong_options_are_named(write: Run, source: Path, monkeypatch: pytest.M
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"text": "a"}', "[" * 100_000, "\xff"])
 def test_a_damaged_reply_is_asked_for_again(tmp_path: Path, damage: str) -> None:
-    cache = ReplyCache(tmp_path)
-    reply = Reply("text", "stop", None, 3, 4)
+    cache = CompletionCache(tmp_path)
+    reply = Completion("text", "stop", None, 3, 4)
     cache.put("ab12", reply)
     assert cache.get("ab12") == reply
     [file] = tmp_path.rglob("*.json")

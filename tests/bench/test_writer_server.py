@@ -20,7 +20,7 @@ from urllib.request import urlopen
 
 import pytest
 
-from bsft.importing.writer.cache import ReplyCache
+from bsft.importing.writer.cache import CompletionCache
 from bsft.importing.writer.documents import Document
 from bsft.importing.writer.drafts import CaseDraft
 from bsft.importing.writer.endpoint import Endpoint
@@ -86,7 +86,7 @@ def test_a_real_server_enforces_the_schema(url: str, tmp_path: Path) -> None:
         attempts=1, context_tokens=CONTEXT_TOKENS, reply_tokens=600, timeout_s=600, max_retries=0, workers=1,
         progress=False,
     )  # fmt: skip
-    cache = ReplyCache(tmp_path / "cache")
+    cache = CompletionCache(tmp_path / "cache")
     written = TextWriter(Endpoint(options, cache), options).write(Document("flu", TEXT))
     usage = written.usage
     assert usage["calls"] >= 1

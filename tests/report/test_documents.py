@@ -9,11 +9,11 @@ import pytest
 from made_runs import BEHAVIOR, GROUPS, Sweep
 from rich.console import Console
 
-from bsft.report.documents import comma_separated, markdown
+from bsft.display.table import Cell
+from bsft.report.documents import markdown
 from bsft.report.rows import comparison
 from bsft.report.sweep import read_sweep
-from bsft.report.tables import Cell, duration, notes, score, score_cell
-from bsft.report.terminal import rich_comparison
+from bsft.report.tables import comparison_table, duration, notes, score, score_cell, unrounded_table
 from bsft.report.values import RowValue
 
 
@@ -93,7 +93,7 @@ def test_csv_is_unrounded_and_whole(sweep: Sweep) -> None:
     sweep.job("general_sft", seed=1, tasks={"error_correction": 2 / 3})
     sweep.job("baseline", tasks={"error_correction": 1 / 3})
     baseline, fitted, always_flag, *_ = csv.DictReader(
-        io.StringIO(comma_separated(comparison(read_sweep(sweep.path).jobs)))
+        io.StringIO(unrounded_table(comparison(read_sweep(sweep.path).jobs)).csv())
     )
     assert (baseline["kind"], baseline["method"], baseline["seeds"]) == ("method", "baseline", "0")
     assert float(baseline["macro_f1"]) == 1 / 3
@@ -109,9 +109,9 @@ def test_csv_is_unrounded_and_whole(sweep: Sweep) -> None:
 def test_a_narrow_terminal_drops_the_least_important_columns(five_methods: Sweep) -> None:
     rows = comparison(read_sweep(five_methods.path).jobs)
     wide, narrow = (Console(width=width, file=io.StringIO()) for width in (220, 70))
-    assert rich_comparison(rows, wide, "")[1] == []
-    table, dropped = rich_comparison(rows, narrow, "")
-    assert [column.name for column in dropped][-2:] == ["token_accuracy", "score_s"]
+    assert comparison_table(rows).fitting(wide)[1] == []
+    table, dropped = comparison_table(rows).fitting(narrow)
+    assert [column.key for column in dropped][-2:] == ["token_accuracy", "score_s"]
     headers = [str(column.header) for column in table.columns]
     assert headers[:3] == ["method", "n", "macro-F1"] and "proactive" in headers
 

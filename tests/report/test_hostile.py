@@ -15,13 +15,13 @@ from small import case_items
 from bsft.cli import main
 from bsft.display.canvas import to_bytes
 from bsft.display.console import SafeConsole
-from bsft.report.documents import comma_separated, markdown
+from bsft.report.documents import markdown
 from bsft.report.page import page
 from bsft.report.palette import line_styles
 from bsft.report.radar import radar_figure
 from bsft.report.rows import blocks, comparison
 from bsft.report.sweep import read_sweep
-from bsft.report.terminal import rich_comparison, rich_standings
+from bsft.report.tables import comparison_table, unfinished_table, unrounded_table
 from bsft.show.find import Found
 from bsft.show.item import item_view
 
@@ -64,14 +64,14 @@ def test_tables_on_a_terminal_show_names_as_they_are(hostile: Sweep) -> None:
     stream = io.StringIO()
     console = SafeConsole(file=stream, width=400)
     sweep = read_sweep(hostile.path)
-    console.print(rich_comparison(comparison(sweep.jobs), console, sweep.name)[0])
-    console.print(rich_standings(sweep.unfinished))
+    console.print(comparison_table(comparison(sweep.jobs), sweep.name).fitting(console)[0])
+    console.print(unfinished_table(sweep.unfinished).rich())
     told = stream.getvalue()
     assert MARKUP in told and HTML in told and not obeyed(told)
 
 
 def test_csv_holds_no_formula_and_numbers_stay_numbers(hostile: Sweep) -> None:
-    text = comma_separated(comparison(read_sweep(hostile.path).jobs))
+    text = unrounded_table(comparison(read_sweep(hostile.path).jobs)).csv()
     [header, line] = csv.reader(io.StringIO(text))
     assert not obeyed(text) and text.encode()
     assert [cell for cell in (*header, *line) if cell.startswith(("=", "+", "-", "@", "\t", "\r"))] == ["-0.0"]

@@ -8,10 +8,11 @@ import pytest
 from made_runs import BEHAVIOR, GROUPS, MACRO_F1_OF_NEVER_FLAG, Sweep
 
 from bsft.records.errors import BadInput
-from bsft.report.result import read_result
+from bsft.records.untrusted import read_record
 from bsft.report.rows import Row, blocks, comparison
 from bsft.report.sweep import flatten, read_curve, read_sweep
 from bsft.report.values import RowValue
+from bsft.scoring.result import Result
 
 
 def rows_of(sweep: Sweep) -> list[Row]:
@@ -169,7 +170,7 @@ def test_a_damaged_curve_is_named(sweep: Sweep, text: str, complaint: str) -> No
 
 def test_single_precision_may_pass_one_by_its_last_digit(sweep: Sweep) -> None:
     overall = {"macro_f1": 1.0000001192092896, "mcc": -1.0000001192092896}
-    found = read_result(sweep.job(overall=overall) / "metrics.json").overall
+    found = read_record(Result, sweep.job(overall=overall) / "metrics.json").overall
     assert (found.macro_f1, found.mcc) == (1.0, -1.0)
 
 
@@ -187,5 +188,5 @@ def test_wrong_metrics_are_named(sweep: Sweep, change: dict[str, object], compla
     file = sweep.job() / "metrics.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | change))
     with pytest.raises(BadInput) as error:
-        read_result(file)
+        read_record(Result, file)
     assert str(error.value).startswith(f"{file}: {complaint}")

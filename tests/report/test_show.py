@@ -84,7 +84,7 @@ def test_an_item_is_found_by_its_id_with_its_twin(benchmark: Benchmark) -> None:
 def test_a_beginning_is_enough_when_only_one_id_has_it(benchmark: Benchmark) -> None:
     assert find_item(benchmark, "case2/alert/p").item.id == "case2/alert/perturbed"
     with pytest.raises(
-        BadInput, match=r"case2/: 4 items begin so: case2/lab, case2/plan, case2/alert/perturbed, \.\.\."
+        BadInput, match=r"case2/: 4 items begin with it: case2/lab, case2/plan, case2/alert/perturbed, \.\.\."
     ):
         find_item(benchmark, "case2/")
 

@@ -1,4 +1,4 @@
-"""Replies that have been paid for, in `$BSFT_CACHE/writer`, under the hash of everything that was sent."""
+"""Completions that have been paid for, in `$BSFT_CACHE/writer`, under the hash of everything that was sent."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import ConfigDict, Field, TypeAdapter
+from pydantic import ConfigDict, Field
 
 from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically
@@ -17,7 +17,7 @@ from bsft.records.untrusted import read_record
 
 
 @dataclass(frozen=True)
-class Reply:
+class Completion:
     """What a model said, why it stopped, and what that cost."""
 
     __pydantic_config__ = ConfigDict(extra="forbid")
@@ -29,11 +29,8 @@ class Reply:
     completion_tokens: Annotated[int, Field(strict=True, ge=0)]
 
 
-_REPLY = TypeAdapter(Reply)
-
-
-class ReplyCache:
-    """One JSON file a reply; safe to share between threads and processes."""
+class CompletionCache:
+    """One JSON file per completion; safe to share between threads and processes."""
 
     def __init__(self, directory: Path | None = None) -> None:
         self.directory = directory or cache_dir() / "writer"
@@ -42,14 +39,14 @@ class ReplyCache:
         """The hash of a request: model, messages with prompt and source, schema, sampling."""
         return hashlib.sha256(json.dumps(request, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
-    def get(self, key: str) -> Reply | None:
-        """The reply; None if there is none or its file is damaged."""
+    def get(self, key: str) -> Completion | None:
+        """The completion; None if there is none or its file is damaged."""
         try:
-            return read_record(Reply, self._file(key))
+            return read_record(Completion, self._file(key))
         except BadInput:
             return None
 
-    def put(self, key: str, reply: Reply) -> None:
+    def put(self, key: str, reply: Completion) -> None:
         """
         Raises:
             BadInput: the cache cannot be written to.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -19,7 +19,7 @@ _STRAIGHT = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–"
 
 @dataclass(frozen=True)
 class Labelled:
-    """A number and the name of what it measures, if that stands before it in its sentence."""
+    """A number and the name of what it measures, if its sentence names that before the number."""
 
     quantity: Quantity
     label: str | None
@@ -96,7 +96,7 @@ def check_numbers(said: str, source: Source) -> Iterator[str]:
 
 def check_case(draft: CaseDraft, source: Source) -> list[str]:
     """Everything in a case draft that the text does not bear out."""
-    return list(_in_order(_case_problems(draft, source)))
+    return list(dict.fromkeys(_case_problems(draft, source)))
 
 
 def _case_problems(draft: CaseDraft, source: Source) -> Iterator[str]:
@@ -149,7 +149,7 @@ def check_scene(draft: SceneDraft, source: Source) -> list[str]:
         problems += [f"turns.{index}: {problem}" for problem in check_text(turn.text, source)]
         if quantities(turn.speaker):
             problems.append(f"turns.{index}: the speaker's name has a number")
-    return list(_in_order(problems))
+    return list(dict.fromkeys(problems))
 
 
 def _quoted(name: str, quote: str, source: Source) -> Iterator[str]:
@@ -167,7 +167,3 @@ def _plain(text: str) -> str:
 
 def _name(name: str) -> str:
     return name.lower().replace("-", "")
-
-
-def _in_order(problems: Iterable[str]) -> Iterator[str]:
-    yield from dict.fromkeys(problems)

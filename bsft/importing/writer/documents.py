@@ -6,11 +6,11 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from bsft.importing.cases import json_lines
-from bsft.importing.item_layout import shown
 from bsft.importing.report import ImportReport
-from bsft.records.errors import BadInput
+from bsft.records.errors import BadInput, quoted
 from bsft.records.untrusted import read_text
 
 SUFFIXES = (".txt", ".md")
@@ -55,13 +55,14 @@ def _from_directory(directory: Path, report: ImportReport) -> Iterator[tuple[str
 
 
 def _from_jsonl(file: Path, report: ImportReport) -> Iterator[tuple[str, Document]]:
-    for place, _, found in json_lines(file, report):
+    def read(place: str, line: int, found: Any) -> tuple[str, Document]:
         for name in ("id", "text"):
             value = found.get(name) if isinstance(found, dict) else None
             if not isinstance(value, str) or not value:
-                raise BadInput(f"{place}: field {name}: found {shown(value)}, allowed: a string that is not empty")
-        assert isinstance(found, dict)
-        yield place, Document(found["id"], found["text"])
+                raise BadInput(f"{place}: field {name}: found {quoted(value)}, allowed: a string that is not empty")
+        return place, Document(found["id"], found["text"])
+
+    yield from json_lines(file, report, read)
     report.add_source(file)
 
 

@@ -43,7 +43,7 @@ class FactDraft(_Draft):
 
 
 class CaseDraft(_Draft):
-    """A case, or the part of one that a part of a text tells."""
+    """A case, or as much of one as a part of a text holds."""
 
     specialty: str | None
     age: AgeDraft | None

@@ -1,4 +1,4 @@
-"""An OpenAI-compatible endpoint: one call a reply, through the official client, which waits and retries by itself."""
+"""An OpenAI-compatible endpoint: one call per completion, by the official client, which waits and retries."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 import openai
 from openai.types.chat import ChatCompletion
 
-from bsft.importing.writer.cache import Reply, ReplyCache
+from bsft.importing.writer.cache import Completion, CompletionCache
 from bsft.importing.writer.options import WriterOptions
 from bsft.records.errors import BadInput
 from bsft.records.secrets import MASK, masked
@@ -35,7 +35,7 @@ class Endpoint:
     it is never stored, logged or shown. The client's own variables (OPENAI_BASE_URL, OPENAI_ORG_ID, ...) do not count.
     """
 
-    def __init__(self, options: WriterOptions, cache: ReplyCache) -> None:
+    def __init__(self, options: WriterOptions, cache: CompletionCache) -> None:
         variable = options.key_variable
         self._key = os.environ.get(variable, "") if variable is not None else ""
         if variable is not None and not self._key:
@@ -54,7 +54,9 @@ class Endpoint:
     def close(self) -> None:
         self._client.close()
 
-    def ask(self, messages: Sequence[Message], name: str, schema: dict[str, Any], *, fresh: bool) -> tuple[Reply, bool]:
+    def ask(
+        self, messages: Sequence[Message], name: str, schema: dict[str, Any], *, fresh: bool
+    ) -> tuple[Completion, bool]:
         """The model's reply, and whether it came from the cache.
 
         Args:
@@ -127,12 +129,12 @@ class Endpoint:
                 return CallFailed("server_error", said)
 
 
-def _reply(completion: ChatCompletion) -> Reply:
+def _reply(completion: ChatCompletion) -> Completion:
     if not completion.choices:
         raise CallFailed("server_error", "the endpoint's reply has no choices")
     choice = completion.choices[0]
     usage = completion.usage
-    return Reply(
+    return Completion(
         text=choice.message.content or "",
         finish_reason=str(choice.finish_reason),
         refusal=choice.message.refusal,

@@ -13,11 +13,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from bsft.bench.bank.load import Bank, load_bank
 from bsft.importing.writer.quantities import readable
-from bsft.records.errors import BadInput, explain
+from bsft.records.errors import explained
 from bsft.records.untrusted import read_yaml
 
 WORDS_FILE = Path(__file__).with_name("words.yaml")
@@ -113,10 +113,8 @@ def read_words(file: Path) -> WordFile:
     Raises:
         BadInput: the file is missing or damaged.
     """
-    try:
+    with explained(str(file)):
         return WordFile.model_validate(read_yaml(file))
-    except ValidationError as error:
-        raise BadInput(f"{file}: {explain(error)}") from None
 
 
 @cache
@@ -167,7 +165,7 @@ def _any_of(names: Sequence[str]) -> re.Pattern[str]:
 
 @dataclass(frozen=True)
 class Mention:
-    """A clinical word in a sentence: whether it is denied, asked about, and what stands before it."""
+    """A clinical word in a sentence: whether it is denied, asked about, and the word before it."""
 
     word: str
     denied: bool

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from bsft.importing.demographics import in_years, sex_in, sex_of_pronouns
 from bsft.importing.writer import prompts
-from bsft.importing.writer.cache import Reply
+from bsft.importing.writer.cache import Completion
 from bsft.importing.writer.check import Source, check_case, check_scene
 from bsft.importing.writer.documents import Document, parts, tokens
 from bsft.importing.writer.drafts import CaseDraft, CaseScene, FactDraft, SceneDraft, schema_of
@@ -166,7 +166,7 @@ class _Conversation:
             "rejected", f"{name}: not accepted after {self.options.attempts} attempts: {'; '.join(problems[:3])}"
         )
 
-    def _call(self, messages: Sequence[Message], name: str, kind: type[BaseModel]) -> Reply:
+    def _call(self, messages: Sequence[Message], name: str, kind: type[BaseModel]) -> Completion:
         reply, is_cached = self.endpoint.ask(messages, name, schema_of(kind), fresh=self.fresh)
         self.usage["replies_from_cache" if is_cached else "calls"] += 1
         if not is_cached:
@@ -179,8 +179,8 @@ def _messages(system: str, user: str) -> list[Message]:
     return [{"role": "system", "content": system}, {"role": "user", "content": user}]
 
 
-def _read(reply: Reply, kind: type[DraftT]) -> tuple[DraftT | None, str, list[str]]:
-    """The draft in a reply; if there is none, the reason and what to tell the model."""
+def _read(reply: Completion, kind: type[DraftT]) -> tuple[DraftT | None, str, list[str]]:
+    """The draft in a reply; if there is none, the reason and what the model is asked to correct."""
     if reply.finish_reason == "length":
         return None, "truncated", ["it was cut off because it was too long: use fewer words"]
     try:

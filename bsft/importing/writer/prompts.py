@@ -1,4 +1,4 @@
-"""What the model is told. The rules are those of the checks: whatever breaks one comes back with the reason."""
+"""The prompts. Their rules are those of the checks: a reply that breaks one is sent back with the reason."""
 
 from __future__ import annotations
 

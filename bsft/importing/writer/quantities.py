@@ -24,7 +24,7 @@ _UNITS: dict[str, tuple[str, float]] = {
     "oz": ("mass", 28.3495), "in": ("length", 0.0254), "ft": ("length", 0.3048), "mosm": ("Osm", 1e-3),
     "beats": ("count", 1.0), "breaths": ("count", 1.0), "cells": ("count", 1.0), "": ("count", 1.0),
 }  # fmt: skip
-"""Unit -> dimension and size in base units. Units that are not here are dimensions of their own."""
+"""Unit -> dimension and size in base units. Units that are not here count as separate dimensions."""
 
 _WORDS = (
     (re.compile(r"\bper\s?cent\b", re.IGNORECASE), "%"),
@@ -92,7 +92,7 @@ def readable(text: str) -> str:
 
 
 def names_with_numbers(text: str) -> list[str]:
-    """Words such as "CA-125", "L5-S1" or "HbA1c", whose digits are no quantity, without units such as "mm3"."""
+    """Words such as "CA-125", "L5-S1" or "HbA1c", whose digits are not quantities, without units such as "mm3"."""
     return [match[0] for match in _NAME_WITH_NUMBER.finditer(readable(text)) if _is_name(match[0])]
 
 

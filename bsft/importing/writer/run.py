@@ -1,4 +1,4 @@
-"""All texts of a source: written up side by side, resumable, with a progress bar and a report."""
+"""All texts of a source: written up in parallel, resumable, with a progress bar and a report."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from bsft.display.progress import progress_bar
 from bsft.importing.cases import CASES_FILE, write_cases
 from bsft.importing.report import ImportReport, fresh_directory
-from bsft.importing.writer.cache import ReplyCache
+from bsft.importing.writer.cache import CompletionCache
 from bsft.importing.writer.documents import Document, read_documents
 from bsft.importing.writer.findings import load_lexicon
 from bsft.importing.writer.options import WriterOptions
@@ -32,7 +32,7 @@ _ENDPOINT_FAILURES = ("failed_timeout", "failed_no_connection", "failed_rate_lim
 def write_texts(source: Path, options: WriterOptions) -> ImportReport:
     """Writes `cases.jsonl`, `scenes.jsonl` and the report into `options.output`.
 
-    Replies are cached as they come, so that an interrupted run, called again, goes on where it was.
+    Replies are cached as they come, so that an interrupted run, called again, continues where it stopped.
 
     Args:
         source: a directory of texts or a JSONL file.
@@ -43,7 +43,7 @@ def write_texts(source: Path, options: WriterOptions) -> ImportReport:
     """
     report = ImportReport("text", str(source))
     documents = read_documents(source, report)
-    endpoint = Endpoint(options, ReplyCache())
+    endpoint = Endpoint(options, CompletionCache())
     try:
         written = _write_all(documents, TextWriter(endpoint, options), options)
     finally:
@@ -79,7 +79,7 @@ def _write_all(documents: Sequence[Document], writer: TextWriter, options: Write
                 if failed_in_a_row == MAX_FAILED_IN_A_ROW:
                     raise BadInput(
                         f"stopped after {failed_in_a_row} texts in a row without a reply, the last: {written.failure}; "
-                        f"{len(results)} of {len(documents)} texts are done, the same command goes on from here"
+                        f"{len(results)} of {len(documents)} texts are done; run the same command again to continue"
                     )
                 advance(1)
     finally:

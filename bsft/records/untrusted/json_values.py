@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import jiter
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
-from bsft.records.errors import BadInput, explain
+from bsft.records.errors import BadInput, explained
 from bsft.records.untrusted.files import MAX_DOCUMENT_BYTES, decoded, read_bytes
 from bsft.records.untrusted.numbers import check_numbers
 
@@ -61,10 +61,8 @@ def parse_record(kind: type[RecordT], raw: bytes, where: str) -> RecordT:
     Raises:
         BadInput: as `parse_json`, or a field is wrong: the message names it, what was found and what is allowed.
     """
-    try:
+    with explained(where):
         record: RecordT = _adapter(cast(Any, kind)).validate_python(_parsed(raw, where))
-    except ValidationError as error:
-        raise BadInput(f"{where}: {explain(error)}") from None
     return record
 
 

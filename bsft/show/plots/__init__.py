@@ -5,7 +5,9 @@ A figure shows what its specification says and no interpretation of it, so that 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
@@ -15,21 +17,21 @@ from bsft.show.plots.charts import lab_trend_figure, temperature_figure
 from bsft.show.plots.ecg import ecg_figure
 from bsft.show.plots.growth import growth_figure
 from bsft.show.plots.hearing import audiogram_figure, tympanogram_figure
-from bsft.show.plots.params import (
-    KINDS,
-    AnyParameters,
-    Audiogram,
-    Ecg,
-    GrowthChart,
-    LabTrend,
-    Spirometry,
-    TemperatureChart,
-    Tympanogram,
-    parameters_of,
-)
+from bsft.show.plots.params import KINDS, parameters_of
 from bsft.show.plots.spirometry import spirometry_figure
 
 __all__ = ["KINDS", "render"]
+
+_DRAWN_BY: dict[str, Callable[[Any], Figure]] = {
+    "ecg": ecg_figure,
+    "spirometry": spirometry_figure,
+    "audiogram": audiogram_figure,
+    "tympanogram": tympanogram_figure,
+    "lab_trend": lab_trend_figure,
+    "temperature_chart": temperature_figure,
+    "growth_chart": growth_figure,
+}
+"""Each takes the parameters of its kind, see `KINDS`."""
 
 
 def render(spec: ImageSpec, path: Path, *, dpi: int = 150) -> Path:
@@ -41,23 +43,5 @@ def render(spec: ImageSpec, path: Path, *, dpi: int = 150) -> Path:
     checked_suffix(path)
     parameters = parameters_of(spec)
     with style():
-        save(_draw(parameters), path, dpi)
+        save(_DRAWN_BY[spec.kind](parameters), path, dpi)
     return path
-
-
-def _draw(parameters: AnyParameters) -> Figure:
-    match parameters:
-        case Ecg():
-            return ecg_figure(parameters)
-        case Spirometry():
-            return spirometry_figure(parameters)
-        case Audiogram():
-            return audiogram_figure(parameters)
-        case Tympanogram():
-            return tympanogram_figure(parameters)
-        case LabTrend():
-            return lab_trend_figure(parameters)
-        case TemperatureChart():
-            return temperature_figure(parameters)
-        case GrowthChart():
-            return growth_figure(parameters)

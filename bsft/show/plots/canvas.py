@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from bsft.display.canvas import STYLE, blank_figure, to_bytes
 from bsft.records.errors import BadInput
-from bsft.records.files import replacing
+from bsft.records.files import write_atomically
 
 MM_PER_INCH = 25.4
 POINTS_PER_MM = 72 / MM_PER_INCH
@@ -21,26 +21,26 @@ GRID = "#D9D9D9"
 MEASURED = "#12457F"
 NORMAL_BAND = "#CBE8CF"
 
-_FORMATS: dict[str, dict[str, Any]] = {".png": {}, ".svg": {"Date": None}}
-"""File ending -> metadata that would otherwise change from run to run."""
-_STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
+_FORMATS = (".png", ".svg")
+_STYLE: dict[Any, Any] = STYLE | {
     "font.size": 9.0,
-    "axes.edgecolor": "#555555",
     "axes.labelcolor": LABEL,
     "axes.axisbelow": True,
+    "axes.spines.top": True,
+    "axes.spines.right": True,
+    "legend.frameon": True,
     "xtick.color": LABEL,
     "ytick.color": LABEL,
     "grid.color": GRID,
     "grid.linewidth": 0.6,
     "lines.solid_joinstyle": "round",
-    "svg.hashsalt": "bsft",
 }
 
 
-def new_figure(width_mm: float, height_mm: float, colour: str = "white") -> Figure:
-    figure = Figure(figsize=(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH), facecolor=colour)
-    FigureCanvasAgg(figure)
+def new_figure(width_mm: float, height_mm: float, *, title: str = "", colour: str = "white") -> Figure:
+    figure = blank_figure(width_mm / MM_PER_INCH, height_mm / MM_PER_INCH, colour)
+    if title:
+        figure.text(0.5, 1 - 5.5 / height_mm, title, ha="center", va="center", fontsize=11, color=INK)
     return figure
 
 
@@ -57,15 +57,10 @@ def axes_mm(figure: Figure, left_mm: float, bottom_mm: float, width_mm: float, h
     )
 
 
-def chart(width_mm: float = 190.0, height_mm: float = 115.0) -> tuple[Figure, Axes]:
-    """A figure with one framed chart and room for its title, labels and a line below."""
-    figure = new_figure(width_mm, height_mm)
+def chart(title: str, width_mm: float = 190.0, height_mm: float = 115.0) -> tuple[Figure, Axes]:
+    """A figure with one framed chart, its title, and room for labels and a line below."""
+    figure = new_figure(width_mm, height_mm, title=title)
     return figure, axes_mm(figure, 20, 21, width_mm - 28, height_mm - 32)
-
-
-def title(figure: Figure, text: str) -> None:
-    height_mm = float(figure.get_size_inches()[1]) * MM_PER_INCH
-    figure.text(0.5, 1 - 5.5 / height_mm, text, ha="center", va="center", fontsize=11, color=INK)
 
 
 def footnote(figure: Figure, text: str) -> None:
@@ -74,18 +69,17 @@ def footnote(figure: Figure, text: str) -> None:
 
 
 def style() -> Any:
-    """The context in which figures are drawn and saved."""
+    """The context in which figures are drawn."""
     return mpl.rc_context(_STYLE)
 
 
 def save(figure: Figure, path: Path, dpi: int) -> None:
     """
     Raises:
-        BadInput: the file's ending is neither .png nor .svg.
+        BadInput: the file's ending is neither .png nor .svg, or it cannot be written.
     """
-    metadata = _FORMATS[checked_suffix(path)]
-    with replacing(path, durable=False) as scratch:
-        figure.savefig(scratch, format=path.suffix.lower()[1:], dpi=dpi, metadata=metadata)
+    file_format: Literal["png", "svg"] = "png" if checked_suffix(path) == ".png" else "svg"
+    write_atomically(path, to_bytes(figure, file_format, dpi, _STYLE), durable=False)
 
 
 def checked_suffix(path: Path) -> str:

@@ -12,7 +12,7 @@ from bsft.bench.bank.load import load_bank
 from bsft.bench.bank.schema import Analyte, Range
 from bsft.config import did_you_mean
 from bsft.records.errors import BadInput
-from bsft.show.plots.canvas import INK, LABEL, MEASURED, NORMAL_BAND, chart, footnote, title
+from bsft.show.plots.canvas import INK, LABEL, MEASURED, NORMAL_BAND, chart, footnote
 from bsft.show.plots.params import LabTrend, TemperatureChart
 
 _TIME_UNITS = (("hours", 1.0, 72.0), ("days", 24.0, 30 * 24.0), ("weeks", 7 * 24.0, float("inf")))
@@ -34,8 +34,7 @@ def lab_trend_figure(trend: LabTrend) -> Figure:
             f"figure lab_trend: parameter analyte: found {trend.analyte!r}{near}; allowed: {', '.join(analytes)}"
         )
     analyte = analytes[trend.analyte]
-    figure, axes = chart()
-    title(figure, analyte.name)
+    figure, axes = chart(analyte.name)
     bands = list(_reference_bands(analyte))
     for _, band in bands:
         axes.axhspan(band.low, band.high, color=NORMAL_BAND, alpha=0.75, linewidth=0, zorder=0)
@@ -62,8 +61,7 @@ def _reference_bands(analyte: Analyte) -> Iterator[tuple[str, Range]]:
 
 def temperature_figure(temperature: TemperatureChart) -> Figure:
     """The ward's chart: lines every 0.2 °C, a heavy one at 37 °C, points joined by straight lines."""
-    figure, axes = chart()
-    title(figure, "Temperature chart")
+    figure, axes = chart("Temperature chart")
     axes.axhline(37.0, color="#C8102E", linewidth=1.2, zorder=1)
     _draw_course(axes, temperature.hours, temperature.celsius, 1)
     low, high = _CELSIUS_RANGE

@@ -10,8 +10,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 
 from bsft.show.plots.canvas import INK, axes_mm, new_figure
-from bsft.show.plots.ecg_signal import SAMPLES_PER_SECOND, Floats, synthesise
+from bsft.show.plots.ecg_signal import SAMPLES_PER_SECOND, synthesise
 from bsft.show.plots.params import Ecg, lead_names
+from bsft.stats.arrays import Floats
 
 MM_PER_SECOND = 25.0
 MM_PER_MV = 10.0
@@ -37,7 +38,7 @@ def ecg_figure(ecg: Ecg) -> Figure:
     rows: Sequence[Sequence[str]] = [(lead,) for lead in named] if named else [*_GRID_OF_LEADS, (_RHYTHM_LEAD,)]
     width_mm = 2 * _MARGIN_MM + _PULSE_MM + DURATION_S * MM_PER_SECOND
     height_mm = 2 * _MARGIN_MM + _HEAD_MM + _ROW_MM * len(rows)
-    figure = new_figure(width_mm, height_mm, _PAPER)
+    figure = new_figure(width_mm, height_mm, colour=_PAPER)
     axes = axes_mm(figure, 0, 0, width_mm, height_mm)
     axes.set_xlim(0, width_mm)
     axes.set_ylim(0, height_mm)

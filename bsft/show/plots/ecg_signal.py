@@ -11,11 +11,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from bsft.show.plots.params import LEADS, Ecg, PWaves, Rhythm, lead_names
+from bsft.stats.arrays import Floats
 
-Floats = NDArray[np.float64]
 SAMPLES_PER_SECOND = 500
 MV_PER_MM = 0.1
 
@@ -125,7 +124,7 @@ _PATTERNS: Mapping[str, Morphology] = {
 
 
 def synthesise(ecg: Ecg, duration_s: float) -> dict[str, Floats]:
-    """The voltage of every lead in mV, `SAMPLES_PER_SECOND` a second, the same for the same parameters."""
+    """The voltage of every lead in mV, `SAMPLES_PER_SECOND` per second, the same for the same parameters."""
     seconds = np.arange(round(duration_s * SAMPLES_PER_SECOND)) / SAMPLES_PER_SECOND
     rng = np.random.default_rng(_seed(ecg))
     onsets = qrs_onsets(ecg, duration_s, rng)

@@ -10,13 +10,11 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 from scipy.interpolate import PchipInterpolator
 
-from bsft.show.plots.canvas import LABEL, MEASURED, chart, footnote, title
+from bsft.show.plots.canvas import LABEL, MEASURED, chart, footnote
 from bsft.show.plots.params import GrowthChart
-
-Floats = NDArray[np.float64]
+from bsft.stats.arrays import Floats
 
 _AGE_MONTHS = (0, 1, 2, 3, 4, 6, 9, 12, 18, 24, 36, 48, 60, 72, 84, 96, 108, 120)
 _MEDIAN_KG = (3.3, 4.3, 5.3, 6.1, 6.7, 7.6, 8.6, 9.3, 10.6, 11.8, 14.1, 16.2, 18.3, 20.3, 22.6, 25.2, 28.1, 31.5)
@@ -43,8 +41,7 @@ def growth_figure(growth: GrowthChart) -> Figure:
     oldest = growth.age_months[-1]
     unit, months_per_unit = next((name, length) for name, length, most in _UNITS if oldest <= most)
     ages = np.linspace(*_window_months(growth), 300)
-    figure, axes = chart(190, 128)
-    title(figure, "Growth chart: weight for age")
+    figure, axes = chart("Growth chart: weight for age", 190, 128)
     for name, z in CENTILES.items():
         weights = centile_kg(ages, z)
         axes.plot(

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator
 
-from bsft.show.plots.canvas import INK, LABEL, MEASURED, axes_mm, chart, footnote, new_figure, title
+from bsft.show.plots.canvas import INK, LABEL, MEASURED, axes_mm, chart, footnote, new_figure
 from bsft.show.plots.params import Audiogram, Tympanogram
 
 RIGHT_COLOUR, LEFT_COLOUR = "#C8102E", "#0B4FA8"
@@ -26,8 +26,7 @@ def audiogram_figure(audiogram: Audiogram) -> Figure:
     """Right ear red circles, left ear blue crosses; hearing level increases downwards."""
     width_mm = _OCTAVE_MM * (len(_OCTAVES_HZ) - 0.2)
     height_mm = _OCTAVE_MM * (_DB_RANGE[1] - _DB_RANGE[0]) / 20
-    figure = new_figure(width_mm + 34, height_mm + 34)
-    title(figure, "Pure-tone audiogram")
+    figure = new_figure(width_mm + 34, height_mm + 34, title="Pure-tone audiogram")
     axes = axes_mm(figure, 22, 12, width_mm, height_mm)
     octaves = np.log2(np.array(audiogram.frequencies_hz) / 125)
     axes.plot(
@@ -55,8 +54,7 @@ def audiogram_figure(audiogram: Audiogram) -> Figure:
 
 def tympanogram_figure(tympanogram: Tympanogram) -> Figure:
     """Compliance against ear canal pressure, with the box in which an adult's peak normally lies."""
-    figure, axes = chart(170, 112)
-    title(figure, "Tympanogram (226 Hz)")
+    figure, axes = chart("Tympanogram (226 Hz)", 170, 112)
     pressures = np.linspace(*_PRESSURES_DAPA, 601)
     compliance = tympanogram.compliance_ml / (1 + ((pressures - tympanogram.peak_dapa) / _WIDTH_DAPA) ** 2)
     (low, high), (least, most) = NORMAL_PEAK_DAPA, NORMAL_COMPLIANCE_ML

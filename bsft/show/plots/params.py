@@ -5,10 +5,10 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import Annotated, Literal, Self, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from bsft.config import did_you_mean
-from bsft.records.errors import BadInput, explain
+from bsft.records.errors import BadInput, explained
 from bsft.records.schema import ImageSpec
 
 LIMB_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF")
@@ -26,6 +26,20 @@ class Parameters(BaseModel):
     """Base: numbers, texts and lists as they stand in an `ImageSpec`, none unknown, none coerced."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Series(Parameters):
+    """Base: the first list has the positions of the values in the others, in increasing order."""
+
+    @model_validator(mode="after")
+    def _lists_agree(self) -> Self:
+        (position, positions), *others = [(name, value) for name, value in self if isinstance(value, list)]
+        for name, values in others:
+            if len(values) != len(positions):
+                raise ValueError(f"{name} has {len(values)} values for {len(positions)} {position}")
+        if any(later <= earlier for earlier, later in pairwise(positions)):
+            raise ValueError(f"{position} must increase; found {', '.join(f'{value:g}' for value in positions)}")
+        return self
 
 
 class Ecg(Parameters):
@@ -62,17 +76,12 @@ class Spirometry(Parameters):
     """The interpretation, which the numbers already hold; nothing is drawn from it."""
 
 
-class Audiogram(Parameters):
+class Audiogram(Series):
     """Air conduction thresholds in dB HL."""
 
     frequencies_hz: Annotated[list[Annotated[float, Field(ge=125, le=8000)]], Field(min_length=2)]
     right_db: list[ThresholdDb]
     left_db: list[ThresholdDb]
-
-    @model_validator(mode="after")
-    def _lists_agree(self) -> Self:
-        _check_series("frequencies_hz", self.frequencies_hz, right_db=self.right_db, left_db=self.left_db)
-        return self
 
 
 class Tympanogram(Parameters):
@@ -80,36 +89,21 @@ class Tympanogram(Parameters):
     compliance_ml: Annotated[float, Field(ge=0, le=5)]
 
 
-class LabTrend(Parameters):
+class LabTrend(Series):
     analyte: str
     """Id in the bank's reference values."""
     hours: Annotated[list[float], Field(min_length=2)]
     values: list[float]
 
-    @model_validator(mode="after")
-    def _lists_agree(self) -> Self:
-        _check_series("hours", self.hours, values=self.values)
-        return self
 
-
-class TemperatureChart(Parameters):
+class TemperatureChart(Series):
     hours: Annotated[list[float], Field(min_length=2)]
     celsius: list[Annotated[float, Field(ge=20, le=45)]]
 
-    @model_validator(mode="after")
-    def _lists_agree(self) -> Self:
-        _check_series("hours", self.hours, celsius=self.celsius)
-        return self
 
-
-class GrowthChart(Parameters):
+class GrowthChart(Series):
     age_months: Annotated[list[Annotated[float, Field(ge=0, le=120)]], Field(min_length=2)]
     weight_kg: list[Annotated[float, Field(gt=0, le=150)]]
-
-    @model_validator(mode="after")
-    def _lists_agree(self) -> Self:
-        _check_series("age_months", self.age_months, weight_kg=self.weight_kg)
-        return self
 
 
 AnyParameters: TypeAlias = Ecg | Spirometry | Audiogram | Tympanogram | LabTrend | TemperatureChart | GrowthChart
@@ -139,20 +133,10 @@ def parameters_of(spec: ImageSpec) -> AnyParameters:
     if unknown := sorted(set(spec.params) - set(allowed)):
         near = did_you_mean(unknown[0], allowed)
         raise BadInput(f"figure {spec.kind}: unknown parameter {unknown[0]!r}, allowed: {', '.join(allowed)}{near}")
-    try:
+    with explained(f"figure {spec.kind}"):
         return kind.model_validate(spec.params)
-    except ValidationError as error:
-        raise BadInput(f"figure {spec.kind}: {explain(error)}") from None
 
 
 def lead_names(text: str) -> tuple[str, ...]:
     """`"II, III"` -> `("II", "III")`."""
     return tuple(name.strip() for name in text.split(",") if name.strip())
-
-
-def _check_series(position: str, positions: list[float], **series: list[float]) -> None:
-    for name, values in series.items():
-        if len(values) != len(positions):
-            raise ValueError(f"{name} has {len(values)} values for {len(positions)} {position}")
-    if any(later <= earlier for earlier, later in pairwise(positions)):
-        raise ValueError(f"{position} must increase; found {', '.join(f'{value:g}' for value in positions)}")

@@ -7,13 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 from scipy.integrate import cumulative_trapezoid
 
-from bsft.show.plots.canvas import INK, LABEL, MEASURED, axes_mm, footnote, new_figure, title
+from bsft.show.plots.canvas import INK, LABEL, MEASURED, axes_mm, footnote, new_figure
 from bsft.show.plots.params import Spirometry
-
-Floats = NDArray[np.float64]
+from bsft.stats.arrays import Floats
 
 PREDICTED_FVC_L = 4.0
 """A specification has percentages only; litres are drawn for this predicted vital capacity."""
@@ -81,8 +79,7 @@ def spirometry_figure(spirometry: Spirometry) -> Figure:
     """The measured breath over the predicted one, and the three numbers."""
     measured = breath(PREDICTED_FVC_L * spirometry.fvc_percent / 100, spirometry.fev1_fvc)
     predicted = breath(PREDICTED_FVC_L, PREDICTED_FEV1_FVC)
-    figure = new_figure(230, 118)
-    title(figure, "Spirometry")
+    figure = new_figure(230, 118, title="Spirometry")
     loops = axes_mm(figure, 18, 30, 92, 76)
     times = axes_mm(figure, 130, 30, 92, 76)
     for curve, colour, dashes, label in (

@@ -1,4 +1,4 @@
-"""A puzzle is a yes-or-no question about units of a benchmark; a probe is one attempt to solve it."""
+"""A probing task is a yes-or-no question about units of a benchmark; a probe is a simple model that answers it."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ import numpy as np
 from bsft.audit.folds import Design
 from bsft.audit.learners import Feature, Learner, Matrix, scores, top_features
 from bsft.audit.texts import Numerals
-from bsft.stats.arrays import Booleans, Floats
+from bsft.stats.arrays import Booleans
 from bsft.stats.bootstrap import Bootstrap, Estimate
 from bsft.stats.measures import auroc
 
 MIN_KIND_UNITS = 60
-"""A kind of perturbation with fewer units gets no figure of its own."""
+"""A kind of perturbation with fewer units is not reported separately."""
 
 Metric = Literal["auroc", "macro_f1"]
 
 
 @dataclass(frozen=True)
-class Probe:
+class ProbeResult:
     """What a probe found."""
 
     task: str
     asks: str
-    """What the probe has to tell."""
+    """The question that the probe answers."""
     name: str
     """What it looks at."""
     numerals: Numerals | None
@@ -47,7 +47,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class Puzzle:
+class ProbingTask:
     """Units, each of which is positive or not; sequences run over units."""
 
     task: str
@@ -61,7 +61,7 @@ class Puzzle:
     design: Design
     bootstrap: Bootstrap
 
-    def attempt(
+    def probe(
         self,
         name: str,
         learner: Learner,
@@ -70,22 +70,10 @@ class Puzzle:
         numerals: Numerals | None = None,
         binding: bool = True,
         names: Sequence[str] = (),
-    ) -> Probe:
+    ) -> ProbeResult:
         """Fits and evaluates a probe; `names` of the features let it say which ones it looks at."""
         found = scores(learner, features, self.positive, self.design)
-        shown = top_features(learner, features, self.positive, names) if names else []
-        return self.judged(name, found, numerals=numerals, binding=binding, features=shown)
-
-    def judged(
-        self,
-        name: str,
-        found: Floats,
-        *,
-        numerals: Numerals | None = None,
-        binding: bool = True,
-        features: Sequence[Feature] = (),
-    ) -> Probe:
-        """A probe from its scores, NaN for units that are not evaluated."""
+        largest = top_features(learner, features, self.positive, names) if names else []
         seen = ~np.isnan(found)
         groups, kinds = np.asarray(self.group)[seen], np.asarray(self.kinds, dtype=object)[seen]
         values, positive, cases = found[seen], self.positive[seen], np.asarray(self.cases)[seen]
@@ -94,7 +82,7 @@ class Puzzle:
             for kind in sorted({kind for kind in kinds if kind is not None})
             if (kinds == kind).sum() >= MIN_KIND_UNITS
         }
-        return Probe(
+        return ProbeResult(
             self.task, self.asks, name, numerals, "auroc", self.bootstrap.auroc(values, positive, cases), 0.5,
-            len(set(groups)), self.unit, self.design.words, binding, list(features), by_kind,
+            len(set(groups)), self.unit, self.design.words, binding, largest, by_kind,
         )  # fmt: skip

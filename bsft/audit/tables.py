@@ -1,4 +1,4 @@
-"""An audit as tables, which the terminal, the Markdown file and the page then show in their own way."""
+"""An audit as tables, for the terminal, the Markdown file and the page."""
 
 from __future__ import annotations
 
@@ -9,53 +9,43 @@ from bsft.audit.audit import Audit
 from bsft.audit.choices import WHICH
 from bsft.audit.describe import TaskCounts, TwinLengths
 from bsft.audit.labels import WHAT
-from bsft.audit.limits import Status
+from bsft.audit.limits import Limits, Status
 from bsft.audit.policies import POLICIES
 from bsft.audit.probes import ALL, ALONE, BETWEEN, WHERE
-from bsft.audit.puzzles import Probe
+from bsft.audit.probing import ProbeResult
 from bsft.audit.texts import Numerals
+from bsft.display.table import NONE, Cell, Column, Table, Tone
 from bsft.stats.bootstrap import Estimate
 
-NONE = "–"
 Key = tuple[str, str, Numerals | None]
 """What a probe is asked, what it looks at, and whether it sees numerals."""
 
-
-@dataclass(frozen=True)
-class Judged:
-    """A value, its interval, and whether it breaks a limit (or, where no limit holds, lies above it)."""
-
-    value: str
-    spread: str = ""
-    status: Status | None = None
+TONES: dict[Status, Tone] = {"passed": "good", "broken": "bad", "not checked": "soft"}
 
 
 @dataclass(frozen=True)
-class Section:
-    """A table with a title and a sentence on how to read it; `brief` ones are shown on the terminal."""
+class AuditReport:
+    """An audit as it is shown: the verdict in a sentence, what is broken, what lies high without a limit, and tables.
 
-    title: str
-    note: str
-    headers: list[str]
-    rows: list[list[Judged]]
-    brief: bool = False
-
-
-@dataclass(frozen=True)
-class Story:
-    """An audit, told: the verdict in a sentence, what is broken, what lies high without a limit, and all tables."""
+    Attributes:
+        brief: those of the tables that a terminal shows.
+    """
 
     verdict: str
     broken: list[str]
     remarks: list[str]
-    sections: list[Section]
+    tables: list[Table]
+    brief: list[Table]
 
 
-def tell(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths]) -> Story:
+def report_of(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths]) -> AuditReport:
     """All tables of an audit; those without rows are left out."""
-    sections = [*_probe_sections(audit), *_policy_sections(audit), *_other_sections(audit, counts, lengths)]
+    masked, shown, beyond, options, labels = _probe_tables(audit)
+    policies = _policy_table(audit)
+    tables = [masked, shown, beyond, options, labels, policies, *_other_tables(audit, counts, lengths)]
     broken = [f"{check.subject}: {check.message}" for check in audit.checks if check.status == "broken"]
-    return Story(verdict(audit), broken, list(_remarks(audit)), [section for section in sections if section.rows])
+    brief = [table for table in (masked, options, policies) if table.rows]
+    return AuditReport(verdict(audit), broken, list(_remarks(audit)), [table for table in tables if table.rows], brief)
 
 
 def verdict(audit: Audit) -> str:
@@ -64,14 +54,14 @@ def verdict(audit: Audit) -> str:
     start = "Passed" if audit.passed else "Failed"
     sentence = f"{start}: {numbers['passed']} checks hold, {numbers['broken']} are broken"
     if numbers["not checked"]:
-        sentence += f"; {numbers['not checked']} were not made, for want of {audit.settings.limits.min_pairs:,} units"
+        sentence += f"; {numbers['not checked']} were not made (under {audit.settings.limits.min_pairs:,} units)"
     return sentence + "."
 
 
 def _remarks(audit: Audit) -> Iterator[str]:
-    """Probes for which no limit holds and whose lower bound is above it all the same, one sentence for each sort."""
+    """Probes for which no limit holds and whose lower bound is above that of the others; one sentence for each kind."""
     limit = audit.settings.limits.max_auroc
-    high: dict[tuple[str, str], list[Probe]] = {}
+    high: dict[tuple[str, str], list[ProbeResult]] = {}
     for probe in audit.probes:
         counted = not probe.binding and probe.metric == "auroc" and probe.numerals == "masked"
         if counted and probe.estimate.low > limit:
@@ -92,21 +82,21 @@ _TWIN_COLUMNS: dict[str, tuple[str, str]] = {
 }
 
 
-def _probe_sections(audit: Audit) -> Iterator[Section]:
+def _probe_tables(audit: Audit) -> Iterator[Table]:
     limit = f"{audit.settings.limits.max_auroc:g}"
     masked: dict[str, Key] = {name: (*key, "masked") for name, key in _TWIN_COLUMNS.items()}
     masked["place of the edit"] = (ALONE, "place of the edit", None)
-    yield _table(
+    yield _probe_table(
         audit, "Twins, numerals masked",
         f"AUROC of telling an item with a problem from its clean twin; the lower bound may be at most {limit}.",
-        masked, brief=True,
+        masked,
     )  # fmt: skip
-    yield _table(
+    yield _probe_table(
         audit, "Twins, numerals shown",
         "The same with numbers in sight. An implausible number is a legitimate cue: no limit holds.",
         {name: (*key, "shown") for name, key in _TWIN_COLUMNS.items()},
     )  # fmt: skip
-    yield _table(
+    yield _probe_table(
         audit, "Beyond twins",
         "AUROC of which words occur at all (statements that agree repeat a word), of the edited turn's words alone, of "
         "all items of a task (with controls in which the problem is known), and of telling the edited turn by its "
@@ -121,7 +111,7 @@ def _probe_sections(audit: Audit) -> Iterator[Section]:
             "place of the turn": (WHERE, "place of the turn", None),
         },
     )  # fmt: skip
-    yield _table(
+    yield _probe_table(
         audit, "Options without the case",
         "AUROC of telling the right option from the others (among flags, where a flag is right). The limit holds for "
         "position and length; words and labels are shown to be judged.",
@@ -132,9 +122,8 @@ def _probe_sections(audit: Audit) -> Iterator[Section]:
             "words, numerals shown": (WHICH, "option words", "shown"),
             "label": (WHICH, "option label", None),
         },
-        brief=True,
     )  # fmt: skip
-    yield _table(
+    yield _probe_table(
         audit, "Labels from words",
         "Macro-F1 of TF-IDF and logistic regression on a task's label set; chance is always naming the commonest.",
         {
@@ -146,96 +135,99 @@ def _probe_sections(audit: Audit) -> Iterator[Section]:
     )  # fmt: skip
 
 
-def _table(audit: Audit, title: str, note: str, columns: dict[str, Key], *, brief: bool = False) -> Section:
+def _probe_table(audit: Audit, title: str, note: str, columns: dict[str, Key]) -> Table:
     found = {(probe.task, probe.asks, probe.name, probe.numerals): probe for probe in audit.probes}
     rows = []
     for task in audit.corpus.tasks:
         probes = [found.get((task, *key)) for key in columns.values()]
         known = [probe for probe in probes if probe is not None]
         if known:
-            cells = [NOTHING if probe is None else _probe_cell(probe, audit) for probe in probes]
-            rows.append([Judged(task), *cells, Judged(f"{known[0].n:,}")])
+            cells = [Cell(NONE) if probe is None else _probe_cell(probe, audit.settings.limits) for probe in probes]
+            rows.append([Cell(task), *cells, _count(known[0].n)])
     unit = next((p.unit for p in audit.probes if (p.asks, p.name, p.numerals) in columns.values()), "items")
-    return Section(title, note, ["task", *columns, unit], rows, brief)
+    return Table(title, [Column("task"), *_numbers(*columns, unit)], rows, note)
 
 
-NOTHING = Judged(NONE)
+def _numbers(*headers: str) -> list[Column]:
+    return [Column(header, "number") for header in headers]
 
 
-def _probe_cell(probe: Probe, audit: Audit) -> Judged:
+def _count(n: int) -> Cell:
+    return Cell(f"{n:,}", number=n)
+
+
+def _probe_cell(probe: ProbeResult, limits: Limits) -> Cell:
+    chance = "" if probe.metric == "auroc" else f" (chance {probe.chance:.3f})"
+    held = probe.binding and probe.numerals != "shown"
+    status = limits.status(probe.estimate.low, limits.max_auroc, probe.n) if held else None
+    return _estimate_cell(probe.estimate, status, chance)
+
+
+def _estimate_cell(estimate: Estimate, status: Status | None = None, remark: str = "") -> Cell:
+    spread = f"[{estimate.low:.3f}, {estimate.high:.3f}]"
+    return Cell(f"{estimate.value:.3f}{remark}", spread, TONES[status] if status else "", estimate.value)
+
+
+def _policy_table(audit: Audit) -> Table:
     limits = audit.settings.limits
-    status: Status | None = None
-    if probe.binding and probe.numerals != "shown":
-        high = probe.estimate.low > limits.max_auroc
-        status = "not checked" if probe.n < limits.min_pairs else "broken" if high else "passed"
-    value, spread = _shown(probe.estimate)
-    return Judged(value if probe.metric == "auroc" else f"{value} (chance {probe.chance:.3f})", spread, status)
-
-
-def _shown(estimate: Estimate) -> tuple[str, str]:
-    return f"{estimate.value:.3f}", f"{estimate.low:.3f}–{estimate.high:.3f}"
-
-
-def _policy_sections(audit: Audit) -> Iterator[Section]:
-    limits = audit.settings.limits
-    found = {(outcome.task, outcome.policy): outcome for outcome in audit.outcomes}
+    found = {(score.task, score.policy): score for score in audit.policy_scores}
     rows = []
     for task, spec in audit.corpus.tasks.items():
-        cells = []
-        for policy in POLICIES:
-            outcome = found[task, policy]
-            high = outcome.estimate.low > limits.max_naive_score
-            status: Status = "not checked" if outcome.n < limits.min_pairs else "broken" if high else "passed"
-            cells.append(Judged(*_shown(outcome.estimate), status))
+        scores = [found[task, policy] for policy in POLICIES]
         metric = "macro-F1" if spec.metric == "macro_f1" else "accuracy"
-        rows.append([Judged(task), Judged(metric), *cells, Judged(f"{found[task, 'random'].n:,}")])
-    note = f"What one scores without reading; the lower bound may be at most {limits.max_naive_score:g}."
-    yield Section("Naive policies", note, ["task", "metric", *POLICIES, "items"], rows, brief=True)
+        cells = [
+            _estimate_cell(score.estimate, limits.status(score.estimate.low, limits.max_naive_score, score.n))
+            for score in scores
+        ]
+        rows.append([Cell(task), Cell(metric), *cells, _count(scores[0].n)])
+    note = f"What can be scored without reading; the lower bound may be at most {limits.max_naive_score:g}."
+    return Table("Naive policies", [Column("task"), Column("metric"), *_numbers(*POLICIES, "items")], rows, note)
 
 
-def _other_sections(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths]) -> Iterator[Section]:
-    yield Section(
-        "Structure and duplicates", "", ["rule", "outcome", "found"],
+def _other_tables(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths]) -> Iterator[Table]:
+    yield Table(
+        "Structure and duplicates", [Column("rule"), Column("outcome"), Column("found", "long")],
         [
-            [Judged(check.name), Judged(check.status, "", check.status), Judged(check.message)]
+            [Cell(check.name), Cell(check.status, tone=TONES[check.status]), Cell(check.message)]
             for check in audit.checks if check.subject == "all items"
         ],
     )  # fmt: skip
     yield _features(audit)
     splits = audit.corpus.splits
-    yield Section(
-        "Items", "Items of every task and split, and their variants.", ["task", *splits, "variants", "undeterminable"],
+    yield Table(
+        "Items", [Column("task"), *_numbers(*splits), Column("variants", "long"), *_numbers("undeterminable")],
         [
             [
-                Judged(own.task), *(Judged(f"{own.splits.get(split, 0):,}") for split in splits),
-                Judged(_listed(own.variants)), Judged(f"{own.undeterminable:,}"),
+                Cell(own.task), *(_count(own.splits.get(split, 0)) for split in splits),
+                Cell(_listed(own.variants)), _count(own.undeterminable),
             ]
             for own in counts
         ],
+        "Items of every task and split, and their variants.",
     )  # fmt: skip
-    yield Section(
-        "Labels", "How often each label is right.", ["task", "labels"],
-        [[Judged(own.task), Judged(_listed(own.labels))] for own in counts],
+    yield Table(
+        "Labels", [Column("task"), Column("labels", "long")],
+        [[Cell(own.task), Cell(_listed(own.labels))] for own in counts], "How often each label is right.",
     )  # fmt: skip
     mean_difference = {own.task: own.mean_difference for own in lengths}
-    yield Section(
+    yield Table(
         "Edits",
-        "Kinds of perturbation, who speaks where the edit is, how often that is the last turn, and by how many "
-        "characters the perturbed twin is longer.",
-        ["task", "kinds", "speakers", "last turn", "longer by"],
+        [Column("task"), Column("kinds", "long"), Column("speakers", "long"), *_numbers("last turn", "longer by")],
         [
             [
-                Judged(own.task), Judged(_listed(own.kinds)), Judged(_listed(own.loci)),
-                Judged(f"{own.last_turn / sum(own.loci.values()):.0%}"),
-                Judged(f"{mean_difference[own.task]:+.2f}" if own.task in mean_difference else NONE),
+                Cell(own.task), Cell(_listed(own.kinds)), Cell(_listed(own.loci)),
+                Cell(f"{own.last_turn / sum(own.loci.values()):.0%}"),
+                Cell(f"{mean_difference[own.task]:+.2f}" if own.task in mean_difference else NONE),
             ]
             for own in counts if own.loci
         ],
+        "Kinds of perturbation, who speaks where the edit is, how often that is the last turn, and by how many "
+        "characters the perturbed twin is longer.",
     )  # fmt: skip
 
 
-def _features(audit: Audit) -> Section:
-    """What the probes look at that lie above the limit, binding or not."""
+def _features(audit: Audit) -> Table:
+    """What the probes above the limit look at, whether they are binding or not."""
     limit = audit.settings.limits.max_auroc
     rows = []
     for probe in sorted(audit.probes, key=lambda probe: -probe.estimate.low):
@@ -244,11 +236,12 @@ def _features(audit: Audit) -> Section:
             towards = ", ".join(f"“{f.name}”" for f in probe.features if f.weight > 0)
             against = ", ".join(f"“{f.name}”" for f in probe.features if f.weight < 0)
             kinds = ", ".join(f"{kind} {value:.2f}" for kind, value in probe.by_kind.items())
-            features = [Judged(text) for text in (towards, against, kinds)]
-            rows.append([Judged(probe.task), Judged(what), Judged(*_shown(probe.estimate)), *features])
-    return Section(
-        "What the probes look at", f"Features with the largest weights, of probes whose lower bound exceeds {limit:g}.",
-        ["task", "probe", "AUROC", "for", "against", "by kind"], rows,
+            texts = [Cell(text) for text in (towards, against, kinds)]
+            rows.append([Cell(probe.task), Cell(what), _estimate_cell(probe.estimate), *texts])
+    long = [Column(header, "long") for header in ("for", "against", "by kind")]
+    return Table(
+        "What the probes look at", [Column("task"), Column("probe", "long"), *_numbers("AUROC"), *long], rows,
+        f"Features with the largest weights, of probes whose lower bound exceeds {limit:g}.",
     )  # fmt: skip
 
 
