@@ -7,7 +7,7 @@ Markup, emoji codes and control characters in names, reasons and item texts are 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NoReturn, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -23,6 +23,10 @@ class SafeConsole(Console):
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)
 
+    def on_broken_pipe(self) -> NoReturn:
+        """Whoever read the output has closed it; rich would end the program with exit status 1."""
+        raise BrokenPipeError
+
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """As rich does, with what the text hides made visible before it is laid out (a picture is one cell wide)."""
         if isinstance(renderable, str):
@@ -32,6 +36,11 @@ class SafeConsole(Console):
             renderable.plain = shown
         for text, style, control in super().render(renderable, options):
             yield Segment(text if control else visible(text), style, control)
+
+
+def console_for(stream: TextIO) -> Console:
+    """A console as wide as the terminal; in files and pipes nothing is wrapped or cut."""
+    return SafeConsole(file=stream, width=None if stream.isatty() else 240)
 
 
 def complain(sentence: str) -> None:

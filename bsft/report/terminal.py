@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TextIO
 
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from bsft.display.console import SafeConsole
 from bsft.report.rows import Row
 from bsft.report.sweep import Standing
 from bsft.report.tables import Column, leading, used_columns, value_cell
@@ -69,8 +67,3 @@ def rich_standings(standings: Iterable[Standing]) -> Table:
         state = Text(stands.state, style=STATE_STYLES[stands.state])
         table.add_row(Text(stands.name), state, Text(stands.reason or ""))
     return table
-
-
-def console_for(stream: TextIO) -> Console:
-    """A console as wide as the terminal; in files and pipes nothing is wrapped or cut."""
-    return SafeConsole(file=stream, width=None if stream.isatty() else 240)
