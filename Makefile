@@ -16,7 +16,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	touch $@
 
 demo: install
-	$(BIN)/bsft-train experiment=demo
+	$(BIN)/bsft train experiment=demo
 	$(BIN)/bsft report multirun/demo
 	@echo "wandb offline runs:"; ls -d multirun/demo/*/wandb/offline-run-*
 

@@ -1,86 +1,125 @@
-"""`bsft`: finds the command's module and runs it. Exit status: 0 done, 1 a job failed, 2 wrong input."""
+"""`bsft`: finds the command's module and runs it. Exit status: 0 done, 1 a job or an audit failed, 2 wrong input, 130
+after Ctrl+C."""
 
 from __future__ import annotations
 
-import argparse
-import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bsft import __version__
+from bsft.display.console import SafeConsole, print_error
+
+if TYPE_CHECKING:
+    from cyclopts import App, CycloptsError
 
 COMMANDS = {
-    "status": "how the jobs of a sweep stand",
-    "report": "compare a sweep's finished jobs: tables, figures, one page",
-    "show": "one item of a benchmark, as a person or a model reads it",
-    "fetch": "fill the cache of model weights ahead of a run",
+    "train": ("bsft.train:main", "fit and score one job or, with -m, a sweep; the same as bsft-train"),
+    "build": ("bsft.commands.build:build", "build BehaviorBench-Open"),
+    "import": ("bsft.commands.importing:app", "import other people's cases, items and texts"),
+    "items": ("bsft.commands.items:items", "make items from imported cases"),
+    "audit": ("bsft.commands.audit:audit", "look for what gives a benchmark's answers away"),
+    "status": ("bsft.commands.status:status", "how the jobs of a sweep stand"),
+    "report": ("bsft.commands.report:report", "compare a sweep's finished jobs: tables, figures, one page"),
+    "show": ("bsft.commands.show:show", "one item of a benchmark, as a person or a model reads it"),
+    "fetch": ("bsft.commands.fetch:fetch", "fill the cache of model weights ahead of a run"),
 }
-"""Command -> what it does; the module is `bsft.commands.<command>`."""
-_FORMATTER = argparse.RawDescriptionHelpFormatter
+"""Command -> where it is, which is imported only when it is called, and what it does."""
+FLAGS = ("--help", "-h", "--version")
+INTERRUPTED = 130
 
 
-class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence."""
+def main(argv: Sequence[str] | None = None) -> int:
+    """Entry point.
 
-    def error(self, message: str) -> NoReturn:
-        _complain(f"{self.prog}: {message}; see {self.prog} --help")
-        sys.exit(2)
+    Args:
+        argv: what follows `bsft`; by default what the user typed.
 
-
-def main(argv: Sequence[str] | None = None) -> NoReturn:
-    sys.exit(_run(list(sys.argv[1:] if argv is None else argv)))
-
-
-def _run(arguments: list[str]) -> int:
-    if not arguments or arguments[0] not in COMMANDS:
-        return _top(arguments)
-    name = arguments[0]
-    command = importlib.import_module(f"bsft.commands.{name}")
-    parser = Parser(prog=f"bsft {name}", description=command.__doc__, formatter_class=_FORMATTER)
-    command.configure(parser)
-    from bsft.config import ConfigError
-    from bsft.records.errors import BadInput, explain_os
-
+    Returns:
+        The exit status.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    asked = arguments[0] if arguments else "--help"
+    if asked == "train":
+        _train(arguments[1:])
+    program = f"bsft {asked}" if asked in COMMANDS else "bsft"
     try:
-        status = int(command.run(parser.parse_intermixed_args(arguments[1:])))
+        status = _app(asked)(arguments, exit_on_error=False, print_error=False)
         sys.stdout.flush()
-        return status
-    except (BadInput, ConfigError) as error:
-        _complain(f"bsft {name}: {error}")
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        return int(status or 0)  # help has none
     except BrokenPipeError:
         # whoever read the output has closed it; keep Python from failing once more when it flushes at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except OSError as error:  # of a place that cannot be read or written to
-        sys.stderr.write(f"bsft {name}: {explain_os(error)}\n")
+    except KeyboardInterrupt:
+        print_error(f"{program}: stopped; the same command goes on from what is finished")
+        return INTERRUPTED
+    except Exception as error:
+        print_error(f"{program}: {_mistake(error)}")
         return 2
 
 
-def _complain(sentence: str) -> None:
-    from bsft.display.console import print_error  # help needs no console, which takes its time to import
+def _train(arguments: Sequence[str]) -> None:
+    """Becomes `bsft-train`, whose arguments are Hydra's. Lightning starts further ranks with `sys.argv`."""
+    from bsft.train import main as train
 
-    print_error(sentence)
+    sys.argv = [str(Path(sys.argv[0]).with_stem("bsft-train")), *arguments]
+    train()
 
 
-def _top(arguments: list[str]) -> int:
-    """Help, version, or the sentence that there is no such command."""
-    parser = Parser(
-        prog="bsft",
-        description="Behaviour-token conditioning for clinical language models: read what bsft-train has made.",
-        epilog="commands:\n" + "\n".join(f"  {name:10}{what}" for name, what in COMMANDS.items()),
-        formatter_class=_FORMATTER,
+def _app(asked: str) -> App:
+    """The program; the command that is asked for describes itself, the others stay unimported.
+
+    Raises:
+        BadInput: there is no such command.
+    """
+    from cyclopts import App, Parameter
+
+    app = App(
+        name="bsft",
+        help="Behaviour-token conditioning for clinical language models. bsft COMMAND --help tells more.",
+        version=f"bsft {__version__}",
+        console=SafeConsole(),
+        default_parameter=Parameter(allow_repeating=True),  # the last one counts
+        help_format="markdown" if asked in COMMANDS else "plaintext",  # which takes less time
+        result_action="return_value",
+        suppress_keyboard_interrupt=False,
     )
-    parser.add_argument("--version", action="version", version=f"bsft {__version__}")
-    parser.add_argument("command", metavar="COMMAND", nargs="?", help="one of the commands below; bsft COMMAND --help")
-    found = parser.parse_args(arguments[:1]).command
-    if found is not None:
+    if asked not in (*COMMANDS, *FLAGS):
         from bsft.config import did_you_mean
+        from bsft.records.errors import BadInput
 
-        parser.error(f"no command {found!r}{did_you_mean(found, list(COMMANDS))} (allowed: {', '.join(COMMANDS)})")
-    parser.print_help()
-    return 0
+        raise BadInput(f"no command {asked!r}{did_you_mean(asked, list(COMMANDS))} (allowed: {', '.join(COMMANDS)})")
+    for i, (name, (place, what)) in enumerate(COMMANDS.items()):
+        app.command(place, name=name, help=None if name == asked else what, sort_key=i)
+    return app
+
+
+def _mistake(error: Exception) -> str:
+    """The sentence about a mistake of the user's, or of a place that cannot be read or written to."""
+    from cyclopts import CycloptsError
+
+    if isinstance(error, CycloptsError):
+        return _misuse(error)
+    from bsft.config import ConfigError
+    from bsft.records.errors import BadInput, explain_os
+
+    if isinstance(error, OSError):
+        return explain_os(error)
+    if isinstance(error, (BadInput, ConfigError)):
+        return str(error)
+    raise error
+
+
+def _misuse(error: CycloptsError) -> str:
+    from cyclopts import UnusedCliTokensError
+
+    command = " ".join(error.command_chain or ())
+    error.verbose = False
+    if isinstance(error, UnusedCliTokensError) and error.unused_tokens:
+        sentence = f"found {error.unused_tokens[0]!r}, allowed: options, as in --seed 1."
+    else:
+        sentence = str(error).removeprefix(f'Command "{command}" ')
+    return f"{sentence[0].lower()}{sentence[1:]} See bsft {command} --help".replace("  ", " ")

@@ -13,7 +13,7 @@ from golden_files import check, check_text, differences
 from jobs import run_here, without_cost
 
 from bsft.bench.build import BuildSpec, build
-from bsft.commands.bench import main as bench
+from bsft.cli import main
 from bsft.report.summary import write_report
 from bsft.runs.directory import PREDICTIONS, RunDirectory, run_directories
 
@@ -98,7 +98,7 @@ def _number(text: str) -> float | str:
 @pytest.mark.slow
 def test_audit(tmp_path: Path, update_golden: bool) -> None:
     build(BuildSpec(60), tmp_path / "open", progress=False)
-    assert bench(["audit", str(tmp_path / "open"), f"output={tmp_path / 'audit'}"]) == 0
+    assert main(["audit", str(tmp_path / "open"), f"--output={tmp_path / 'audit'}"]) == 0
     found: dict[str, Any] = json.loads((tmp_path / "audit" / "audit.json").read_text(encoding="utf-8"))
     for changing in ("command", "bsft"):
         del found[changing]

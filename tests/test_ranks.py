@@ -19,7 +19,7 @@ from bsft.runs.directory import RunDirectory, run_directories
 
 def train(directory: Path, small: Path, root: Path, *overrides: str) -> list[RunDirectory]:
     done = subprocess.run(
-        [str(Path(sys.executable).with_name("bsft-train")), *arguments_of(small, root, *overrides)],
+        [str(Path(sys.executable).with_name("bsft")), "train", *arguments_of(small, root, *overrides)],
         cwd=directory, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

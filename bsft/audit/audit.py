@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from bsft.audit.choices import choices_of, probe_option_texts, probe_positions
 from bsft.audit.corpus import Corpus
 from bsft.audit.duplicates import Duplicate, distinct_scenes, find_duplicates
 from bsft.audit.labels import probe_labels
-from bsft.audit.limits import Check, Limits
+from bsft.audit.limits import Check, Limits, Settings
 from bsft.audit.policies import PolicyScore, try_policies
 from bsft.audit.probes import count_scenes, probe_all_items, probe_places, probe_texts, twins_of
 from bsft.audit.probing import ProbeResult
@@ -19,23 +19,6 @@ from bsft.display.progress import progress_bar
 from bsft.stats.bootstrap import Bootstrap
 
 ALL_NUMERALS: tuple[Numerals, ...] = ("masked", "shown")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """How an audit is made.
-
-    Attributes:
-        max_pairs: at most so many pairs per task and split are probed; cases are taken whole, at random.
-        seed: decides which cases are taken, and the resampling.
-        n_bootstrap: resamples of cases for every interval.
-        limits: what may not be exceeded.
-    """
-
-    max_pairs: int = 2000
-    seed: int = 0
-    n_bootstrap: int = 500
-    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""What a benchmark may not do, and whether it does."""
+"""What a benchmark may not do, how that is found out, and whether it does."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 Status = Literal["passed", "broken", "not checked"]
@@ -31,6 +31,23 @@ class Limits:
         if n < self.min_pairs:
             return "not checked"
         return "broken" if low > allowed else "passed"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How an audit is made.
+
+    Attributes:
+        max_pairs: pairs of a task and split that probes use; cases are taken whole, at random.
+        seed: decides which cases are taken, and the resampling.
+        n_bootstrap: resamples of cases for every interval.
+        limits: what may not be exceeded.
+    """
+
+    max_pairs: int = 2000
+    seed: int = 0
+    n_bootstrap: int = 500
+    limits: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from pydantic import RootModel
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from bsft.bench.bank.load import load_bank
 from bsft.bench.simulated.case import simulate_case
@@ -28,6 +27,7 @@ from bsft.bench.tasks import TASKS, items_of
 from bsft.bench.version import FROZEN, VERSION
 from bsft.config.data import MAX_CASES, MIN_CASES
 from bsft.config.ranges import MAX_SEED
+from bsft.display.progress import progress_bar
 from bsft.records.directories import replace_directory
 from bsft.records.errors import BadInput
 from bsft.records.files import replacing, write_atomically
@@ -50,7 +50,7 @@ class BuildSpec:
     """What determines the benchmark, beside the version of its content.
 
     Attributes:
-        n_cases: number of simulated cases over all splits; about 20.7 items each.
+        n_cases: number of simulated cases over all splits; about 20.7 items each (6876 gives the published size).
         seed: decides every random choice.
         heldout: keep conditions, wordings and kinds of perturbation for a split of their own, `test_heldout`.
     """
@@ -61,9 +61,9 @@ class BuildSpec:
 
     def __post_init__(self) -> None:
         if not MIN_CASES <= self.n_cases <= MAX_CASES:
-            raise BadInput(f"data.n_cases: found {self.n_cases}, allowed: {MIN_CASES} to {MAX_CASES}")
+            raise BadInput(f"n_cases: found {self.n_cases}, allowed: {MIN_CASES} to {MAX_CASES}")
         if not 0 <= self.seed <= MAX_SEED:
-            raise BadInput(f"data.seed: found {self.seed}, allowed: 0 to {MAX_SEED}")
+            raise BadInput(f"seed: found {self.seed}, allowed: 0 to {MAX_SEED}")
 
 
 @dataclass(frozen=True)
@@ -141,19 +141,18 @@ def make_items(spec: BuildSpec, plans: Sequence[CasePlan]) -> Iterator[Item]:
 
 
 def _make(spec: BuildSpec, shards: Sequence[Shard], scratch: Path, workers: int, progress: bool, *, done: int) -> None:
-    columns = (TextColumn("building"), BarColumn(), MofNCompleteColumn(), TextColumn("shards"), TimeRemainingColumn())
-    with Progress(*columns, disable=not progress) as bar:
-        task = bar.add_task("build", total=len(shards) + done, completed=done)
+    with progress_bar("building shards", len(shards) + done, shown=progress) as advance:
+        advance(done)
         if workers <= 1:
             for shard in shards:
                 _write_shard(spec, shard, scratch)
-                bar.advance(task)
+                advance(1)
             return
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_end_with_parent) as pool:
             futures = [pool.submit(_write_shard, spec, shard, scratch) for shard in shards]
             for future in as_completed(futures):
                 future.result()
-                bar.advance(task)
+                advance(1)
 
 
 def _end_with_parent() -> None:

@@ -1,96 +1,99 @@
-"""`bsft-bench audit`: can this benchmark be solved without understanding it?"""
+"""`bsft audit`: can this benchmark be solved without understanding it?"""
 
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from bsft.audit.audit import Settings, audit
-from bsft.audit.corpus import Corpus, read_corpus
-from bsft.audit.documents import check_output, write_documents
-from bsft.audit.limits import Limits
-from bsft.audit.terminal import show
-from bsft.commands.arguments import parse
-from bsft.display.console import SafeConsole
-from bsft.display.progress import progress_bar
+from cyclopts import Parameter
+from cyclopts.validators import Number
+
+from bsft.audit.limits import Limits, Settings
+from bsft.commands.options import Json, UserPath
 from bsft.records.errors import BadInput
-from bsft.records.schema import Item
 from bsft.records.secrets import masked_arguments
-from bsft.records.store import open_benchmark
 
-USAGE = """usage: bsft-bench audit PATH [key=value ...]
-
-Audits a benchmark: tries to solve it without reading, looks for duplicates across splits, checks its structure.
-Writes audit.json, audit.md and audit.html. Exit status: 0 all limits hold, 1 a limit is broken, 2 bad input.
-
-PATH is a benchmark's directory, with or without manifest.json, or one .jsonl file.
-
-keys:
-  data.path=PATH          the same as PATH
-  mederrbench=DIR         instead of PATH: the CSV files of MedErrBench-EN, imported for the audit only
-  normalise_case=true     with mederrbench: remove the fingerprints of editing first
-  output=audit            directory of the three files
-  max_pairs=2000          pairs of a task and split that probes use
-  min_pairs=1000          with fewer units a limit is not held against anything
-  n_bootstrap=500         resamples of cases for the intervals
-  seed=0                  decides which cases are taken, and the resamples
-"""
+if TYPE_CHECKING:
+    from bsft.audit.corpus import Corpus
+    from bsft.records.schema import Item
 
 
-@dataclass
-class DataOptions:
-    path: Path | None = None
+def audit(
+    path: UserPath | None = None,
+    /,
+    *,
+    mederrbench: UserPath | None = None,
+    normalise_case: bool = True,
+    output: UserPath = Path("audit"),
+    max_pairs: Annotated[int, Parameter(validator=Number(gte=10))] = Settings.max_pairs,
+    min_pairs: Annotated[int, Parameter(validator=Number(gte=1))] = Limits.min_pairs,
+    n_bootstrap: Annotated[int, Parameter(validator=Number(gte=20))] = Settings.n_bootstrap,
+    seed: int = Settings.seed,
+    json: Json = False,
+) -> int:
+    """Audits a benchmark: tries to solve it without reading, looks for duplicates across splits, checks its structure.
 
+    Writes audit.json, audit.md and audit.html. Exit status: 0 all limits hold, 1 a limit is broken, 2 wrong input.
 
-@dataclass
-class AuditOptions:
-    """Options of `bsft-bench audit`."""
-
-    data: DataOptions = field(default_factory=DataOptions)
-    mederrbench: Path | None = None
-    normalise_case: bool = True
-    output: Path = Path("audit")
-    max_pairs: int = 2000
-    min_pairs: int = 1000
-    n_bootstrap: int = 500
-    seed: int = 0
-
-
-def parse_options(arguments: Sequence[str]) -> AuditOptions:
-    """Options; a first argument without `=` is the path.
+    Args:
+        path: a benchmark's directory, with or without manifest.json, or one .jsonl file.
+        mederrbench: instead of PATH: the CSV files of MedErrBench-EN, imported for the audit only.
+        normalise_case: with --mederrbench: remove the fingerprints of editing first.
+        output: directory of the three files.
+        max_pairs: pairs of a task and split that probes use.
+        min_pairs: with fewer units a limit is not held against anything.
+        n_bootstrap: resamples of cases for the intervals.
+        seed: decides which cases are taken, and the resamples.
+        json: print audit.json, and nothing else.
 
     Raises:
-        BadInput: an argument that cannot be read, a number that is too small, or not exactly one source.
+        BadInput: not exactly one source, or it is wrong, or the output holds another program's files.
     """
-    if arguments and "=" not in arguments[0]:
-        arguments = [f"data.path={arguments[0]}", *arguments[1:]]
-    options = parse(AuditOptions, arguments, "bsft-bench audit")
-    if (options.data.path is None) == (options.mederrbench is None):
-        raise BadInput("give either PATH (or data.path=PATH) or mederrbench=DIR; see bsft-bench audit --help")
-    for key, least in (("max_pairs", 10), ("min_pairs", 1), ("n_bootstrap", 20)):
-        if (found := getattr(options, key)) < least:
-            raise BadInput(f"{key}: found {found}, allowed: {least} or more")
-    return options
+    from bsft.audit.audit import audit as audit_corpus
+    from bsft.audit.documents import check_output, write_documents
+    from bsft.audit.terminal import show
+    from bsft.display.console import console_for
+
+    check_output(output)
+    if path is not None and mederrbench is None:
+        corpus, source = _benchmark(path)
+    elif mederrbench is not None and path is None:
+        corpus, source = _mederrbench(mederrbench, normalise_case)
+    else:
+        raise BadInput("give either PATH or --mederrbench DIR; see bsft audit --help")
+    settings = Settings(max_pairs, seed, n_bootstrap, Limits(min_pairs=min_pairs))
+    found = audit_corpus(corpus, settings)
+    command = shlex.join(["bsft", *masked_arguments(sys.argv[1:])])
+    report = write_documents(found, output, source=source, command=command)
+    if json:
+        sys.stdout.write((output / "audit.json").read_text(encoding="utf-8"))
+    else:
+        show(corpus.name, report, output, console_for(sys.stdout))
+    return 0 if found.passed else 1
 
 
-def load(options: AuditOptions) -> tuple[Corpus, str]:
-    """The benchmark, and what it is known by: its fingerprint, or the directory that it was imported from.
+def _mederrbench(directory: Path, normalise_case: bool) -> tuple[Corpus, str]:
+    """The items of MedErrBench, and the directory that they were imported from."""
+    from bsft.audit.corpus import read_corpus
+    from bsft.importing.mederrbench import import_mederrbench
 
-    Raises:
-        BadInput: the source is missing or malformed, or holds no item.
-    """
-    if options.mederrbench is not None:
-        from bsft.importing.mederrbench import import_mederrbench
+    imported = import_mederrbench(directory, normalise_case=normalise_case)
+    items = [item for own in imported.items.values() for item in own]
+    tasks = {task.name: task for task in imported.tasks}
+    name = "MedErrBench-EN" + ("" if normalise_case else " as published")
+    return read_corpus(name, tasks, items), str(directory)
 
-        imported = import_mederrbench(options.mederrbench, normalise_case=options.normalise_case)
-        items = [item for own in imported.items.values() for item in own]
-        tasks = {task.name: task for task in imported.tasks}
-        name = "MedErrBench-EN" + ("" if options.normalise_case else " as published")
-        return read_corpus(name, tasks, items), str(options.mederrbench)
-    assert options.data.path is not None
-    benchmark = open_benchmark(options.data.path)
+
+def _benchmark(path: Path) -> tuple[Corpus, str]:
+    """A benchmark on disk, and its fingerprint."""
+    from bsft.audit.corpus import read_corpus
+    from bsft.display.progress import progress_bar
+    from bsft.records.store import open_benchmark
+
+    benchmark = open_benchmark(path)
     manifest = benchmark.manifest
     n_items = sum(n for splits in manifest.counts.values() for labels in splits.values() for n in labels.values())
 
@@ -101,27 +104,3 @@ def load(options: AuditOptions) -> tuple[Corpus, str]:
     with progress_bar("reading items", n_items) as advance:
         corpus = read_corpus(f"{manifest.name} {manifest.version}", benchmark.tasks, all_items(), advance)
     return corpus, benchmark.sha256
-
-
-def run(arguments: Sequence[str]) -> int:
-    """Runs `bsft-bench audit`.
-
-    Args:
-        arguments: what follows `audit`.
-
-    Returns:
-        The exit status: 0 when all limits hold, 1 when one is broken.
-
-    Raises:
-        BadInput: an argument or the benchmark is wrong, or the output holds another program's files.
-    """
-    options = parse_options(arguments)
-    check_output(options.output)
-    corpus, source = load(options)
-    settings = Settings(options.max_pairs, options.seed, options.n_bootstrap, Limits(min_pairs=options.min_pairs))
-    found = audit(corpus, settings)
-    report = write_documents(
-        found, options.output, source=source, command=shlex.join(["bsft-bench", "audit", *masked_arguments(arguments)])
-    )
-    show(corpus.name, report, options.output, SafeConsole())
-    return 0 if found.passed else 1

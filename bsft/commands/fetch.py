@@ -1,35 +1,33 @@
-"""Fills the cache of model weights ahead of a run, so that jobs find them there.
-
-Packaged weights are converted once; weights from the hub are downloaded (safetensors and tokenizer only).
-Several models: model=a,b. Further settings of the model may follow: model.revision=...
-"""
+"""`bsft fetch`: fills the cache of model weights ahead of a run, so that jobs find them there."""
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
+from bsft.commands.options import planned
 from bsft.config import ModelConfig
 from bsft.display.console import SafeConsole
 from bsft.model.local import SETTINGS, TOKENIZER
+from bsft.records.errors import BadInput
 
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", *SETTINGS, *TOKENIZER, "LICENSE*"]
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "overrides", nargs="+", metavar="model=OPTION", help="an option of conf/model, then model.KEY=VALUE"
-    )
+def fetch(*overrides: str) -> int:
+    """Fills the cache of model weights ahead of a run, so that jobs find them there.
 
+    Packaged weights are converted once; weights from the hub are downloaded (safetensors and tokenizer only).
 
-def run(arguments: argparse.Namespace) -> int:
-    """
+    Args:
+        overrides: model=OPTION, or several, model=A,B; further settings of the model may follow, model.revision=...
+
     Raises:
         BadInput, ConfigError: unknown option or key, or the weights cannot be had.
     """
     console = SafeConsole(soft_wrap=True)
-    for model in models_of(arguments.overrides):
-        path = fetch(model)
+    for model in models_of(overrides):
+        path = fetched(model)
         if path is None:
             console.print(f"{model.name}: nothing to fetch (model.source={model.source})")
         else:
@@ -37,26 +35,18 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def models_of(overrides: list[str]) -> list[ModelConfig]:
+def models_of(overrides: Sequence[str]) -> list[ModelConfig]:
     """The models that a command line means, composed and checked as for a job."""
-    from hydra.errors import HydraException
-
-    from bsft.launch import plan
-    from bsft.records.errors import BadInput
-
     keys = [override.partition("=")[0] for override in overrides]
     for key, override in zip(keys, overrides, strict=True):
         if key != "model" and not key.startswith("model."):
             raise BadInput(f"{override}: allowed are model=OPTION and model.KEY=VALUE")
     if "model" not in keys:
         raise BadInput("say which model: model=OPTION")
-    try:
-        return [job.model for job in plan(overrides, multirun=True).jobs]
-    except HydraException as error:
-        raise BadInput(" ".join(str(error).split())) from None
+    return [job.model for job in planned(overrides, multirun=True)]
 
 
-def fetch(model: ModelConfig) -> Path | None:
+def fetched(model: ModelConfig) -> Path | None:
     """Puts a model's weights into the cache and says where they are; None when there is nothing to fetch.
 
     Raises:
@@ -77,8 +67,6 @@ def fetch(model: ModelConfig) -> Path | None:
 def _snapshot(model: ModelConfig) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, LocalEntryNotFoundError, RepositoryNotFoundError
-
-    from bsft.records.errors import BadInput
 
     assert model.id is not None
     patterns = [*HUB_FILES, "*.py"] if model.trust_remote_code else HUB_FILES

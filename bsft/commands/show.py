@@ -1,21 +1,16 @@
-"""Shows one item as a person would read it: the scene, what was changed in it, the candidate replies, the right one.
-
-Without settings the item is looked up in BehaviorBench-Open, which is built on first use. Other data:
-data.path=DIR or FILE.jsonl; data=mederrbench data.path=DIR. With --tokens also as the model reads it.
-"""
+"""`bsft show`: one item as a person, and on request as the model reads it."""
 
 from __future__ import annotations
 
-import argparse
 import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bsft.records.escaping import json_text
+from bsft.commands.options import Flag, Json, UserPath, planned, write_json
+from bsft.records.errors import BadInput
 from bsft.records.names import slug
-from bsft.records.paths import user_path
 
 if TYPE_CHECKING:
     from bsft.config import Config
@@ -28,39 +23,47 @@ WIDTH = 110
 _GROUPS = ("data", "model", "method")
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "item", metavar="ITEM", help="an item's id, a beginning that only one id has, random, or random:TASK"
-    )
-    parser.add_argument(
-        "overrides",
-        nargs="*",
-        metavar="data.KEY=VALUE",
-        help="data.path=..., data=OPTION, model.KEY=..., method.KEY=...",
-    )
-    parser.add_argument("--split", help="look in this split only")
-    parser.add_argument("--seed", type=int, default=0, help="decides which item random is, and exemplars (default: 0)")
-    parser.add_argument("--images", type=user_path, metavar="DIR", help="draw the item's figures into this directory")
-    parser.add_argument("--tokens", action="store_true", help="token ids and strings, and which are supervised")
-    parser.add_argument("--model", metavar="OPTION", help="an option of conf/model, for --tokens")
-    parser.add_argument("--method", metavar="OPTION", help="an option of conf/method, for --tokens")
-    parser.add_argument("--json", action="store_true", help="one JSON object instead")
+def show(
+    item: str,
+    /,
+    *overrides: str,
+    split: str | None = None,
+    seed: int = 0,
+    images: UserPath | None = None,
+    tokens: Flag = False,
+    model: str | None = None,
+    method: str | None = None,
+    json: Json = False,
+) -> int:
+    """Shows one item as a person would read it: the scene, what was changed in it, the replies, the right one.
 
+    Without overrides the item is looked up in BehaviorBench-Open, which is built on first use. Other data:
+    data.path=DIR or FILE.jsonl; data=mederrbench data.path=DIR.
 
-def run(arguments: argparse.Namespace) -> int:
-    """
+    Args:
+        item: an item's id, a beginning that only one id has, random, or random:TASK.
+        overrides: of the groups data, model and method, as for bsft train: data.path=..., method.KEY=...
+        split: look in this split only.
+        seed: decides which item random is, and exemplars.
+        images: draw the item's figures into this directory.
+        tokens: show the item as the model reads it, too: token ids and strings, and which are supervised.
+        model: an option of conf/model, for --tokens.
+        method: an option of conf/method, for --tokens.
+
     Raises:
         BadInput, ConfigError: no such item or data, or a setting is wrong.
     """
     from bsft.data.source import obtain
     from bsft.show.find import find_item
 
-    config = _config(arguments)
+    chosen = {"model": model, "method": method}
+    groups = [f"{group}={option}" for group, option in chosen.items() if option is not None]
+    config = _config([*overrides, *groups], seed, tokens)
     benchmark = obtain(config.data)
-    found = find_item(benchmark, arguments.item, split=arguments.split, seed=arguments.seed)
-    drawings = [] if arguments.images is None else draw_images(found.item, arguments.images)
+    found = find_item(benchmark, item, split=split, seed=seed)
+    drawings = [] if images is None else draw_images(found.item, images)
     rendered = None
-    if arguments.tokens:
+    if tokens:
         import transformers  # noqa: F401  (its logger has to be there to be made quiet)
 
         from bsft.display.quiet import libraries_to
@@ -68,35 +71,24 @@ def run(arguments: argparse.Namespace) -> int:
 
         with libraries_to(logging.NullHandler()):
             rendered = render_tokens(found, benchmark, config)
-    if arguments.json:
-        sys.stdout.write(json_text(_as_json(found, drawings, rendered)) + "\n")
+    if json:
+        write_json(_as_json(found, drawings, rendered))
     else:
         _print(found, drawings, rendered)
     return 0
 
 
-def _config(arguments: argparse.Namespace) -> Config:
+def _config(overrides: Sequence[str], seed: int, tokens: bool) -> Config:
     """Data, model and method, composed and checked as for a job."""
-    from hydra.errors import HydraException
-
-    from bsft.launch import plan
-    from bsft.records.errors import BadInput
-
-    overrides = list(arguments.overrides)
     for override in overrides:
         if override.partition("=")[0].partition(".")[0] not in _GROUPS or "=" not in override:
             allowed = ", ".join(f"{group}=OPTION, {group}.KEY=VALUE" for group in _GROUPS)
             raise BadInput(f"{override}: allowed are {allowed}")
-    chosen = {"model": arguments.model, "method": arguments.method}
-    overrides += [f"{group}={option}" for group, option in chosen.items() if option is not None]
-    if not arguments.tokens and (idle := [o for o in overrides if o.startswith(("model", "method"))]):
+    if not tokens and (idle := [o for o in overrides if o.startswith(("model", "method"))]):
         raise BadInput(f"{idle[0]} has no effect without --tokens")
     if any(o.startswith("data.path=") for o in overrides) and not any(o.startswith("data=") for o in overrides):
-        overrides.insert(0, "data=behaviorbench_jsonl")
-    try:
-        return plan([*overrides, f"seed={arguments.seed}"], multirun=False).jobs[0]
-    except HydraException as error:
-        raise BadInput(" ".join(str(error).split())) from None
+        overrides = ["data=behaviorbench_jsonl", *overrides]
+    return planned([*overrides, f"seed={seed}"])[0]
 
 
 def draw_images(item: Item, directory: Path) -> list[Path]:
@@ -105,7 +97,6 @@ def draw_images(item: Item, directory: Path) -> list[Path]:
     Raises:
         BadInput: the directory cannot be written to, or a figure cannot be drawn.
     """
-    from bsft.records.errors import BadInput
     from bsft.show.plots import render
 
     stem = slug(item.id)

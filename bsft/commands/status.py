@@ -1,11 +1,7 @@
-"""Shows how the jobs of one or more sweeps stand.
-
-A running job whose process is gone on this host is shown as interrupted. Exit status 1 when a job has failed.
-"""
+"""`bsft status`: how the jobs of one or more sweeps stand."""
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -14,34 +10,32 @@ from typing import Any
 
 from rich.text import Text
 
+from bsft.commands.options import Json, UserPath, write_json
 from bsft.display.console import console_for
 from bsft.display.table import Cell, Column, Table
 from bsft.records.errors import BadInput
-from bsft.records.escaping import json_text
-from bsft.records.paths import user_path
 from bsft.report.sweep import JobState, job_state, visible_runs
 from bsft.report.tables import STATE_TONES
 
 ROOT = Path("multirun")
 
 
-def configure(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "sweeps", nargs="*", type=user_path, metavar="multirun/SWEEP", help="default: all sweeps in multirun/"
-    )
-    parser.add_argument("--json", action="store_true", help="a JSON array instead of a table")
+def status(*sweeps: UserPath, json: Json = False) -> int:
+    """Shows how the jobs of one or more sweeps stand.
 
+    A running job whose process is gone on this host is shown as interrupted. Exit status 1 when a job has failed.
 
-def run(arguments: argparse.Namespace) -> int:
-    """
+    Args:
+        sweeps: directories of sweeps, multirun/SWEEP; all in multirun/ without any.
+
     Raises:
         BadInput: no such directory.
     """
-    sweeps = arguments.sweeps or _all_sweeps()
+    sweeps = sweeps or _all_sweeps()
     found = [(sweep, job_state(run)) for sweep in sweeps for run in visible_runs(sweep)]
     now_unix_s = time.time()
-    if arguments.json:
-        sys.stdout.write(json_text([_as_json(sweep, stands, now_unix_s) for sweep, stands in found]) + "\n")
+    if json:
+        write_json([_as_json(sweep, stands, now_unix_s) for sweep, stands in found])
     else:
         _print(found, now_unix_s, sweeps)
     states = {stands.state for _, stands in found}
@@ -50,10 +44,10 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if "failed" in states else 0
 
 
-def _all_sweeps() -> list[Path]:
+def _all_sweeps() -> tuple[Path, ...]:
     if not ROOT.is_dir():
         raise BadInput(f"{ROOT}: no such directory here; give a sweep's directory")
-    return sorted(path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
+    return tuple(sorted(path for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith(".")))
 
 
 def _as_json(sweep: Path, stands: JobState, now_unix_s: float) -> dict[str, Any]:

@@ -17,8 +17,11 @@ LOG_EVERY_S = 30.0
 
 
 @contextmanager
-def progress_bar(title: str, total: int) -> Iterator[Callable[[int], None]]:
+def progress_bar(title: str, total: int, *, shown: bool = True) -> Iterator[Callable[[int], None]]:
     """Yields a function that advances the bar by a number of items."""
+    if not shown:
+        yield lambda n: None
+        return
     console = SafeConsole(stderr=True)
     if not console.is_terminal:
         yield _logged(title, total, console)

@@ -186,7 +186,7 @@ def read_mapping(file: Path) -> ItemMapping:
     try:
         found = read_yaml(file)
     except Missing as error:
-        raise BadInput(f"{error}; give mapping=FILE") from None
+        raise BadInput(f"{error}; give --mapping FILE") from None
     try:
         return ItemMapping.model_validate(found)
     except ValidationError as error:

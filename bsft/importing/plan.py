@@ -18,7 +18,12 @@ from bsft.records.schema import Case
 
 @dataclass(frozen=True)
 class Shares:
-    """Parts of the cases that train and val get; test gets the rest."""
+    """How cases are divided; test gets what train and val leave. Cases of one diagnosis stay together.
+
+    Attributes:
+        train: part of the cases for training.
+        val: part for validation.
+    """
 
     train: float = 0.7
     val: float = 0.1

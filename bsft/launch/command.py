@@ -23,10 +23,10 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from rich.table import Table
 
 from bsft import config as cfg
 from bsft.display.console import SafeConsole, print_error
+from bsft.display.table import Cell, Column, Table
 from bsft.launch.checks import check_job
 from bsft.launch.composing import first_sentence
 from bsft.launch.hydra_internals import options_parser
@@ -116,7 +116,7 @@ def _run(task: Callable[[DictConfig], Any], given: list[str]) -> int:
     for job in planned.jobs:
         check_job(job)
     if planned.dry_run:
-        SafeConsole().print(_table(planned.jobs))
+        SafeConsole().print(_table(planned.jobs).rich())
         return 0
     arguments = [*flags, *planned.overrides]
     return _run_planned(task, arguments, planned) if planned.complete else _run_search(task, arguments, planned)
@@ -220,11 +220,11 @@ def _terminable() -> Iterator[None]:
 
 
 def _table(jobs: Sequence[cfg.Config]) -> Table:
-    table = Table(title=f"{len(jobs)} jobs")
-    for column in ("job", "method", "model", "data", "seed", "state"):
-        table.add_column(column, overflow="fold")
+    rows = []
     for job in jobs:
         state = RunDirectory.of(job).status().state
         shown = "damaged" if state == "done" and not is_done(job) else state
-        table.add_row(job_name(job), job.method.name, job.model.name, job.data.name, str(job.seed), shown)
-    return table
+        texts = (job_name(job), job.method.name, job.model.name, job.data.name, str(job.seed), shown)
+        rows.append([Cell(text) for text in texts])
+    columns = [Column(header) for header in ("job", "method", "model", "data", "seed", "state")]
+    return Table(f"{len(jobs)} jobs", columns, rows)

@@ -14,14 +14,14 @@ import planted_defects as planted
 import pytest
 from planted_defects import N_CASES, TASKS, Benchmark, Plant, clean_benchmark
 
-from bsft.audit.audit import Audit, Settings, audit
+from bsft.audit.audit import Audit, audit
 from bsft.audit.corpus import Corpus, read_corpus
 from bsft.audit.duplicates import find_duplicates
 from bsft.audit.folds import choose_design
-from bsft.audit.limits import Limits
+from bsft.audit.limits import Limits, Settings
 from bsft.audit.structure import check_structure
 from bsft.audit.texts import Texts, mask_numerals
-from bsft.commands.bench import main
+from bsft.cli import main
 from bsft.importing.near_duplicates import shingles
 from bsft.records.store import write_benchmark
 
@@ -159,12 +159,12 @@ def run(*arguments: object) -> int:
 
 def test_command_writes_its_files_and_fails_for_a_defect(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     benchmark = clean_benchmark()
-    quick = ("n_bootstrap=20", "max_pairs=15", "min_pairs=1000")
-    assert run(write(tmp_path / "clean", benchmark), f"output={tmp_path / 'a'}", *quick) == 0
+    quick = ("--n-bootstrap=20", "--max-pairs=15", "--min-pairs=1000")
+    assert run(write(tmp_path / "clean", benchmark), f"--output={tmp_path / 'a'}", *quick) == 0
     assert "Passed: " in capsys.readouterr().out
     planted.plant_fingerprint(benchmark)
     planted.plant_duplicate(benchmark)
-    assert run(f"data.path={write(tmp_path / 'bad', benchmark)}", f"output={tmp_path / 'b'}", *quick) == 1
+    assert run(write(tmp_path / "bad", benchmark), f"--output={tmp_path / 'b'}", *quick) == 1
     assert "Failed: " in capsys.readouterr().out
     record = json.loads((tmp_path / "b" / "audit.json").read_text())
     assert record["passed"] is False
@@ -180,22 +180,25 @@ def test_command_writes_its_files_and_fails_for_a_defect(tmp_path: Path, capsys:
     ("arguments", "message"),
     [
         (["nowhere"], "nowhere: no such file or directory"),
-        (["nowhere", "max_pair=5"], "unknown key 'max_pair'; did you mean max_pairs?"),
-        (["nowhere", "seed=x"], "seed: found 'x'"),
-        (["nowhere", "max_pairs=1"], "max_pairs: found 1, allowed: 10 or more"),
-        (["nowhere", "mederrbench=there"], "give either PATH (or data.path=PATH) or mederrbench=DIR"),
-        (["output=here"], "give either PATH"),
-        (["nowhere", "there"], "found 'there', allowed: key=value"),
+        (["nowhere", "--max-pair=5"], "unknown option: --max-pair. Did you mean --max-pairs?"),
+        (["nowhere", "--seed=x"], 'invalid value for --seed: unable to convert "x" into int.'),
+        (["nowhere", "--max-pairs=1"], 'invalid value "1" for --max-pairs. Must be >= 10.'),
+        (["nowhere", "--mederrbench=there"], "give either PATH or --mederrbench DIR"),
+        (["--output=here"], "give either PATH"),
+        (["nowhere", "seed=1"], "found 'seed=1', allowed: options, as in --seed 1."),
     ],
 )
 def test_bad_input_is_one_sentence(arguments: Sequence[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(*arguments) == 2
-    assert message in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert message in told and told.count("\n") == 1
 
 
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+def test_help(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "160")
     assert run("--help") == 0
-    assert "usage: bsft-bench audit PATH" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "Usage: bsft audit [OPTIONS]" in told and "[default: 2000]" in told
 
 
 def test_audit_needs_no_torch() -> None:
@@ -209,9 +212,9 @@ def test_mederrbench_as_published_has_its_fingerprint(tmp_path: Path) -> None:
     """A sentence that begins in lower case marks clean notes; the importer's repair removes it."""
     values = {}
     for normalise in ("false", "true"):
-        source = f"mederrbench={os.environ['BSFT_MEDERRBENCH']}"
+        source = f"--mederrbench={os.environ['BSFT_MEDERRBENCH']}"
         output = tmp_path / normalise
-        run(source, f"normalise_case={normalise}", f"output={output}", "n_bootstrap=50", "min_pairs=100")
+        run(source, f"--normalise-case={normalise}", f"--output={output}", "--n-bootstrap=50", "--min-pairs=100")
         probes = json.loads((output / "audit.json").read_text())["probes"]
         values[normalise] = next(
             p for p in probes

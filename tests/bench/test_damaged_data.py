@@ -22,7 +22,7 @@ from test_importers_items import LINE, MAPPING
 
 from bsft.bench.build import BuildSpec, build
 from bsft.bench.recorded.make import make_items
-from bsft.commands.bench import main
+from bsft.cli import main
 from bsft.importing.agentclinic import import_agentclinic
 from bsft.importing.mederrbench import SOURCE_FILES, import_mederrbench
 from bsft.importing.report import ImportReport
@@ -76,10 +76,10 @@ def test_a_damaged_line_is_the_same_for_all_importers_and_can_be_dropped(
     for format_, good in (("agentclinic", osce()), ("cases", CASE), ("items", LINE)):
         source, output = tmp_path / f"{format_}.jsonl", tmp_path / format_
         source.write_bytes(b"\xef\xbb\xbf" + line + b"\n" + json.dumps(good).encode())
-        more = [f"mapping={mapping}"] if format_ == "items" else []
-        complaint = run(capsys, "import", format_, source, f"output={output}", *more)
-        assert complaint.startswith(f"bsft-bench: {source}: line 1: ") and said in complaint
-        assert main(["import", format_, str(source), f"output={output}", *more, "invalid=drop"]) == 0
+        more = [f"--mapping={mapping}"] if format_ == "items" else []
+        complaint = run(capsys, "import", format_, source, f"--output={output}", *more)
+        assert complaint.startswith(f"bsft import: {source}: line 1: ") and said in complaint
+        assert main(["import", format_, str(source), f"--output={output}", *more, "--drop-invalid"]) == 0
         report = json.loads((output / "import_report.json").read_text(encoding="utf-8"))
         assert (report["read"], list(report["written"].values())) == (2, [1])
         assert [said in sentence for sentence in report["dropped"]] == [True]
@@ -92,10 +92,10 @@ def test_a_case_that_an_item_puts_into_another_split_is_dropped_too(
     (tmp_path / "mapping.yaml").write_text(yaml.safe_dump(MAPPING), encoding="utf-8")
     lines = [LINE, {**LINE, "uid": 8, "subset": "dev"}]
     (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, lines)), encoding="utf-8")
-    command = ["import", "items", str(tmp_path / "items.jsonl"), f"output={tmp_path / 'out'}"]
-    command.append(f"mapping={tmp_path / 'mapping.yaml'}")
+    command = ["import", "items", str(tmp_path / "items.jsonl"), f"--output={tmp_path / 'out'}"]
+    command.append(f"--mapping={tmp_path / 'mapping.yaml'}")
     assert "case '123' is in split 'test' and in 'val'" in run(capsys, *command)
-    assert main([*command, "invalid=drop"]) == 0
+    assert main([*command, "--drop-invalid"]) == 0
     assert open_benchmark(tmp_path / "out").splits == ["test"]
 
 
@@ -182,7 +182,7 @@ def test_medec_as_published_ends_with_blank_rows_which_are_counted(
     directory = write_medec(tmp_path / "medec")
     [test] = directory.glob("*Test*.csv")
     test.write_text(test.read_text(encoding="utf-8") + "," * 8 + "\n" + ",,,,,,,,\n" * 327, encoding="utf-8")
-    assert main(["import", "medec", str(directory), f"output={tmp_path / 'out'}"]) == 0
+    assert main(["import", "medec", str(directory), f"--output={tmp_path / 'out'}"]) == 0
     capsys.readouterr()
     report = json.loads((tmp_path / "out" / "import_report.json").read_text(encoding="utf-8"))
     assert report["read"] == 12
@@ -197,8 +197,8 @@ def test_a_repeated_column_is_refused(tmp_path: Path, capsys: pytest.CaptureFixt
     [file] = directory.glob("*Training*.csv")
     header, rest = file.read_text(encoding="utf-8").split("\n", 1)
     file.write_text(f"{header.strip()},Text\n" + rest.replace("\r\n", ",other\r\n"), encoding="utf-8", newline="")
-    said = run(capsys, "import", "medec", directory, f"output={tmp_path / 'out'}")
-    assert said == f"bsft-bench: {file}: row 1: found column 'Text' more than once, allowed: once"
+    said = run(capsys, "import", "medec", directory, f"--output={tmp_path / 'out'}")
+    assert said == f"bsft import: {file}: row 1: found column 'Text' more than once, allowed: once"
 
 
 @pytest.mark.parametrize("field", ["Text", "Error Sentence", "Corrected Sentence", "Text ID"])
@@ -276,9 +276,9 @@ def test_a_pain_score_of_0_is_a_reading(tmp_path: Path) -> None:
 def test_a_finding_that_is_nan_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = osce(Test_Results={"Blood": {"WBC": "nan", "Hemoglobin": "10.2 g/dL"}, "": "a name of nothing"})
     (tmp_path / "osce.jsonl").write_text(json.dumps(osce()) + "\n" + json.dumps(record), encoding="utf-8")
-    command = ["import", "agentclinic", str(tmp_path / "osce.jsonl"), f"output={tmp_path / 'out'}"]
+    command = ["import", "agentclinic", str(tmp_path / "osce.jsonl"), f"--output={tmp_path / 'out'}"]
     assert "line 2: field name: found ''" in run(capsys, *command)
-    assert main([*command, "invalid=drop"]) == 0
+    assert main([*command, "--drop-invalid"]) == 0
     record["OSCE_Examination"]["Test_Results"].pop("")
     (tmp_path / "osce.jsonl").write_text(json.dumps(record), encoding="utf-8")
     assert main(command) == 0
@@ -314,8 +314,8 @@ def test_a_place_that_the_system_refuses_is_one_sentence(
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "file").touch()
     (tmp_path / "cases.jsonl").write_text(json.dumps(CASE), encoding="utf-8")
-    said = run(capsys, "import", "cases", tmp_path / "cases.jsonl", f"output={tmp_path / output}")
-    assert said.startswith("bsft-bench: ") and ("Not a directory" in said or "File name too long" in said)
+    said = run(capsys, "import", "cases", tmp_path / "cases.jsonl", f"--output={tmp_path / output}")
+    assert said.startswith("bsft import: ") and ("Not a directory" in said or "File name too long" in said)
 
 
 @pytest.mark.parametrize("run_of", ["[", "a", "!", "9", "normal ", "word ", "a. ", "(", ". 1 A ", "\n "])

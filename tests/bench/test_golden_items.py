@@ -19,14 +19,16 @@ from note_files import all_rows, write
 from story_cases import STORIES, all_cases, case
 
 from bsft.bench.build import BuildSpec, build
-from bsft.commands.items import REPORT, ItemsOptions, make_benchmark
 from bsft.importing import ImportedBenchmark
 from bsft.importing.agentclinic import import_agentclinic
 from bsft.importing.cases import CASES_FILE, write_cases
 from bsft.importing.mederrbench import import_mederrbench
+from bsft.importing.plan import Shares
+from bsft.importing.recorded_items import make_benchmark
 from bsft.importing.report import ImportReport
 from bsft.records.schema import Case
 from bsft.records.store import line_of
+from bsft.records.store.ownership import ITEMS_REPORT as REPORT
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "items.json"
 
@@ -49,11 +51,11 @@ def _built(**options: int | bool) -> Make:
     return make
 
 
-def _of_cases(cases: Callable[[], list[Case]], **options: float | int) -> Make:
+def _of_cases(cases: Callable[[], list[Case]], seed: int = 0, **shares: float) -> Make:
     def make(directory: Path) -> Digests:
         write_cases(directory, cases())
-        output = directory / "out"
-        manifest, _ = make_benchmark(directory / CASES_FILE, ItemsOptions(output=output, **options))  # type: ignore[arg-type]
+        source, output = directory / CASES_FILE, directory / "out"
+        manifest, _ = make_benchmark(source, output, name="cases", shares=Shares(**shares), seed=seed)
         report = (output / REPORT).read_text(encoding="utf-8")
         return {**manifest.sha256, REPORT: _sha256([report])}
 

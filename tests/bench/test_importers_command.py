@@ -1,4 +1,4 @@
-"""`bsft-bench import` from end to end: directories, reports, exit statuses and messages; MEDEC and cases beside."""
+"""`bsft import` from end to end: directories, reports, exit statuses and messages; MEDEC and cases beside."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from note_files import pair
 from test_importers_agentclinic import osce
 from test_importers_items import LINE, MAPPING
 
-from bsft.commands.bench import main
+from bsft.cli import main
 from bsft.importing.medec import import_medec
 from bsft.records.errors import BadInput
 from bsft.records.schema import Case
@@ -64,18 +64,18 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, st
 def test_agentclinic_then_cases(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     source = write_lines(tmp_path / "osce.jsonl", osce(), osce(Correct_Diagnosis=""))
     first, second = tmp_path / "out" / "first", tmp_path / "second"
-    status, out, err = run(capsys, "agentclinic", source, f"output={first}", "invalid=drop")
+    status, out, err = run(capsys, "agentclinic", source, f"--output={first}", "--drop-invalid")
     assert (status, err) == (0, "")
     assert "cases.jsonl" in out
     report = json.loads((first / "import_report.json").read_text(encoding="utf-8"))
     assert (report["read"], report["written"]) == (2, {"cases.jsonl": 1})
     assert "line 2" in report["dropped"][0]
-    assert run(capsys, "cases", first / "cases.jsonl", f"output={second}")[0] == 0
+    assert run(capsys, "cases", first / "cases.jsonl", f"--output={second}")[0] == 0
     assert (second / "cases.jsonl").read_bytes() == (first / "cases.jsonl").read_bytes()
     assert Case.model_validate_json((second / "cases.jsonl").read_text(encoding="utf-8")).id == "agentclinic-0001"
     # An import may be repeated in place; anything else is not overwritten.
-    assert run(capsys, "cases", first / "cases.jsonl", f"output={second}")[0] == 0
-    status, _, err = run(capsys, "cases", first / "cases.jsonl", f"output={tmp_path}")
+    assert run(capsys, "cases", first / "cases.jsonl", f"--output={second}")[0] == 0
+    status, _, err = run(capsys, "cases", first / "cases.jsonl", f"--output={tmp_path}")
     assert (status, "exists and is not" in err) == (2, True)
 
 
@@ -95,13 +95,13 @@ def test_a_wrong_case_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], changes: dict[str, Any], message: str
 ) -> None:
     source = write_lines(tmp_path / "cases.jsonl", CASE, {**CASE, "id": "c2", **changes})
-    status, _, err = run(capsys, "cases", source, f"output={tmp_path / 'out'}")
+    status, _, err = run(capsys, "cases", source, f"--output={tmp_path / 'out'}")
     assert status == 2
     assert message in err
     assert err.count("\n") == 1
     assert not (tmp_path / "out").exists()
     assert not list(tmp_path.glob(".out*"))
-    assert run(capsys, "cases", source, f"output={tmp_path / 'out'}", "invalid=drop")[0] == 0
+    assert run(capsys, "cases", source, f"--output={tmp_path / 'out'}", "--drop-invalid")[0] == 0
 
 
 def test_files_that_are_no_jsonl(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -112,7 +112,7 @@ def test_files_that_are_no_jsonl(tmp_path: Path, capsys: pytest.CaptureFixture[s
         "empty.jsonl": "is empty", "latin.jsonl": "line 1: byte 12 is 0xe9, which is not UTF-8",
         "broken.jsonl": "line 1: not valid JSON", "none.jsonl": "no such file", ".": "is a directory",
     }.items():  # fmt: skip
-        status, _, err = run(capsys, "cases", tmp_path / name, f"output={tmp_path / 'out'}")
+        status, _, err = run(capsys, "cases", tmp_path / name, f"--output={tmp_path / 'out'}")
         assert (status, message in err) == (2, True), err
 
 
@@ -120,7 +120,7 @@ def test_items_become_a_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[
     mapping = tmp_path / "mapping.yaml"
     mapping.write_text(yaml.safe_dump(MAPPING), encoding="utf-8")
     source = write_lines(tmp_path / "items.jsonl", LINE)
-    status, _, err = run(capsys, "items", source, f"output={tmp_path / 'out'}", f"mapping={mapping}", "version=7")
+    status, _, err = run(capsys, "items", source, f"--output={tmp_path / 'out'}", f"--mapping={mapping}", "--version=7")
     assert (status, err) == (0, "")
     benchmark = open_benchmark(tmp_path / "out")
     assert (benchmark.manifest.name, benchmark.manifest.version, benchmark.manifest.licence) == (
@@ -132,7 +132,7 @@ def test_items_become_a_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[
 
 def test_medec_becomes_a_benchmark(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     directory = write_medec(tmp_path / "medec")
-    status, _, err = run(capsys, "medec", directory, f"output={tmp_path / 'out'}")
+    status, _, err = run(capsys, "medec", directory, f"--output={tmp_path / 'out'}")
     assert (status, err) == (0, "")
     items = list(open_benchmark(tmp_path / "out").items("test"))
     assert all(item.id.startswith("medec/") and item.case_id.startswith("medec/") for item in items)
@@ -151,16 +151,19 @@ def test_a_wrong_medec_file_is_named_as_it_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["nope", "x"], "unknown format 'nope'; known are agentclinic, cases"),
-        (["cases"], "no source"),
-        (["cases", "output=x"], "no source"),
-        (["cases", "x"], "output: missing; give output=..."),
-        (["cases", "x", "outptu=y"], "unknown key 'outptu'; did you mean output?"),
-        (["cases", "x", "y"], "found 'y', allowed: key=value"),
-        (["cases", "x", "output=y", "invalid=maybe"], "invalid: found 'maybe', allowed: stop or drop"),
-        (["agentclinic", "x", "output=y", "unstated_sex=any"], "allowed: female or male or drop"),
-        (["medec", "x", "output=y", "seed=one"], "seed: found 'one'"),
-        (["items", "x", "output=y", "mapping=nowhere.yaml"], "nowhere.yaml: no such file; give mapping=FILE"),
+        (["nope", "x"], 'unknown command "nope". Available commands: agentclinic, cases, mederrbench, medec, items'),
+        (["cases"], "parameter SOURCE requires an argument."),
+        (["cases", "--output=x"], "parameter SOURCE requires an argument."),
+        (["cases", "x"], "parameter --output requires an argument."),
+        (["cases", "x", "--outptu=y"], "Did you mean --output instead of --outptu=y?"),
+        (["cases", "x", "y", "--output=z"], "found 'y', allowed: options"),
+        (["cases", "x", "--output=y", "--drop-invalid=maybe"], 'unable to convert "maybe" into bool.'),
+        (
+            ["agentclinic", "x", "--output=y", "--unstated-sex=mal"],
+            '"drop". Did you mean "male"?',
+        ),
+        (["medec", "x", "--output=y", "--seed=one"], 'invalid value for --seed: unable to convert "one" into int.'),
+        (["items", "x", "--output=y", "--mapping=nowhere.yaml"], "nowhere.yaml: no such file; give --mapping FILE"),
     ],
 )
 def test_wrong_arguments_are_one_sentence(
@@ -173,5 +176,16 @@ def test_wrong_arguments_are_one_sentence(
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "--help")[:2] == run(capsys)[:2]
-    assert run(capsys, "cases", "--help")[0] == 0
+    status, told, _ = run(capsys, "--help")
+    assert status == 0 and run(capsys)[:2] == (status, told)
+    for name in ("agentclinic", "cases", "mederrbench", "medec", "items", "text"):
+        assert f"\n│ {name}" in told
+        assert f"Usage: bsft import {name} --output PATH" in run(capsys, name, "--help")[1]
+
+
+def test_json_is_the_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source, output = write_lines(tmp_path / "cases.jsonl", CASE), tmp_path / "out"
+    status, out, err = run(capsys, "cases", source, "--output", output, "--json")
+    assert (status, err) == (0, "")
+    report = json.loads((output / "import_report.json").read_text(encoding="utf-8"))
+    assert json.loads(out) == {"path": str(output), **report}

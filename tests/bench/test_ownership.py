@@ -13,7 +13,7 @@ from story_cases import all_cases
 
 from bsft.bench import build as build_module
 from bsft.bench.build import BuildSpec, build
-from bsft.commands.bench import main
+from bsft.cli import main
 from bsft.importing.cases import write_cases
 from bsft.records.errors import BadInput
 from bsft.records.store import check_replaceable, open_benchmark, write_benchmark
@@ -78,10 +78,10 @@ def test_every_command_refuses_what_is_not_ours(
     output = tmp_path / "place" / "out"
     make(output)
     before = tree(tmp_path)
-    for command in (["build", "n_cases=10"], ["import", "cases", str(cases)], ["items", str(cases)]):
-        assert main([*command, f"output={output}"]) == 2
+    for command in (["build", "--n-cases=10"], ["import", "cases", str(cases)], ["items", str(cases)]):
+        assert main([*command, f"--output={output}"]) == 2
         told = capsys.readouterr().err
-        assert told.startswith(f"bsft-bench: {output}: ") and told.count("\n") == 1
+        assert told.startswith(f"bsft {command[0]}: {output}: ") and told.count("\n") == 1
         with pytest.raises(BadInput, match=sentence):
             check_replaceable(output)
     assert tree(tmp_path) == before
@@ -95,7 +95,7 @@ def test_a_link_is_refused_and_what_it_leads_to_stays(
     (tmp_path / "dangling").symlink_to("nowhere")
     before = tree(tmp_path)
     for name in ("link", "dangling"):
-        assert main(["import", "cases", str(cases), f"output={tmp_path / name}"]) == 2
+        assert main(["import", "cases", str(cases), f"--output={tmp_path / name}"]) == 2
         assert f"{name}: is a symbolic link, allowed: a directory" in capsys.readouterr().err
     assert tree(tmp_path) == before
 
@@ -123,12 +123,12 @@ def test_what_each_command_wrote_it_may_replace(
     tmp_path: Path, cases: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     commands = (
-        ["build", "n_cases=10", "progress=false", "workers=1"],
+        ["build", "--n-cases=10", "--no-progress", "--workers=1"],
         ["import", "cases", str(cases)],
         ["items", str(cases)],
     )
     for command in (*commands, commands[0]):
-        assert main([*command, f"output={tmp_path / 'out'}"]) == 0, capsys.readouterr().err
+        assert main([*command, f"--output={tmp_path / 'out'}"]) == 0, capsys.readouterr().err
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cases", "out"]
 
 
@@ -136,10 +136,10 @@ def test_an_import_does_not_replace_its_own_source(
     tmp_path: Path, cases: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "imported"
-    assert main(["import", "cases", str(cases), f"output={out}"]) == 0
+    assert main(["import", "cases", str(cases), f"--output={out}"]) == 0
     before = tree(out)
     for source in (out, out / "cases.jsonl"):
-        assert main(["items", str(source), f"output={out}"]) == 2
+        assert main(["items", str(source), f"--output={out}"]) == 2
         assert f"{out}: holds the source, which would be replaced; choose another output" in capsys.readouterr().err
     assert tree(out) == before
 
@@ -181,8 +181,8 @@ def test_an_audit_replaces_no_other_programs_files(
     name: str, small: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     put(tmp_path / "audit" / name, '{"auditReportVersion": 2}')
-    assert main(["audit", str(small), f"output={tmp_path / 'audit'}"]) == 2
+    assert main(["audit", str(small), f"--output={tmp_path / 'audit'}"]) == 2
     assert f"{tmp_path / 'audit' / name}: is not of an audit by bsft; choose another output" in capsys.readouterr().err
-    assert main(["audit", str(small), f"output={tmp_path / 'audit' / name}"]) == 2
+    assert main(["audit", str(small), f"--output={tmp_path / 'audit' / name}"]) == 2
     assert "is a file, allowed: a directory" in capsys.readouterr().err
     assert (tmp_path / "audit" / name).read_text() == '{"auditReportVersion": 2}'

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from story_cases import all_cases
 
-from bsft.commands.bench import main
+from bsft.cli import main
 from bsft.importing.cases import CASES_FILE, write_cases
 from bsft.records.schema import Case
 from bsft.records.store import open_benchmark
@@ -24,7 +24,7 @@ def test_the_command_writes_a_benchmark_that_opens_and_is_the_same_again(
 ) -> None:
     source = write(tmp_path, all_cases())
     for output in ("a", "b"):
-        assert main(["items", str(source.parent), f"output={tmp_path / output}", "name=mine", "train=0.5"]) == 0
+        assert main(["items", str(source.parent), f"--output={tmp_path / output}", "--name=mine", "--train=0.5"]) == 0
     assert "error_correction" in capsys.readouterr().out
     first, second = (open_benchmark(tmp_path / output) for output in ("a", "b"))
     assert first.sha256 == second.sha256
@@ -37,11 +37,11 @@ def test_the_command_writes_a_benchmark_that_opens_and_is_the_same_again(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["output=x"], "no cases; give"),
-        (["{source}", "output=x", "trian=1"], "did you mean train?"),
-        (["{source}", "output=x", "train=2"], "train: found 2, allowed: 0 to 1"),
-        (["nowhere.jsonl", "output=x"], "nowhere.jsonl: no such file"),
-        (["{source}", "output={tmp}"], "choose another output"),
+        (["--output=x"], "parameter CASES requires an argument."),
+        (["{source}", "--output=x", "--trian=1"], "Did you mean --train?"),
+        (["{source}", "--output=x", "--train=2"], "train: found 2, allowed: 0 to 1"),
+        (["nowhere.jsonl", "--output=x"], "nowhere.jsonl: no such file"),
+        (["{source}", "--output={tmp}"], "choose another output"),
     ],
 )
 def test_wrong_input_is_one_sentence(
@@ -54,4 +54,13 @@ def test_wrong_input_is_one_sentence(
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["items", "--help"]) == 0
-    assert "usage: bsft-bench items" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "Usage: bsft items --output PATH" in told and "[default: 0.7]" in told
+
+
+def test_json_says_what_was_made_and_what_was_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    source = write(tmp_path, all_cases())
+    assert main(["items", str(source), f"--output={tmp_path / 'out'}", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert sum(found["items"]["error_correction"].values()) > 0
+    assert found["left_out"] == json.loads((tmp_path / "out" / "items_report.json").read_text())["left_out"]

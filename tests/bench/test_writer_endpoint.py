@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from loopback import Server, failure, reply
@@ -30,13 +31,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     server.close()
 
 
-def options(url: str, **more: object) -> WriterOptions:
-    return WriterOptions(
-        **{"output": Path("out"), "writer": "llm", "model": "m", "base_url": url, "max_retries": 0, **more}
-    )
+def options(url: str, **more: Any) -> WriterOptions:
+    return WriterOptions(**{"model": "m", "base_url": url, "max_retries": 0, **more})
 
 
-def ask(server: Server, tmp_path: Path, **more: object) -> None:
+def ask(server: Server, tmp_path: Path, **more: Any) -> None:
     endpoint = Endpoint(options(server.url, **more), CompletionCache(tmp_path))
     try:
         endpoint.ask([{"role": "user", "content": "x"}], "case", {"type": "object"}, fresh=True)
@@ -81,7 +80,7 @@ def test_a_named_key_has_to_be_there(server: Server, tmp_path: Path) -> None:
 
 def test_a_server_that_wants_a_key_says_so(server: Server, tmp_path: Path) -> None:
     server.answer = lambda request: failure(401, "no key")
-    with pytest.raises(BadInput, match="asks for a key: api_key_env=VARIABLE"):
+    with pytest.raises(BadInput, match="asks for a key: --api-key-env VARIABLE"):
         ask(server, tmp_path)
 
 

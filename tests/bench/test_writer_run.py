@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from loopback import CASE, DENIED, INVENTED, SCENE, TEXT, WRONG_NUMBER, Server, failure, good, kind_of, reply
 
-from bsft.commands.bench import main
+from bsft.cli import main
 from bsft.importing.writer.cache import Completion, CompletionCache
 from bsft.importing.writer.drafts import CaseScene
 from bsft.records.schema import Case
@@ -35,8 +35,8 @@ def write(
     monkeypatch.setenv("WRITER_KEY", KEY)
 
     def run(source: Path, *more: str, output: str = "out") -> tuple[int, str]:
-        options = [f"output={tmp_path / output}", "writer=llm", "model=m", f"base_url={server.url}"]
-        options += ["api_key_env=WRITER_KEY", "max_retries=1", "workers=2", *more]
+        options = [f"--output={tmp_path / output}", "--model=m", f"--base-url={server.url}"]
+        options += ["--api-key-env=WRITER_KEY", "--max-retries=1", "--workers=2", *more]
         status = main(["import", "text", str(source), *options])
         out, err = capsys.readouterr()
         kept = "".join(file.read_text(encoding="utf-8") for file in tmp_path.rglob("*") if file.is_file())
@@ -63,7 +63,7 @@ Run = Callable[..., "tuple[int, str]"]
 
 
 def test_a_text_becomes_a_case_and_a_scene(server: Server, write: Run, source: Path, tmp_path: Path) -> None:
-    status, printed = write(source, "licence=CC0-1.0")
+    status, printed = write(source, "--licence=CC0-1.0")
     assert status == 0, printed
     case = Case.model_validate_json((tmp_path / "out" / "cases.jsonl").read_text(encoding="utf-8"))
     assert (case.id, case.licence, case.demographics.age_years, case.diagnosis) == ("flu", "CC0-1.0", 34.0, "Influenza")
@@ -125,7 +125,7 @@ def test_a_text_is_given_up_after_its_attempts_and_others_go_on(
 ) -> None:
     (source / "other.md").write_text(TEXT.replace("34", "35"), encoding="utf-8")
     server.answer = good  # says 34 of both
-    status, printed = write(source, "attempts=2")
+    status, printed = write(source, "--attempts=2")
     assert status == 0
     assert "other: case: not accepted after 2 attempts: age: " in printed
     report = report_of(tmp_path)
@@ -133,9 +133,9 @@ def test_a_text_is_given_up_after_its_attempts_and_others_go_on(
     assert report["usage"]["failed_rejected"] == 1
 
     server.requests.clear()
-    write(source, "attempts=2", output="same")
+    write(source, "--attempts=2", output="same")
     assert server.requests == []
-    status, _ = write(source, "attempts=2", "redo_failed=true", output="redone")
+    status, _ = write(source, "--attempts=2", "--redo-failed", output="redone")
     assert status == 0
     assert len(server.requests) == 2
     assert all("35-year" in request["messages"][1]["content"] for request in server.requests)
@@ -174,7 +174,7 @@ def test_timeouts_fail_a_text(server: Server, write: Run, source: Path) -> None:
         return good(request)
 
     server.answer = answer
-    status, printed = write(source, "timeout_s=0.5", "max_retries=0")
+    status, printed = write(source, "--timeout-s=0.5", "--max-retries=0")
     assert status == 2
     assert "no reply within 0.5 s" in printed
 
@@ -216,7 +216,7 @@ def test_an_endpoint_that_is_down_stops_the_run_and_the_rest_is_resumed(
         return good(request) if len(server.requests) <= 6 else failure(503, "down")
 
     server.answer = answer
-    status, printed = write(source, "workers=1", "max_retries=0")
+    status, printed = write(source, "--workers=1", "--max-retries=0")
     assert status == 2
     assert "stopped after 5 texts in a row without a reply" in printed
     assert "run the same command again to continue" in printed
@@ -227,7 +227,7 @@ def test_an_endpoint_that_is_down_stops_the_run_and_the_rest_is_resumed(
     assert done == 5
     server.answer = good
     server.requests.clear()
-    status, printed = write(source, "workers=1")
+    status, printed = write(source, "--workers=1")
     assert status == 0, printed
     assert [kind_of(request) for request in server.requests] == ["case"] * (12 - done)
     ids = [json.loads(line)["id"] for line in (tmp_path / "out" / "cases.jsonl").read_text().splitlines()]
@@ -236,7 +236,7 @@ def test_an_endpoint_that_is_down_stops_the_run_and_the_rest_is_resumed(
 
 def test_nobody_listens(write: Run, server: Server, source: Path) -> None:
     server.close()
-    status, printed = write(source, "max_retries=0")
+    status, printed = write(source, "--max-retries=0")
     assert status == 2
     assert "Connection error" in printed
 
@@ -244,14 +244,14 @@ def test_nobody_listens(write: Run, server: Server, source: Path) -> None:
 def test_texts_that_are_too_long_are_refused_or_split(server: Server, write: Run, source: Path, tmp_path: Path) -> None:
     filler = "\n\n".join("He drank tea and read the paper." for _ in range(300))
     (source / "flu.txt").write_text(f"{TEXT}\n\n{filler}", encoding="utf-8")
-    limits = ("context_tokens=5000", "reply_tokens=500")
+    limits = ("--context-tokens=5000", "--reply-tokens=500")
     status, printed = write(source, *limits)
     assert status == 2
     assert "the text has about" in printed
     assert "raise context_tokens or give split=true" in printed
     assert server.requests == []
 
-    status, printed = write(source, *limits, "split=true")
+    status, printed = write(source, *limits, "--split")
     assert status == 0, printed
     structured = [request for request in server.requests if kind_of(request) == "case"]
     assert len(structured) > 1
@@ -266,7 +266,7 @@ def test_servers_that_take_the_schema_elsewhere(server: Server, write: Run, sour
         return reply(CASE if "facts" in constraint["schema"]["properties"] else SCENE)
 
     server.answer = answer
-    assert write(source, "schema_format=json_object", "temperature=null")[0] == 0
+    assert write(source, "--schema-format=json_object", "--temperature=null")[0] == 0
     assert "temperature" not in server.requests[0]
 
 
@@ -287,18 +287,17 @@ def test_wrong_sources_are_named(write: Run, tmp_path: Path, lines: list[str], m
 
 def test_wrong_options_are_named(write: Run, source: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for option, message in {
-        "writer=human": "writer: found 'human', allowed: llm",
-        "attempts=0": "attempts: found 0, allowed: 1 to 1000",
-        "base_url=here": "base_url: found 'here', allowed: an http or https address",
-        "context_tokens=8000": "allowed: more than twice reply_tokens (4096)",
-        "schema_format=xml": "allowed: json_schema or json_object",
+        "--attempts=0": "attempts: found 0, allowed: 1 to 1000",
+        "--base-url=here": "base_url: found 'here', allowed: an http or https address",
+        "--context-tokens=8000": "allowed: more than twice reply_tokens (4096)",
+        "--schema-format=xml": 'Choose from: "json_schema", "json_object"',
     }.items():
         status, printed = write(source, option)
         assert (status, message in printed) == (2, True), printed
     (tmp_path / "none").mkdir()
     assert "no .txt or .md file in it" in write(tmp_path / "none")[1]
     monkeypatch.delenv("WRITER_KEY")
-    assert "the environment variable WRITER_KEY is not set" in write(source, "base_url=https://api.openai.com/v1")[1]
+    assert "the environment variable WRITER_KEY is not set" in write(source, "--base-url=https://api.openai.com/v1")[1]
 
 
 @pytest.mark.parametrize("damage", ["", "{", "[]", '{"text": "a"}', "[" * 100_000, "\xff"])

@@ -82,7 +82,7 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
 
 def test_a_real_server_enforces_the_schema(url: str, tmp_path: Path) -> None:
     options = WriterOptions(
-        output=str(tmp_path / "out"), writer="llm", model="smollm2", base_url=url, schema_format="json_object",
+        model="smollm2", base_url=url, schema_format="json_object",
         attempts=1, context_tokens=CONTEXT_TOKENS, reply_tokens=600, timeout_s=600, max_retries=0, workers=1,
         progress=False,
     )  # fmt: skip

@@ -53,9 +53,7 @@ def one_sentence(capsys: pytest.CaptureFixture[str]) -> tuple[str, str]:
 def test_a_damaged_status_is_a_state_of_its_own(sweep: Sweep, capsys: pytest.CaptureFixture[str], text: str) -> None:
     good, bad = sweep.job("baseline"), sweep.job("instructed")
     damage(bad / STATUS, text)
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["status", str(sweep.path)])
-    assert ended.value.code == 2
+    assert cli.main(["status", str(sweep.path)]) == 2
     out, err = one_sentence(capsys)
     assert f"{bad / STATUS}: damaged (" in err
     assert good.name in out and bad.name in out
@@ -92,9 +90,7 @@ def test_a_report_of_damaged_runs_is_made_of_the_rest(sweep: Sweep, capsys: pyte
     damage(sweep.job("instructed") / METRICS, "[" * 100_000)
     damage(sweep.job("few_shot") / CONFIG, "identity: &a [*a]")
     damage(sweep.job("general_sft", curve=CURVE) / "train.csv", "step,step\n")
-    with pytest.raises(SystemExit) as ended:
-        cli.main(["report", str(sweep.path)])
-    assert ended.value.code == 2
+    assert cli.main(["report", str(sweep.path)]) == 2
     out, err = one_sentence(capsys)
     assert "baseline" in out and "general_sft" in out
     assert "metrics.json: not valid JSON" in err and "config.yaml: damaged" in err and "train.csv: damaged" in err

@@ -18,9 +18,7 @@ from bsft.records.errors import BadInput
 
 
 def run(*argv: str) -> int:
-    with pytest.raises(SystemExit) as end:
-        main(["fetch", *argv])
-    return int(end.value.code or 0)
+    return main(["fetch", *argv])
 
 
 def test_several_models() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -13,9 +14,7 @@ from bsft.report.summary import write_report
 
 
 def run(*argv: str) -> int:
-    with pytest.raises(SystemExit) as end:
-        main(["report", *argv])
-    return int(end.value.code or 0)
+    return main(["report", *argv])
 
 
 class Page(HTMLParser):
@@ -56,6 +55,20 @@ def test_report_writes_its_files_and_prints_their_paths(
     assert "demo: model smollm2_135m, data behaviorbench_open/test" in told.out
     assert "never-flag" in told.out
     assert told.err == ""
+
+
+def test_json_has_the_rows_of_the_table(five_methods: Sweep, capsys: pytest.CaptureFixture[str]) -> None:
+    five_methods.job("baseline", seed=7, state="failed", reason="no room")
+    assert run(str(five_methods.path), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    rows = write_report(five_methods.path).rows
+    assert [(row["method"], row["n"], row["naive"]) for row in found["rows"]] == [
+        (row.method, row.n, row.naive) for row in rows
+    ]
+    assert found["rows"][0]["values"]["macro_f1"]["mean"] == rows[0].values["macro_f1"].mean
+    assert found["rows"][0]["jobs"] == [job.name for job in rows[0].jobs]
+    assert [(job["state"], job["reason"]) for job in found["unfinished"]] == [("failed", "no room")]
+    assert [Path(file).name for file in found["files"]][-1] == "index.html"
 
 
 def test_the_same_sweep_gives_the_same_bytes(five_methods: Sweep) -> None:

@@ -15,9 +15,7 @@ from bsft.commands.status import age
 
 
 def run(*argv: str) -> int:
-    with pytest.raises(SystemExit) as end:
-        main(["status", *argv])
-    return int(end.value.code or 0)
+    return main(["status", *argv])
 
 
 def ended_pid() -> int:

@@ -112,7 +112,9 @@ class Endpoint:
                 return CallFailed("no_connection", f"{url}: {said}")
             case openai.AuthenticationError() | openai.PermissionDeniedError():
                 variable = self._options.key_variable
-                which = f"the key in {variable} is not accepted" if variable else "asks for a key: api_key_env=VARIABLE"
+                which = (
+                    f"the key in {variable} is not accepted" if variable else "asks for a key: --api-key-env VARIABLE"
+                )
                 return BadInput(f"{url}: {which}: {said}")
             case openai.NotFoundError():
                 return BadInput(f"{url}: no model {model!r}, or not an OpenAI-compatible endpoint: {said}")

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 from urllib.parse import urlsplit
-
-from omegaconf import MISSING
 
 from bsft.records.errors import BadInput
 from bsft.records.secrets import masked
@@ -28,13 +26,30 @@ _RANGES: dict[str, tuple[float, float]] = {
 }
 
 
-@dataclass
+@dataclass(frozen=True, kw_only=True)
 class WriterOptions:
-    """Keys of `bsft-bench import text`; see its help."""
+    """What decides how texts are written up.
 
-    output: Path = MISSING
-    writer: str = MISSING
-    model: str = MISSING
+    Attributes:
+        model: the model, as the endpoint calls it.
+        base_url: any OpenAI-compatible endpoint, such as http://127.0.0.1:8000/v1.
+        api_key_env: environment variable that holds the key; without it, OpenAI's endpoint is sent OPENAI_API_KEY and
+            any other none.
+        licence: of the texts.
+        attempts: replies asked for until one passes every check.
+        context_tokens: length of the model's context.
+        reply_tokens: at most, of one reply.
+        split: cut texts that do not fit into parts, instead of refusing them.
+        temperature: "none" where a model takes none.
+        schema_format: json_object is for servers that take the schema there (llama-cpp-python).
+        timeout_s: seconds until a call is given up.
+        max_retries: calls after one that has failed.
+        workers: texts that are written up at once.
+        progress: show a progress bar.
+        redo_failed: ask again for texts that failed in an earlier run.
+    """
+
+    model: str
     base_url: str = OPENAI_URL
     api_key_env: str | None = None
     licence: str = "unknown"
@@ -43,7 +58,7 @@ class WriterOptions:
     reply_tokens: int = 4096
     split: bool = False
     temperature: float | None = 0.0
-    schema_format: str = "json_schema"
+    schema_format: Literal["json_schema", "json_object"] = "json_schema"
     timeout_s: float = 120.0
     max_retries: int = 4
     workers: int = 4
@@ -51,10 +66,6 @@ class WriterOptions:
     redo_failed: bool = False
 
     def __post_init__(self) -> None:
-        if self.writer not in ("llm", MISSING):
-            raise BadInput(f"writer: found {self.writer!r}, allowed: llm")
-        if self.schema_format not in ("json_schema", "json_object"):
-            raise BadInput(f"schema_format: found {self.schema_format!r}, allowed: json_schema or json_object")
         url = urlsplit(self.base_url)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise BadInput(f"base_url: found {masked(self.base_url)!r}, allowed: an http or https address")

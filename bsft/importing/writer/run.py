@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from bsft.display.progress import progress_bar
@@ -15,12 +14,13 @@ from bsft.importing.writer.documents import Document, read_documents
 from bsft.importing.writer.findings import load_lexicon
 from bsft.importing.writer.options import WriterOptions
 from bsft.records.errors import BadInput
+from bsft.records.store import check_replaceable
 
 try:
     from bsft.importing.writer.endpoint import Endpoint
     from bsft.importing.writer.pipeline import TextWriter, Written
 except ImportError as error:
-    raise BadInput(f"writer=llm needs the package {error.name}: pip install 'bsft[writer]'") from None
+    raise BadInput(f"importing text needs the package {error.name}: pip install 'bsft[writer]'") from None
 
 SCENES_FILE = "scenes.jsonl"
 MAX_FAILED_IN_A_ROW = 5
@@ -29,18 +29,21 @@ MAX_FAILED_IN_A_ROW = 5
 _ENDPOINT_FAILURES = ("failed_timeout", "failed_no_connection", "failed_rate_limit", "failed_server_error")
 
 
-def write_texts(source: Path, options: WriterOptions) -> ImportReport:
-    """Writes `cases.jsonl`, `scenes.jsonl` and the report into `options.output`.
+def write_texts(source: Path, output: Path, options: WriterOptions) -> ImportReport:
+    """Writes `cases.jsonl`, `scenes.jsonl` and the report.
 
     Replies are cached as they come, so that an interrupted run, called again, continues where it stopped.
 
     Args:
         source: a directory of texts or a JSONL file.
+        output: the directory that is written.
         options: the endpoint and its limits.
 
     Raises:
-        BadInput: the source or an option is wrong, the endpoint cannot be used, or no text could be written up.
+        BadInput: the source is wrong, the output holds something else, the endpoint cannot be used, or no text could
+            be written up.
     """
+    check_replaceable(output, source=source)
     report = ImportReport("text", str(source))
     documents = read_documents(source, report)
     endpoint = Endpoint(options, CompletionCache())
@@ -56,7 +59,7 @@ def write_texts(source: Path, options: WriterOptions) -> ImportReport:
     scenes = [each.scene for each in written if each.scene is not None]
     if not cases:
         raise BadInput(f"{source}: none of {len(documents)} texts could be written up; the first: {report.dropped[0]}")
-    with fresh_directory(options.output, source) as directory:
+    with fresh_directory(output, source) as directory:
         report.written = {CASES_FILE: write_cases(directory, cases), SCENES_FILE: len(scenes)}
         text = "".join(scene.model_dump_json() + "\n" for scene in scenes)
         (directory / SCENES_FILE).write_text(text, encoding="utf-8")
@@ -71,7 +74,7 @@ def _write_all(documents: Sequence[Document], writer: TextWriter, options: Write
     failed_in_a_row = 0
     pool = ThreadPoolExecutor(options.workers)
     try:
-        with _progress(len(documents), options) as advance:
+        with progress_bar("writing up texts", len(documents), shown=options.progress) as advance:
             for written in _as_completed(pool, documents, writer, 2 * options.workers):
                 results[written.document.id] = written
                 unreachable = any(written.usage[name] for name in _ENDPOINT_FAILURES)
@@ -85,10 +88,6 @@ def _write_all(documents: Sequence[Document], writer: TextWriter, options: Write
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return [results[document.id] for document in documents]
-
-
-def _progress(total: int, options: WriterOptions) -> AbstractContextManager[Callable[[int], None]]:
-    return progress_bar("writing up texts", total) if options.progress else nullcontext(lambda n: None)
 
 
 def _as_completed(
