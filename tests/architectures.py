@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 import yaml
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from making import random_model
+from transformers import AutoConfig, PreTrainedModel
 
 from bsft import config as cfg
 from bsft.data.methods import method_of
@@ -55,9 +56,9 @@ class Architecture:
         config = AutoConfig.for_model(self.model_type, **{k: v for k, v in options.items() if v is not None})
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+            model = random_model(config)
             _shake(model)
-        return model.eval()
+        return model
 
 
 def _shake(model: PreTrainedModel) -> None:

@@ -44,7 +44,11 @@ def deleted(name: str) -> Damage:
 
 
 def a_directory(name: str) -> Damage:
-    return lambda run: ((run / name).unlink(), (run / name).mkdir())
+    def damage(run: Path) -> None:
+        (run / name).unlink()
+        (run / name).mkdir()
+
+    return damage
 
 
 WEIGHTS = "adapter/adapter_model.safetensors"

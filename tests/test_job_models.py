@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from making import make_renderer, method_config
-from transformers import AutoConfig, AutoModelForCausalLM
+from making import make_renderer, method_config, random_model
+from transformers import AutoConfig
 
 from bsft.config.method import SYSTEM_PROMPT
 from bsft.model.backbone import Backbone
@@ -54,7 +54,7 @@ def test_log_likelihoods_are_those_of_transformers(
     tokenizer = tiny_tokenizer()
     torch.manual_seed(0)
     config = AutoConfig.for_model(model_type, vocab_size=len(tokenizer), **SIZES, **options)
-    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation=attention).eval()
+    plain = random_model(config, attn_implementation=attention)
     plain.save_pretrained(tmp_path / "mine")
     tokenizer.save_pretrained(tmp_path / "mine")
     ended = train(

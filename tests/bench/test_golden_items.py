@@ -19,7 +19,7 @@ from note_files import all_rows, write
 from story_cases import STORIES, all_cases, case
 
 from bsft.bench.build import BuildSpec, build
-from bsft.commands.items import REPORT, ItemsOptions, make_benchmark
+from bsft.commands.items import ItemsOptions, make_benchmark
 from bsft.importing import ImportedBenchmark
 from bsft.importing.agentclinic import import_agentclinic
 from bsft.importing.cases import CASES_FILE, write_cases
@@ -27,6 +27,7 @@ from bsft.importing.mederrbench import import_mederrbench
 from bsft.importing.report import ImportReport
 from bsft.records.schema import Case
 from bsft.records.store import line_of
+from bsft.records.store.ownership import ITEMS_REPORT
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "items.json"
 
@@ -54,8 +55,8 @@ def _of_cases(cases: Callable[[], list[Case]], **options: float | int) -> Make:
         write_cases(directory, cases())
         output = directory / "out"
         manifest, _ = make_benchmark(directory / CASES_FILE, ItemsOptions(output=output, **options))  # type: ignore[arg-type]
-        report = (output / REPORT).read_text(encoding="utf-8")
-        return {**manifest.sha256, REPORT: _sha256([report])}
+        report = (output / ITEMS_REPORT).read_text(encoding="utf-8")
+        return {**manifest.sha256, ITEMS_REPORT: _sha256([report])}
 
     return make
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from loopback import Server, failure, reply
@@ -30,13 +31,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     server.close()
 
 
-def options(url: str, **more: object) -> WriterOptions:
-    return WriterOptions(
-        **{"output": Path("out"), "writer": "llm", "model": "m", "base_url": url, "max_retries": 0, **more}
-    )
+def options(url: str, *, max_retries: int = 0, **more: Any) -> WriterOptions:
+    return WriterOptions(Path("out"), "llm", "m", url, max_retries=max_retries, **more)
 
 
-def ask(server: Server, tmp_path: Path, **more: object) -> None:
+def ask(server: Server, tmp_path: Path, **more: Any) -> None:
     endpoint = Endpoint(options(server.url, **more), ReplyCache(tmp_path))
     try:
         endpoint.ask([{"role": "user", "content": "x"}], "case", {"type": "object"}, fresh=True)

@@ -58,7 +58,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [python, "-m", "llama_cpp.server", "--model", model, "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(python), "-m", "llama_cpp.server", "--model", str(model), "--host", "127.0.0.1", "--port", str(port)]
     with (tmp_path_factory.mktemp("server") / "server.log").open("wb") as log:
         process = subprocess.Popen([*command, "--n_ctx", str(CONTEXT_TOKENS)], stdout=log, stderr=log)
     try:
@@ -82,7 +82,7 @@ def _wait(url: str, process: subprocess.Popen[bytes]) -> None:
 
 def test_a_real_server_enforces_the_schema(url: str, tmp_path: Path) -> None:
     options = WriterOptions(
-        output=str(tmp_path / "out"), writer="llm", model="smollm2", base_url=url, schema_format="json_object",
+        output=tmp_path / "out", writer="llm", model="smollm2", base_url=url, schema_format="json_object",
         attempts=1, context_tokens=CONTEXT_TOKENS, reply_tokens=600, timeout_s=600, max_retries=0, workers=1,
         progress=False,
     )  # fmt: skip
