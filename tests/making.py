@@ -17,6 +17,7 @@ from bsft.data.methods import Method, method_of
 from bsft.data.render import Example, Renderer
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.parts import head_of
+from bsft.model.tiny import tiny_tokenizer
 from bsft.records.schema import BEHAVIORS, Item
 from bsft.scoring.choices import Context
 
@@ -83,6 +84,15 @@ def items_of(cases: Sequence[int], split: str = "train") -> list[Item]:
 def examples_of(backbone: Backbone, cases: Sequence[int], method: cfg.MethodConfig | None = None) -> list[Example]:
     renderer = make_renderer(backbone, method)
     return [renderer.example(item) for item in items_of(cases)]
+
+
+def write_local_model(directory: Path, n_weight_bytes: int, config: str = "{}") -> Path:
+    """A model of the user's with weights that nobody can load, and a tokenizer."""
+    directory.mkdir()
+    (directory / "config.json").write_text(config)
+    (directory / "model.safetensors").write_bytes(bytes(n_weight_bytes))
+    tiny_tokenizer().save_pretrained(directory)
+    return directory
 
 
 def shaken(backbone: Backbone, seed: int = 0, noise_scale: float = 0.15) -> Backbone:

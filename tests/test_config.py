@@ -198,7 +198,9 @@ def test_every_yaml_starts_from_a_schema_and_names_itself_after_its_file() -> No
     """A YAML without a schema would accept any misspelling."""
     conf = Path(__file__).parent.parent / "conf"
     for group in cfg.SCHEMAS:
-        for file in sorted((conf / group).glob("*.yaml")):
+        files = sorted((conf / group).glob("*.yaml"))
+        assert files, group
+        for file in files:
             node = OmegaConf.load(file)
             first = node.defaults[0]
             extends_another = (conf / group / f"{first}.yaml").exists()

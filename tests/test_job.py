@@ -81,7 +81,7 @@ def test_metrics_and_predictions_have_their_form(five: dict[str, RunDirectory], 
 
 def test_naive_rows_are_the_same_for_every_method(five: dict[str, RunDirectory]) -> None:
     rows = [directory.metrics()["naive"] for directory in five.values()]
-    assert all(row == rows[0] for row in rows)
+    assert rows[0] and all(row == rows[0] for row in rows)
 
 
 def test_the_arms_of_behavior_sft(five: dict[str, RunDirectory]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
+from architectures import SIZES
 from making import make_renderer, method_config, random_model
 from transformers import AutoConfig
 
@@ -20,15 +21,6 @@ from bsft.runs.directory import LOG, PREDICTIONS
 if TYPE_CHECKING:
     from jobs import Train
 
-SIZES: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "initializer_range": 0.4,
-}
 GEMMA2 = {"query_pre_attn_scalar": 8, "sliding_window": 24, "attn_logit_softcapping": 3.0}
 LFM2 = {"conv_L_cache": 3, "layer_types": ["conv", "full_attention", "conv"]}
 

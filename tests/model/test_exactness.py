@@ -52,6 +52,7 @@ def separate_loss(backbone: Backbone, examples: Sequence[Example], behavior_weig
 
 def gradients(backbone: Backbone, loss: Tensor) -> dict[str, Tensor]:
     trainable = backbone.trainable()
+    assert trainable
     return dict(zip(trainable, torch.autograd.grad(loss, list(trainable.values())), strict=True))
 
 
