@@ -10,7 +10,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks import _baseline
 from benchmarks._random_models import RANDOM_MODELS, random_weights
 from bsft import config as cfg
 from bsft import launch
@@ -36,8 +37,14 @@ def parser(description: str | None, *, repetitions: int) -> argparse.ArgumentPar
     made.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     made.add_argument("--dtype", default="bfloat16", choices=tuple(DTYPES), help="dtype of the frozen base")
     made.add_argument("--repetitions", type=int, default=repetitions, help="timed repetitions of each side")
-    made.add_argument("--json", type=Path, help="where to write the figures")
+    add_output(made)
     return made
+
+
+def add_output(made: argparse.ArgumentParser) -> None:
+    """Where a benchmark's figures go besides the terminal."""
+    made.add_argument("--json", type=Path, help="where to write the figures")
+    made.add_argument("--baseline", action="store_true", help="keep them in benchmarks/baselines/ for this processor")
 
 
 def job(model: str, device: str, dtype: str, *overrides: str) -> cfg.Config:
@@ -104,9 +111,31 @@ def show(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -
     console.print(table)
 
 
-def write(file: Path | None, figures: dict[str, Any]) -> None:
-    """Writes the figures with the environment, where `--json` asks for it."""
-    if file is not None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
-        console.print(f"written to {file}")
+def write(arguments: argparse.Namespace, figures: dict[str, Any], baseline: Mapping[str, float]) -> None:
+    """Writes what `--json` and `--baseline` ask for.
+
+    Args:
+        figures: everything that was measured, with the name of the `benchmark`.
+        baseline: the ratios, seconds and MiB among them that a later run is held against.
+    """
+    if arguments.json is not None:
+        arguments.json.parent.mkdir(parents=True, exist_ok=True)
+        arguments.json.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        console.print(f"written to {arguments.json}")
+    if arguments.baseline:
+        chosen = [str(figures[name]) for name in ("benchmark", "shape", "model", "dtype") if name in figures]
+        file = _baseline.keep(", ".join(chosen), baseline, environment(getattr(arguments, "device", "cpu")))
+        console.print(f"baseline kept in {file}")
+
+
+def mib(n_bytes: float) -> float:
+    return n_bytes / 2**20
+
+
+def of_sides(sides: Iterable[dict[str, Any]]) -> dict[str, float]:
+    """The figures of two sides' comparison that make a baseline."""
+    return {
+        f"{side['side']}, {name}": value
+        for side in sides
+        for name, value in (("s", median(side["seconds"])), ("peak MiB", mib(side["peak_bytes"])))
+    }

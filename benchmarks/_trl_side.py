@@ -41,7 +41,7 @@ class TrlTask:
     gradients: Path | None = None
 
 
-class _Trainer(SFTTrainer):
+class _Trainer(SFTTrainer):  # type: ignore[misc]  # Any where TRL is not installed
     """Remembers the losses of a step's micro-batches, which TRL only logs as means over many steps."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -9,7 +9,6 @@ median and the slowest, in seconds of wall clock: run it on a quiet machine.
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import statistics
 import subprocess
@@ -19,9 +18,10 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+
+from benchmarks import _common as common
 
 COMMANDS: dict[str, tuple[int, list[str]]] = {
     "help": (0, ["--help"]),
@@ -86,13 +86,13 @@ def table_of(timings: list[Timing]) -> Table:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", type=Path, metavar="FILE")
+    common.add_output(parser)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as directory:
         timings = [measure(asked, options.repeats, Path(directory)) for asked in COMMANDS]
-    Console().print(table_of(timings))
-    if options.json is not None:
-        options.json.write_text(json.dumps([asdict(timing) for timing in timings], indent=2) + "\n", encoding="utf-8")
+    common.console.print(table_of(timings))
+    figures = {"benchmark": "command_line", "timings": [asdict(timing) for timing in timings]}
+    common.write(options, figures, {f"{timing.asked}, s": timing.median_s for timing in timings})
 
 
 if __name__ == "__main__":

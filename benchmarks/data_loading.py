@@ -139,7 +139,8 @@ def main() -> None:
         "alone_s": alone,
         "environment": common.environment(arguments.device),
     }
-    common.write(arguments.json, figures)
+    seconds = {f"{name}, s": value for name, value, _ in rows}
+    common.write(arguments, figures, seconds | {"waited for data, share": share})
 
 
 if __name__ == "__main__":

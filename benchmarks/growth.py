@@ -56,7 +56,9 @@ def main() -> None:
         ],
     )
     figures = {"benchmark": "growth", "model": arguments.model, "dtype": arguments.dtype, "points": points}
-    common.write(arguments.json, figures | {"environment": common.environment(arguments.device)})
+    figures["environment"] = common.environment(arguments.device)
+    seconds = {f"{p['batching']}, {p['n_items']} x {p['shared_tokens']}, s": p["seconds"] for p in points}
+    common.write(arguments, figures, seconds)
     if arguments.figure is not None:
         draw(points, arguments.figure)
 

@@ -82,8 +82,10 @@ def main() -> None:
         ["labels", "fp32 logits, MiB", "peak above model, MiB"],
         [(str(r["n_labels"]), f"{r['logits_bytes'] / 2**20:.0f}", f"{r['peak_bytes'] / 2**20:.0f}") for r in rows],
     )
-    environment = common.environment(arguments.device)
-    common.write(arguments.json, {"benchmark": "output_layer", "rows": rows, "environment": environment})
+    figures = {"benchmark": "output_layer", "dtype": arguments.dtype, "rows": rows}
+    figures["environment"] = common.environment(arguments.device)
+    peaks = {f"{r['n_labels']} labels, peak MiB": common.mib(r["peak_bytes"]) for r in rows}
+    common.write(arguments, figures, peaks)
 
 
 if __name__ == "__main__":

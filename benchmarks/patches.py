@@ -86,7 +86,8 @@ def main() -> None:
         ["patch", "processor s", "kept MiB"],
         [(row["patch"], row["cpu_s"], row["kept_mib"]) for row in rows],
     )
-    common.write(arguments.json, {"benchmark": "patches", "rows": rows})
+    figures = {"benchmark": "patches", "model": arguments.model, "dtype": arguments.dtype, "rows": rows}
+    common.write(arguments, figures, {f"{row['patch']}, processor s": row["cpu_s"] for row in rows})
 
 
 if __name__ == "__main__":

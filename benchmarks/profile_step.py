@@ -54,7 +54,8 @@ def main() -> None:
         ["operation", "self s", "share", "calls"],
         [(o["name"], o["self_s"], f"{o['self_s'] / total:.1%}", o["calls"]) for o in operations[: arguments.rows]],
     )
-    common.write(arguments.json, {"benchmark": "profile", "shape": arguments.shape, "operations": operations})
+    chosen = {"shape": arguments.shape, "model": arguments.model, "dtype": arguments.dtype}
+    common.write(arguments, {"benchmark": "profile", **chosen, "operations": operations}, {"profiled step, s": total})
 
 
 def _operations(profiler: profile, device: str, *, by_shape: bool) -> list[dict[str, Any]]:

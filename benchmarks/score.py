@@ -51,7 +51,7 @@ def main() -> None:
     batch_size, figures["search"] = search(arguments, candidates)
     figures |= measure(arguments, prefix, candidates, batch_size)
     report(figures)
-    common.write(arguments.json, figures)
+    common.write(arguments, figures, common.of_sides(figures["sides"]) | {"ratio": figures["ratio"]})
 
 
 def _config(arguments: argparse.Namespace, dtype: str) -> cfg.Config:

@@ -98,7 +98,10 @@ def main() -> None:
         return
     figures |= measure(arguments, config, workload, best)
     report(figures)
-    common.write(arguments.json, figures)
+    baseline = common.of_sides(figures["sides"]) | {"share of peak": figures["peak_share"]}
+    for rival in figures["sides"][1:]:
+        baseline |= {f"{rival['side']}, ratio": rival["ratio"], f"{rival['side']}, memory ratio": rival["memory_ratio"]}
+    common.write(arguments, figures, baseline)
 
 
 def _config(arguments: argparse.Namespace, dtype: str, *overrides: str) -> cfg.Config:

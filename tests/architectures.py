@@ -13,7 +13,8 @@ from typing import Any
 
 import torch
 import yaml
-from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel
+from making import random_model
+from transformers import AutoConfig, PreTrainedModel
 
 from bsft import config as cfg
 from bsft.data.methods import method_of
@@ -21,7 +22,7 @@ from bsft.model import fast
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.tiny import tiny_tokenizer
 
-_SIZES: dict[str, Any] = {
+SIZES: dict[str, Any] = {
     "hidden_size": 32,
     "intermediate_size": 64,
     "num_hidden_layers": 3,
@@ -42,7 +43,7 @@ class Architecture:
 
     Attributes:
         peculiar: what its forward pass has that Llama's has not.
-        options: its configuration, over `_SIZES`; None leaves a size out.
+        options: its configuration, over `SIZES`; None leaves a size out.
         targets: the layers that get LoRA adapters.
     """
 
@@ -52,13 +53,13 @@ class Architecture:
     targets: list[str] = field(default_factory=lambda: ["all-linear"])
 
     def model(self) -> PreTrainedModel:
-        options = {"vocab_size": len(tiny_tokenizer()), **_SIZES, **self.options}
+        options = {"vocab_size": len(tiny_tokenizer()), **SIZES, **self.options}
         config = AutoConfig.for_model(self.model_type, **{k: v for k, v in options.items() if v is not None})
         with torch.random.fork_rng():
             torch.manual_seed(0)
-            model: PreTrainedModel = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+            model = random_model(config)
             _shake(model)
-        return model.eval()
+        return model
 
 
 def _shake(model: PreTrainedModel) -> None:

@@ -21,7 +21,9 @@ def case_of(condition_id: str, number: int = 0, split: str = "train") -> Simulat
 def all_cases(split: str = "train") -> tuple[SimulatedCase, ...]:
     """A case of every condition, and two for training."""
     numbers = range(2 if split == "train" else 1)
-    return tuple(case_of(c, number, split) for c in load_bank().conditions for number in numbers)
+    found = tuple(case_of(c, number, split) for c in load_bank().conditions for number in numbers)
+    assert found
+    return found
 
 
 @cache
@@ -31,7 +33,9 @@ def items_by_case(split: str = "train") -> dict[str, tuple[Item, ...]]:
 
 @cache
 def all_items(split: str = "train") -> tuple[Item, ...]:
-    return tuple(item for items in items_by_case(split).values() for item in items)
+    found = tuple(item for items in items_by_case(split).values() for item in items)
+    assert found
+    return found
 
 
 def item_of(case: SimulatedCase, task: str) -> Item:
@@ -42,4 +46,6 @@ def item_of(case: SimulatedCase, task: str) -> Item:
 def twins(split: str = "train") -> list[tuple[Item, Item]]:
     """(perturbed, clean) pairs."""
     by_id = {item.id: item for item in all_items(split)}
-    return [(i, by_id[i.twin_id]) for i in by_id.values() if i.variant == "perturbed" and i.twin_id is not None]
+    found = [(i, by_id[i.twin_id]) for i in by_id.values() if i.variant == "perturbed" and i.twin_id is not None]
+    assert found
+    return found

@@ -48,7 +48,9 @@ class Family:
             ids = [(token, backend.token_to_id(token)) for token in self.leading]
             single = " ".join([*self.leading, "$A"])
             backend.post_processor = processors.TemplateProcessing(single=single, special_tokens=ids)
-        fast = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token=self.bos, eos_token=self.eos)
+        fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # of transformers
+            tokenizer_object=backend, bos_token=self.bos, eos_token=self.eos
+        )
         fast.chat_template = self.template
         return fast
 
@@ -88,16 +90,26 @@ _GEMMA_TURNS = (
     "{{ '<start_of_turn>' + role + '\n' + (first_turn if loop.first and first_turn else '') + m['content'] | trim }}"
     "{{ '<end_of_turn>\n' }}{% endfor %}{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
 )
-_GEMMA = {
-    "tokens": ("<pad>", "<start_of_turn>", "<end_of_turn>"),
-    "end": "<end_of_turn>",
-    "bos": "<bos>",
-    "eos": "<eos>",
-    "starts_with": "<bos>",
-    "leading": ("<bos>",),
-    "base": "metaspace",
-}
-_TURN = {"tokens": ("<turn>", "</turn>"), "bos": "<bos>", "eos": "</s>", "end": "</turn>"}
+
+
+def _gemma(template: str, *, merges_system: bool = False) -> Family:
+    tokens, end, bos = ("<pad>", "<start_of_turn>", "<end_of_turn>"), "<end_of_turn>", "<bos>"
+    return Family(
+        template, tokens, end, bos, bos, "<eos>", base="metaspace", merges_system=merges_system, leading=(bos,)
+    )
+
+
+def _turns(
+    template: str,
+    *,
+    end: str = "</turn>",
+    starts_with: str | None = None,
+    between: str = "",
+    merges_system: bool = False,
+) -> Family:
+    tokens, bos, eos = ("<turn>", "</turn>"), "<bos>", "</s>"
+    return Family(template, tokens, end, starts_with, bos, eos, between=between, merges_system=merges_system)
+
 
 FAMILIES: dict[str, Family] = {
     "llama_2": Family(
@@ -159,22 +171,19 @@ FAMILIES: dict[str, Family] = {
         between=" ",
         merges_system=True,
     ),
-    "gemma_2": Family(
+    "gemma_2": _gemma(
         "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}"
         "{% endif %}" + _GEMMA_TURNS,
         merges_system=True,
-        **_GEMMA,
     ),
-    "system_dropped": Family(
+    "system_dropped": _gemma(
         "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set messages = messages[1:] %}{% endif %}"
         + _GEMMA_TURNS,
         merges_system=True,
-        **_GEMMA,
     ),
-    "gemma_3": Family(
+    "gemma_3": _gemma(
         "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{% set first_turn = messages[0]['content'] + '\n\n' %}"
         "{% set messages = messages[1:] %}{% endif %}" + _GEMMA_TURNS,
-        **_GEMMA,
     ),
     "qwen_2.5": Family(
         "{% if messages[0]['role'] != 'system' %}{{ '<|im_start|>system\nYou are Q.<|im_end|>\n' }}{% endif %}"
@@ -259,45 +268,40 @@ FAMILIES: dict[str, Family] = {
         eos="<|endoftext|>",
         leading=("[gMASK]", "<sop>"),
     ),
-    "marked_for_training": Family(
+    "marked_for_training": _turns(
         "{% for m in messages %}{{ '<turn>' + m['role'] + '\n' }}{% if m['role'] == 'assistant' %}"
         "{% generation %}{{ m['content'] + '</turn>\n' }}{% endgeneration %}{% else %}{{ m['content'] + '</turn>\n' }}"
         "{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '<turn>assistant\n' }}{% endif %}",
-        **_TURN,
     ),
-    "no_system_role": Family(
+    "no_system_role": _turns(
         "{{ bos_token }}{% if messages[0].role == 'system' %}{{ raise_exception('system turns are not known here') }}"
         "{% endif %}{% for m in messages %}<turn>{{ m.role }}\n{{ m.content | trim }}</turn>\n{% endfor %}"
         "{% if add_generation_prompt %}<turn>assistant\n{% endif %}",
         starts_with="<bos>",
         merges_system=True,
-        **_TURN,
     ),
-    "space_before_reply": Family(
+    "space_before_reply": _turns(
         "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %} {{ m.content }}{{ eos_token }}{% else %}"
         "[{{ m.role }}] {{ m.content }} [/{{ m.role }}]{% endif %}{% endfor %}",
         starts_with="<bos>",
         between=" ",
-        **{**_TURN, "end": "</s>"},
+        end="</s>",
     ),
-    "empty_think_block": Family(
+    "empty_think_block": _turns(
         "{% for m in messages %}{% if m.role == 'assistant' and loop.last %}<turn>assistant\n<think>\n\n</think>\n\n"
         "{{ m.content }}</turn>\n{% else %}<turn>{{ m.role }}\n{{ m.content }}</turn>\n{% endif %}{% endfor %}"
         "{% if add_generation_prompt %}<turn>assistant\n{% endif %}",
         between="<think>\n\n</think>\n\n",
-        **_TURN,
     ),
-    "todays_date": Family(
+    "todays_date": _turns(
         "{% if date_string is not defined %}{% set date_string = strftime_now('%d %b %Y') %}{% endif %}{{ bos_token }}"
         "<turn>system\nToday: {{ date_string }}, {{ strftime_now('%Y-%m-%d') }}</turn>\n{% for m in messages %}"
         "<turn>{{ m.role }}\n{{ m.content }}</turn>\n{% endfor %}{% if add_generation_prompt %}<turn>assistant\n"
         "{% endif %}",
         starts_with="<bos>",
-        **_TURN,
     ),
-    "two_end_tokens": Family(
+    "two_end_tokens": _turns(
         "{% for m in messages %}<turn>{{ m.role }}\n{{ m.content }}</turn>\n{% endfor %}"
         "{% if add_generation_prompt %}<turn>assistant\n{% else %}{{ eos_token }}{% endif %}",
-        **_TURN,
     ),
 }

@@ -17,7 +17,7 @@ import torch
 from safetensors.torch import load_file
 
 from bsft import launch
-from bsft.runs.directory import PREDICTIONS, STATUS, RunDirectory
+from bsft.runs.directory import PREDICTIONS, STATUS, RunDirectory, run_directories
 from bsft.train import task
 
 
@@ -79,6 +79,13 @@ def kill_at(step: int, small: Path, root: Path, *overrides: str) -> RunDirectory
         process.wait()
 
 
+def only_run(small: Path, root: Path, *overrides: str) -> RunDirectory:
+    """The run of a job that is computed in this process and succeeds."""
+    assert run_here(small, root, *overrides) == 0
+    [directory] = run_directories(root / "runs")
+    return directory
+
+
 def without_cost(directory: RunDirectory) -> dict[str, Any]:
     return {key: value for key, value in directory.metrics().items() if key != "cost"}
 
@@ -92,7 +99,7 @@ def assert_same_result(a: RunDirectory, b: RunDirectory) -> None:
     assert without_cost(a) == without_cost(b)
     assert (a.path / PREDICTIONS).read_text() == (b.path / PREDICTIONS).read_text()
     one, other = adapter_of(a), adapter_of(b)
-    assert one.keys() == other.keys()
+    assert one and one.keys() == other.keys()
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 

@@ -9,12 +9,15 @@ from typing import Any
 
 import torch
 from small import case_items
-from torch import Tensor
+from torch import Tensor, nn
+from transformers import AutoModelForCausalLM, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from bsft import config as cfg
 from bsft.data.methods import Method, method_of
 from bsft.data.render import Example, Renderer
 from bsft.model.backbone import Backbone, load_backbone
+from bsft.model.parts import head_of
+from bsft.model.tiny import tiny_tokenizer
 from bsft.records.schema import BEHAVIORS, Item
 from bsft.scoring.choices import Context
 
@@ -83,6 +86,15 @@ def examples_of(backbone: Backbone, cases: Sequence[int], method: cfg.MethodConf
     return [renderer.example(item) for item in items_of(cases)]
 
 
+def write_local_model(directory: Path, n_weight_bytes: int, config: str = "{}") -> Path:
+    """A model of the user's with weights that nobody can load, and a tokenizer."""
+    directory.mkdir()
+    (directory / "config.json").write_text(config)
+    (directory / "model.safetensors").write_bytes(bytes(n_weight_bytes))
+    tiny_tokenizer().save_pretrained(directory)
+    return directory
+
+
 def shaken(backbone: Backbone, seed: int = 0, noise_scale: float = 0.15) -> Backbone:
     """A backbone whose weights are far from their start, frozen ones too: attention that prefers some tokens, adapters
     that do something, and gradients everywhere."""
@@ -92,6 +104,34 @@ def shaken(backbone: Backbone, seed: int = 0, noise_scale: float = 0.15) -> Back
             noise = torch.randn(parameter.shape, generator=generator)
             parameter.add_(noise_scale * noise.to(parameter.dtype))
     return backbone
+
+
+def weight_of(layer: nn.Module) -> Tensor:
+    """A layer's matrix or vector, which its type does not promise."""
+    return layer.get_parameter("weight")
+
+
+def head_weight(backbone: Backbone) -> Tensor:
+    """The output layer's matrix `(V, D)`."""
+    head = head_of(backbone.causal)
+    assert head is not None
+    return head.weight
+
+
+def decoded(tokenizer: PreTrainedTokenizerBase, ids: Sequence[int], **options: Any) -> str:
+    """One text; a tokenizer's `decode` reads several as well, and no tuples by its type."""
+    text = tokenizer.decode(list(ids), **options)
+    assert isinstance(text, str)
+    return text
+
+
+def random_model(config: PretrainedConfig, **options: Any) -> PreTrainedModel:
+    """A model of an architecture in float32, as if it had been loaded."""
+    model: PreTrainedModel = AutoModelForCausalLM.from_config(  # type: ignore[no-untyped-call]  # of transformers
+        config, dtype=torch.float32, **options
+    )
+    model.train(False)
+    return model
 
 
 def relative_error(found: Tensor, expected: Tensor) -> float:

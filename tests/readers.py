@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from foreign_files import LINE, MAPPING, MEDEC_FILES, osce, write_medec
 from made_runs import CURVE, Sweep
 from mutations import Kind
 from note_files import pair, write
 from pydantic import TypeAdapter
 from small import case_items, write_small
 from story_cases import case
-from test_importers_agentclinic import osce
-from test_importers_command import MEDEC_FILES, write_medec
-from test_importers_items import LINE, MAPPING
 
 from bsft.bench import build
 from bsft.bench.bank import load as bank

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from jobs import Train, assert_same_result, run_here
+from jobs import Train, assert_same_result, only_run
 
 from bsft.model.module import BehaviorLM
 from bsft.records.errors import BadInput
@@ -44,7 +44,11 @@ def deleted(name: str) -> Damage:
 
 
 def a_directory(name: str) -> Damage:
-    return lambda run: ((run / name).unlink(), (run / name).mkdir())
+    def damage(run: Path) -> None:
+        (run / name).unlink()
+        (run / name).mkdir()
+
+    return damage
 
 
 WEIGHTS = "adapter/adapter_model.safetensors"
@@ -59,10 +63,7 @@ del DAMAGES["flipped-adapter/complete"]  # a digit more or less of the seconds t
 
 @pytest.fixture(scope="module")
 def finished(small: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    root = tmp_path_factory.mktemp("finished")
-    assert run_here(small, root, *RECIPE) == 0
-    [run] = run_directories(root / "runs")
-    return run
+    return only_run(small, tmp_path_factory.mktemp("finished"), *RECIPE)
 
 
 @pytest.fixture

@@ -66,6 +66,7 @@ def test_a_sweep_composes_once_per_combination_of_groups(monkeypatch: pytest.Mon
 
 def test_jobs_of_a_sweep_do_not_share_values() -> None:
     first, second = launch.plan(["model=tiny", "method.lora.rank=4,8"], multirun=True).jobs
+    assert isinstance(first.method, cfg.SftConfig) and isinstance(second.method, cfg.SftConfig)
     assert (first.method.lora.rank, second.method.lora.rank) == (4, 8)
 
 

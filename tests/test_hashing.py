@@ -27,8 +27,13 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were read; files count as settled however young they are."""
     read: list[str] = []
     really = hashing._read
+
+    def noted(path: str) -> str:
+        read.append(Path(path).name)
+        return really(path)
+
     monkeypatch.setattr(hashing, "SETTLED_S", 0.0)
-    monkeypatch.setattr(hashing, "_read", lambda path: read.append(Path(path).name) or really(path))
+    monkeypatch.setattr(hashing, "_read", noted)
     return read
 
 

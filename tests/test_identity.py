@@ -111,7 +111,7 @@ BY_CONTENT = {
 }  # fmt: skip
 """Where data and model come from. What is there counts, and has tests of its own."""
 
-FIRST = {
+FIRST: dict[str, dict[str, Any]] = {
     "method.behavior.token": {"method.behavior": cfg.BehaviorConfig(mode="force", token="reactive")},
     "trainer.devices": {"trainer.strategy": "ddp"},
     "trainer.fit.patience": {"trainer.fit.val_every_steps": 2},
@@ -165,10 +165,10 @@ def job_with(small: Path, tmp_path: Path) -> Any:
 
 def test_every_setting_is_said_to_determine_the_result_or_not_to() -> None:
     """A new setting belongs into one of the tables above; until then it counts."""
-    said = [set(DETERMINES), set(DOES_NOT), BY_CONTENT]
-    assert all_leaves() - set.union(*said) == set(), "not classified"
-    assert set.union(*said) - all_leaves() == set(), "no such setting any more"
-    assert sum(map(len, said)) == len(set.union(*said)), "classified twice"
+    said: list[set[str]] = [set(DETERMINES), set(DOES_NOT), BY_CONTENT]
+    assert all_leaves() - set().union(*said) == set(), "not classified"
+    assert set().union(*said) - all_leaves() == set(), "no such setting any more"
+    assert sum(map(len, said)) == len(set().union(*said)), "classified twice"
 
 
 @pytest.mark.parametrize("key", [*DETERMINES, *DOES_NOT])

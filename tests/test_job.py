@@ -18,8 +18,8 @@ from jobs import Train, curve_of, run_here, without_cost
 from making import make_config
 from omegaconf import OmegaConf
 
-import bsft.launch.command
 from bsft import config as cfg
+from bsft.launch.prepare import prepare
 from bsft.records.errors import BadInput
 from bsft.runs.directory import CONFIG, ENV, LOG, METRICS, PREDICTIONS, RunDirectory, run_directories
 from bsft.train import task
@@ -81,7 +81,7 @@ def test_metrics_and_predictions_have_their_form(five: dict[str, RunDirectory], 
 
 def test_naive_rows_are_the_same_for_every_method(five: dict[str, RunDirectory]) -> None:
     rows = [directory.metrics()["naive"] for directory in five.values()]
-    assert all(row == rows[0] for row in rows)
+    assert rows[0] and all(row == rows[0] for row in rows)
 
 
 def test_the_arms_of_behavior_sft(five: dict[str, RunDirectory]) -> None:
@@ -222,7 +222,6 @@ def test_a_job_whose_frozen_config_is_another_one_fails(small: Path, root: Path)
 
 def test_a_job_that_was_not_planned_does_not_run(train: Train, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Between the plan and the job, conf/ changes: here, the schema's default."""
-    prepare = bsft.launch.command.prepare
 
     def prepare_then_change(job: cfg.Config) -> None:
         prepare(job)

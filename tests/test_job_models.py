@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from making import make_renderer, method_config
-from transformers import AutoConfig, AutoModelForCausalLM
+from architectures import SIZES
+from making import make_renderer, method_config, random_model
+from transformers import AutoConfig
 
 from bsft.config.method import SYSTEM_PROMPT
 from bsft.model.backbone import Backbone
@@ -20,15 +21,6 @@ from bsft.runs.directory import LOG, PREDICTIONS
 if TYPE_CHECKING:
     from jobs import Train
 
-SIZES: dict[str, Any] = {
-    "hidden_size": 32,
-    "intermediate_size": 64,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "head_dim": 8,
-    "initializer_range": 0.4,
-}
 GEMMA2 = {"query_pre_attn_scalar": 8, "sliding_window": 24, "attn_logit_softcapping": 3.0}
 LFM2 = {"conv_L_cache": 3, "layer_types": ["conv", "full_attention", "conv"]}
 
@@ -54,7 +46,7 @@ def test_log_likelihoods_are_those_of_transformers(
     tokenizer = tiny_tokenizer()
     torch.manual_seed(0)
     config = AutoConfig.for_model(model_type, vocab_size=len(tokenizer), **SIZES, **options)
-    plain = AutoModelForCausalLM.from_config(config, dtype=torch.float32, attn_implementation=attention).eval()
+    plain = random_model(config, attn_implementation=attention)
     plain.save_pretrained(tmp_path / "mine")
     tokenizer.save_pretrained(tmp_path / "mine")
     ended = train(

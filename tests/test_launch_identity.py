@@ -10,9 +10,9 @@ from typing import Any
 import huggingface_hub
 import pytest
 from launching import Launch
+from making import write_local_model
 
 from bsft.model import hub
-from bsft.model.tiny import tiny_tokenizer
 from bsft.runs import identity
 
 A, B = "a" * 40, "b" * 40
@@ -22,12 +22,7 @@ MIB = 1 << 20
 @pytest.fixture
 def local(tmp_path: Path) -> Path:
     """A local model with 16 MiB of weights, which these jobs never load."""
-    directory = tmp_path / "model"
-    directory.mkdir()
-    (directory / "config.json").write_text("{}")
-    (directory / "model.safetensors").write_bytes(bytes(16 * MIB))
-    tiny_tokenizer().save_pretrained(directory)
-    return directory
+    return write_local_model(tmp_path / "model", 16 * MIB)
 
 
 def of_local(directory: Path) -> list[str]:

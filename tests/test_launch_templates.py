@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from families import FAMILIES, Family
 from launching import Launch
+from transformers import PreTrainedTokenizerBase
 
 from bsft import config as cfg
 from bsft.data.chat_format import ChatFormat
@@ -173,7 +174,7 @@ def test_files_as_they_were_written_before_transformers_5(tmp_path: Path) -> Non
     assert format_of(cfg.ModelConfig(name="mine", source="local", path=str(tmp_path))) == expected
 
 
-def save_and_load(family: Family, directory: Path) -> object:
+def save_and_load(family: Family, directory: Path) -> PreTrainedTokenizerBase:
     save(family, directory)
     return load_tokenizer(cfg.ModelConfig(name="mine", source="local", path=str(directory)), directory)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from bsft.display import progress
 from bsft.display.progress import progress_bar
 
 
@@ -17,7 +16,7 @@ def test_only_the_end_is_said_when_it_is_quick(capsys: pytest.CaptureFixture[str
 
 def test_a_line_is_written_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     clock = iter([0.0, 20.0, 40.0, 50.0, 80.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
     with progress_bar("fitting", 8) as advance:
         for _ in range(4):
             advance(1)
@@ -28,7 +27,7 @@ def test_nothing_done_after_a_slow_start_is_no_rate_yet(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = iter([0.0, 500.0, 510.0])
-    monkeypatch.setattr(progress.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
     with progress_bar("fitting", 2) as advance:
         advance(0)
         advance(1)

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import torch
-from jobs import Train, arguments_of, assert_same_result, kill_at, run_here
+from jobs import Train, arguments_of, assert_same_result, kill_at, only_run
 from lightning import Trainer
 
 from bsft.model.module import BehaviorLM
@@ -32,10 +32,7 @@ LONG = (
 
 @pytest.fixture(scope="module")
 def uninterrupted(small: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
-    root = tmp_path_factory.mktemp("uninterrupted")
-    assert run_here(small, root, *LONG) == 0
-    [directory] = run_directories(root / "runs")
-    return directory
+    return only_run(small, tmp_path_factory.mktemp("uninterrupted"), *LONG)
 
 
 def test_a_killed_run_resumes_to_the_result_of_an_uninterrupted_one(

@@ -7,11 +7,12 @@ import struct
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 import wandb
 from making import make_config
-from wandb.proto import wandb_internal_pb2
+from wandb.proto.wandb_internal_pb2 import Record, RunRecord  # type: ignore[attr-defined]  # re-exported by version
 
 from bsft import config as cfg
 from bsft.training.loggers import open_logger
@@ -81,7 +82,7 @@ def records_of(content: bytes) -> Iterator[bytes]:
             data = b""
 
 
-def recorded(directory: Path) -> tuple[wandb_internal_pb2.RunRecord, dict[str, str]]:
+def recorded(directory: Path) -> tuple[RunRecord, dict[str, str]]:
     """What an offline run says of itself, and what it logged."""
     [file] = directory.glob("wandb/offline-run-*/*.wandb")
     deadline = time.monotonic() + 30
@@ -91,10 +92,11 @@ def recorded(directory: Path) -> tuple[wandb_internal_pb2.RunRecord, dict[str, s
     return found
 
 
-def _read(content: bytes) -> tuple[wandb_internal_pb2.RunRecord, dict[str, str]] | None:
-    run, logged = None, {}
+def _read(content: bytes) -> tuple[RunRecord, dict[str, str]] | None:
+    run = None
+    logged: dict[str, str] = {}
     for data in records_of(content):
-        record = wandb_internal_pb2.Record()
+        record = Record()
         record.ParseFromString(data)
         if record.WhichOneof("record_type") == "run":
             run = record.run
@@ -124,9 +126,14 @@ def test_disabled_writes_nothing(
 def test_online_without_a_key_is_offline_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    modes = []
+    modes: list[str] = []
     start = wandb.init
-    monkeypatch.setattr(wandb, "init", lambda mode, **more: modes.append(mode) or start(mode=mode, **more))
+
+    def noted(mode: Literal["online", "offline", "disabled"], **more: Any) -> wandb.Run:
+        modes.append(mode)
+        return start(mode=mode, **more)
+
+    monkeypatch.setattr(wandb, "init", noted)
     log_once(job(mode="online"), tmp_path / "job")
     assert modes == ["offline"]
     assert recorded(tmp_path / "job")[1]["test/overall/macro_f1"] == "0.5"

@@ -12,13 +12,11 @@ from typing import Any
 
 import pytest
 import yaml
+from foreign_files import CASE, LINE, MAPPING, osce, write_medec
 from note_files import pair, write
 from small import write_small
 from store_lines import records, write_lines
 from story_cases import case
-from test_importers_agentclinic import osce
-from test_importers_command import CASE, write_medec
-from test_importers_items import LINE, MAPPING
 
 from bsft.bench.build import BuildSpec, build
 from bsft.bench.recorded.make import make_items

@@ -28,7 +28,7 @@ from bsft.importing.recorded_items import make_benchmark
 from bsft.importing.report import ImportReport
 from bsft.records.schema import Case
 from bsft.records.store import line_of
-from bsft.records.store.ownership import ITEMS_REPORT as REPORT
+from bsft.records.store.ownership import ITEMS_REPORT
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "items.json"
 
@@ -56,8 +56,8 @@ def _of_cases(cases: Callable[[], list[Case]], seed: int = 0, **shares: float) -
         write_cases(directory, cases())
         source, output = directory / CASES_FILE, directory / "out"
         manifest, _ = make_benchmark(source, output, name="cases", shares=Shares(**shares), seed=seed)
-        report = (output / REPORT).read_text(encoding="utf-8")
-        return {**manifest.sha256, REPORT: _sha256([report])}
+        report = (output / ITEMS_REPORT).read_text(encoding="utf-8")
+        return {**manifest.sha256, ITEMS_REPORT: _sha256([report])}
 
     return make
 

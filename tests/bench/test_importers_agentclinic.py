@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from foreign_files import osce
 
 from bsft.bench.recorded.measurements import Measurement, measurement
 from bsft.importing.agentclinic import UnstatedSex, import_agentclinic
@@ -16,40 +17,6 @@ from bsft.importing.number_words import digits
 from bsft.importing.report import ImportReport
 from bsft.records.errors import BadInput
 from bsft.records.schema import Case, Fact
-
-
-def osce(**parts: Any) -> dict[str, Any]:
-    """A record; `parts` replace whole sections."""
-    sections = {
-        "Objective_for_Doctor": "Find out why the patient is short of breath.",
-        "Patient_Actor": {
-            "Demographics": "62-year-old woman",
-            "History": "She has been short of breath on the stairs for two weeks.",
-            "Symptoms": {
-                "Primary_Symptom": "Breathlessness",
-                "Secondary_Symptoms": ["Swollen ankles", "No chest pain"],
-            },
-            "Past_Medical_History": ["Hypertension"],
-            "Social_History": "N/A",
-            "Current_Medications": ["Amlodipine"],
-        },
-        "Physical_Examination_Findings": {
-            "Vital_Signs": {
-                "Temperature": "36.8°C (98.2°F)",
-                "Blood_Pressure": "150/95 mm Hg",
-                "Heart_Rate": "104 bpm",
-                "Respiratory_Rate": "22 breaths/min",
-                "Oxygen_Saturation": "93% on room air",
-            },
-            "Chest_Examination": {"Auscultation": "Fine crackles at both bases"},
-        },
-        "Test_Results": {
-            "Complete_Blood_Count": {"WBC": "7,500 /μL", "Hemoglobin": "10.2 g/dL (decreased)"},
-            "Chest_X-ray": {"Findings": "An enlarged heart of 17 cm"},
-        },
-        "Correct_Diagnosis": "Heart failure",
-    }
-    return {"OSCE_Examination": {**sections, **parts}}
 
 
 def read(tmp_path: Path, *records: object, **options: Any) -> tuple[list[Case], ImportReport]:

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from note_files import pair
-from test_importers_agentclinic import osce
-from test_importers_items import LINE, MAPPING
+from foreign_files import CASE, LINE, MAPPING, MEDEC_FILES, osce, write_medec
 
 from bsft.cli import main
 from bsft.importing.medec import import_medec
@@ -19,40 +16,10 @@ from bsft.records.errors import BadInput
 from bsft.records.schema import Case
 from bsft.records.store import open_benchmark
 
-CASE: dict[str, Any] = {
-    "id": "c1",
-    "source": "me",
-    "licence": "MIT",
-    "specialty": "cardiology",
-    "demographics": {"age_years": 40, "sex": "male"},
-    "facts": [{"id": "lab:k", "kind": "lab", "name": "Potassium", "text": "K 4.1", "value": 4.1, "reference_low": 3.5}],
-    "diagnosis": "none",
-}
-
-MEDEC_FILES = {
-    "train": "MEDEC-Full-TrainingSet-with-ErrorType.csv",
-    "validation": "MEDEC-MS-ValidationSet-with-GroundTruth-and-ErrorType.csv",
-    "test": "MEDEC-MS-TestSet-with-GroundTruth-and-ErrorType.csv",
-}
-
 
 def write_lines(file: Path, *lines: object) -> Path:
     file.write_text("\n".join(json.dumps(line) for line in lines), encoding="utf-8")
     return file
-
-
-def write_medec(directory: Path, **changes: str) -> Path:
-    directory.mkdir()
-    for split, name in MEDEC_FILES.items():
-        rows = [row for number in range(2) for row in pair(split, number)]
-        for row in rows:
-            row["Error Type"] = {"Diagnosis": "diagnosis"}.get(row["Error Type"], row["Error Type"])
-        rows[0] |= changes if split == "test" else {}
-        with (directory / name).open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
-    return directory
 
 
 def run(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:

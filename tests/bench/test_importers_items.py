@@ -9,51 +9,13 @@ from typing import Any
 
 import pytest
 import yaml
+from foreign_files import LINE, MAPPING
 
 from bsft.importing import ImportedBenchmark
 from bsft.importing.item_mapping import read_mapping
 from bsft.importing.items import import_items
 from bsft.importing.report import ImportReport
 from bsft.records.errors import BadInput
-
-MAPPING: dict[str, Any] = {
-    "name": "other-bench",
-    "licence": "CC-BY-4.0",
-    "fields": {
-        "id": "uid", "case_id": "case.pmid", "task": "category", "turns": "dialogue", "query": "question",
-        "options": "candidates", "gold": "answer", "behavior": "target", "split": "subset", "autonomy": "level",
-    },
-    "turns": {
-        "layout": "objects", "speaker": "who", "role": "job", "text": "says",
-        "roles": {"Chief": "attending", "Junior": "resident"},
-        "add": [{"field": "tables.lab", "speaker": "Laboratory"}],
-    },
-    "options": {"layout": "objects", "text": "reply", "label": "kind", "gold": "label", "flag": "warns"},
-    "categories": {"Error Correction": {"task": "error_correction"}, "DDx": {"task": "ddx_reasoning"}},
-    "behaviors": {"Speak up": "proactive", "Answer": "reactive"},
-    "splits": {"dev": "val", "eval": "test"},
-    "autonomy": {"three": "L3"},
-}  # fmt: skip
-
-LINE: dict[str, Any] = {
-    "uid": 7,
-    "case": {"pmid": 123},
-    "category": "Error Correction",
-    "dialogue": [
-        {"who": "Dr Gray", "job": "Chief", "says": "Potassium is 7.1."},
-        {"who": "Dr Ito", "job": "Junior", "says": "I will carry on."},
-    ],
-    "tables": {"lab": "Potassium 7.1 mmol/L (ref 3.5-5.3)"},
-    "question": "Write the discharge letter.",
-    "candidates": [
-        {"reply": "Here is the letter.", "kind": "no_flag", "warns": False},
-        {"reply": "The potassium is dangerous.", "kind": "flag_lab_value", "warns": True},
-    ],
-    "answer": "flag_lab_value",
-    "target": "Speak up",
-    "subset": "eval",
-    "level": "three",
-}
 
 
 def changed(record: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -97,7 +59,7 @@ def test_a_line_becomes_an_item(tmp_path: Path) -> None:
     assert report.read == 1
 
 
-LAYOUTS = {
+LAYOUTS: dict[str, tuple[dict[str, Any], dict[str, Any], list[str]]] = {
     "texts and letter": (
         {"layout": "texts", "gold": "letter", "flag_if_proactive": True},
         {"candidates": ["Letter.", "Stop.", "Wait."], "answer": "b"},

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from bsft.bench.build import BuildSpec, build
 from bsft.cli import main
 from bsft.importing.cases import write_cases
 from bsft.records.errors import BadInput
+from bsft.records.schema import Item
 from bsft.records.store import check_replaceable, open_benchmark, write_benchmark
 
 WEB_APP = {"name": "Thesis", "short_name": "T", "start_url": "/", "display": "standalone", "icons": []}
@@ -34,9 +35,16 @@ def tree(directory: Path) -> dict[str, str]:
     return found
 
 
-def put(file: Path, text: str = "mine") -> None:
+def put(file: Path, text: str = "mine") -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(text)
+    return file
+
+
+def put_link(file: Path) -> Path:
+    file.unlink()
+    file.symlink_to("/etc/hostname")
+    return file
 
 
 FOREIGN: dict[str, tuple[Callable[[Path], object], str]] = {
@@ -55,7 +63,7 @@ FOREIGN: dict[str, tuple[Callable[[Path], object], str]] = {
     "a benchmark with a subdirectory": (lambda d: (write_small(d), put(d / "figures" / "a.png")), "holds figures,"),
     "a benchmark with a hidden file": (lambda d: (write_small(d), put(d / ".env")), r"holds \.env, which"),
     "a benchmark with a link": (
-        lambda d: (write_small(d), (d / "train.jsonl").unlink(), (d / "train.jsonl").symlink_to("/etc/hostname")),
+        lambda d: (write_small(d), put_link(d / "train.jsonl")),
         r"holds train\.jsonl, which",
     ),
     "a directory named as the manifest": (lambda d: put(d / "manifest.json" / "x"), "holds manifest.json, which"),
@@ -171,7 +179,7 @@ def test_a_benchmark_that_a_kill_left_aside_is_put_back(tmp_path: Path) -> None:
     assert len(open_benchmark(tmp_path / "out").items("test")) == 8
 
 
-def _full():  # type: ignore[no-untyped-def]
+def _full() -> Iterator[Item]:
     yield case_items(0, "train")[0]
     raise OSError(28, "No space left on device")
 

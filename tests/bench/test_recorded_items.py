@@ -49,7 +49,7 @@ def changed(item: Item, items: list[Item]) -> tuple[str, str]:
 
 
 def test_every_task_has_items_and_every_pair_differs_in_one_turn(items: list[Item]) -> None:
-    tasks = defaultdict(int)
+    tasks: defaultdict[str, int] = defaultdict(int)
     for item in items:
         tasks[item.task] += 1
         lengths = [len(option.text) for option in item.options]

@@ -7,6 +7,7 @@ import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small import write_small
@@ -26,8 +27,18 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "cache"
 
 
-def open_config(**options: int) -> OpenBenchConfig:
+def open_config(**options: Any) -> OpenBenchConfig:
     return OpenBenchConfig(name="behaviorbench_open", **options)
+
+
+def put_file(directory: Path) -> None:
+    shutil.rmtree(directory)
+    directory.write_text("a file")
+
+
+def put_broken_link(directory: Path) -> None:
+    shutil.rmtree(directory)
+    directory.symlink_to("nowhere")
 
 
 def test_items_of_the_users_own_are_opened_where_they_lie(small: Path, own_cache: Path) -> None:
@@ -70,8 +81,8 @@ def test_a_build_that_fails_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> N
         lambda d: (d / "manifest.json").write_text("[" * 100_000),
         lambda d: (d / "manifest.json").unlink(),
         lambda d: (d / "manifest.json").write_text('{"name": "a web app"}'),
-        lambda d: (shutil.rmtree(d), d.write_text("a file")),
-        lambda d: (shutil.rmtree(d), d.symlink_to("nowhere")),
+        put_file,
+        put_broken_link,
         lambda d: [file.unlink() for file in d.iterdir()],
     ],
     ids=range(9),

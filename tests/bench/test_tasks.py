@@ -21,7 +21,9 @@ SPLITS = ("train", "test", "test_heldout", "hard")
 
 
 def of_task(task: str, split: str = "train") -> list[Item]:
-    return [item for item in all_items(split) if item.task == task]
+    found = [item for item in all_items(split) if item.task == task]
+    assert found, task
+    return found
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -163,7 +165,8 @@ def test_next_test_is_asked_before_any_result() -> None:
         assert not any(turn.speaker in ("Laboratory", "Report") for turn in item.turns)
 
 
-def test_handoffs_combine_two_true_and_two_false_details() -> None:
+def test_handovers_are_all_combinations_of_two_details_beside_one_that_is_true() -> None:
+    """Of the three details of the faithful one, the others share two, two and one."""
     for case in all_cases():
         item = item_of(case, "case_handoff")
         seen = case.exams[1]

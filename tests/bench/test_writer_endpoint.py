@@ -31,8 +31,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Server]:
     server.close()
 
 
-def options(url: str, **more: Any) -> WriterOptions:
-    return WriterOptions(**{"model": "m", "base_url": url, "max_retries": 0, **more})
+def options(url: str, *, max_retries: int = 0, **more: Any) -> WriterOptions:
+    return WriterOptions(model="m", base_url=url, max_retries=max_retries, **more)
 
 
 def ask(server: Server, tmp_path: Path, **more: Any) -> None:

@@ -92,7 +92,7 @@ def test_a_second_run_makes_no_call(server: Server, write: Run, source: Path, tm
     assert server.requests != []
 
 
-BAD = {
+BAD: dict[str, tuple[str, Callable[[], tuple[int, dict[str, Any]]], str, str]] = {
     "wrong number": ("case", lambda: reply(WRONG_NUMBER), "mismatch", "value 39.7 °C is not in its quote"),
     "invented finding": ("scene", lambda: reply(INVENTED), "mismatch", '"rash" is not in the text'),
     "denied finding": ("scene", lambda: reply(DENIED), "mismatch", '"cough" is denied in the text'),

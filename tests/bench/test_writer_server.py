@@ -58,7 +58,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [python, "-m", "llama_cpp.server", "--model", model, "--host", "127.0.0.1", "--port", str(port)]
+    command = [str(python), "-m", "llama_cpp.server", "--model", str(model), "--host", "127.0.0.1", "--port", str(port)]
     with (tmp_path_factory.mktemp("server") / "server.log").open("wb") as log:
         process = subprocess.Popen([*command, "--n_ctx", str(CONTEXT_TOKENS)], stdout=log, stderr=log)
     try:

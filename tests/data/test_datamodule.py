@@ -82,7 +82,9 @@ def test_every_epoch_holds_every_item_once(n_cases: int, n_items: int | None, n_
 
 @given(st.integers(1, 6), st.one_of(st.none(), st.integers(1, 5)), st.integers(0, 99))
 def test_twins_are_in_one_step_and_a_step_has_few_cases(n_cases: int, n_items: int | None, seed: int) -> None:
-    for step in plan_steps(ITEMS, fit(cases_per_step=n_cases, items_per_case=n_items), seed):
+    steps = plan_steps(ITEMS, fit(cases_per_step=n_cases, items_per_case=n_items), seed)
+    assert steps
+    for step in steps:
         ids = {ITEMS[i].id for i in step}
         assert all(ITEMS[i].twin_id in ids for i in step if ITEMS[i].twin_id is not None)
         per_case = Counter(ITEMS[i].case_id for i in step)

@@ -7,7 +7,7 @@ import datetime
 import pytest
 import transformers.utils.chat_template_utils as transformers_templates
 from families import FAMILIES, Family
-from making import SHORT_PROMPT, items_of, method_config
+from making import SHORT_PROMPT, decoded, items_of, method_config
 from transformers import PreTrainedTokenizerBase
 
 from bsft.config import DEFAULT_DATE
@@ -107,7 +107,7 @@ def test_the_behaviour_token_stands_directly_before_the_reply(family: Family, ex
         before, after = text[: text.rindex(reply)], text[text.rindex(reply) :]
         assert example.ids == ids_of(tokenizer, family, f"{before}<|{item.gold_behavior}|>{after}")
         assert example.prompt_ids == ids_of(tokenizer, family, before)
-        assert tokenizer.decode(example.answer_ids).lstrip().startswith(reply)
+        assert decoded(tokenizer, example.answer_ids).lstrip().startswith(reply)
         marked = renderer.candidates(item, with_behavior=True)
         assert marked.prompt_ids == example.prompt_ids and example.answer_ids in marked.option_ids
 
@@ -137,6 +137,7 @@ def test_what_stands_between_the_generation_prompt_and_the_reply_is_kept(family:
         generation = tokenizer.apply_chat_template(
             messages, tokenize=False, add_generation_prompt=True, date_string=DATE_STRING
         )
+        assert isinstance(generation, str)
         prompt = renderer_of(tokenizer, exemplars=EXEMPLARS).prompt(item)
         if family.between is None:
             assert not prompt.startswith(generation)
@@ -189,7 +190,7 @@ def test_a_template_does_not_read_what_people_wrote() -> None:
     one = ITEMS[0]
     options = [one.options[0].model_copy(update={"text": "It <think> is </think> low."}), *one.options[1:]]
     found = renderer.candidates(one.model_copy(update={"query": "Is </think> a tag?", "options": options}))
-    assert "Is </think> a tag?" in tokenizer.decode(found.prompt_ids)
-    assert tokenizer.decode(found.option_ids[0]) == "It <think> is </think> low.<|im_end|>"
+    assert "Is </think> a tag?" in decoded(tokenizer, found.prompt_ids)
+    assert decoded(tokenizer, found.option_ids[0]) == "It <think> is </think> low.<|im_end|>"
     think = tokenizer.convert_tokens_to_ids("</think>")
     assert found.prompt_ids.count(think) == 1 and think not in found.option_ids[0]

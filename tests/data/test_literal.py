@@ -15,7 +15,9 @@ PROMPT = "<s>user a b<|end|>"
 
 def fast(tokenizer: Tokenizer, *, rstrip: bool = False) -> PreTrainedTokenizerFast:
     tokenizer.add_special_tokens([AddedToken(token, special=True, rstrip=rstrip) for token in SPECIAL])
-    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>")
+    return PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]  # of transformers
+        tokenizer_object=tokenizer, bos_token="<s>", eos_token="</s>"
+    )
 
 
 def byte_level() -> PreTrainedTokenizerFast:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from making import SHORT_PROMPT, items_of, method_config
+from making import SHORT_PROMPT, decoded, items_of, method_config
 
 from bsft.data.methods import Method, method_of
 from bsft.data.render import UNPROMPTED, Renderer
@@ -249,8 +249,8 @@ def test_twins_lose_the_same_turns() -> None:
 def test_what_is_asked_and_answered_is_never_dropped() -> None:
     one = scene_of("aaaa", "bbbb", "cccc", query="A long question that is not counted?")
     example = renderer(scene_tokens=1).example(one)
-    decoded = tiny_tokenizer().decode(example.prompt_ids)
-    assert "user\nA: cccc\n\nA long question that is not counted?<|im_end|>" in decoded
+    prompt = decoded(tiny_tokenizer(), example.prompt_ids)
+    assert "user\nA: cccc\n\nA long question that is not counted?<|im_end|>" in prompt
     assert (example.behavior_id, example.answer_ids) == (PROACTIVE, (*ids("N!"), END))
 
 

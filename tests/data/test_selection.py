@@ -95,7 +95,7 @@ def test_heads_tell_what_the_items_tell(benchmark: Benchmark, limit: int | None)
 
 @pytest.mark.parametrize("fit", [{}, {"max_epochs": 3, "items_per_case": 4}, {"cases_per_step": 2, "max_steps": 3}])
 @pytest.mark.parametrize("seed", [0, 7])
-def test_plans_are_equal(benchmark: Benchmark, fit: dict[str, int], seed: int) -> None:
+def test_plans_are_equal(benchmark: Benchmark, fit: dict[str, Any], seed: int) -> None:
     items = select_items(benchmark, "train", data_config(), None)
     assert plan_steps(items.heads(), cfg.FitConfig(**fit), seed) == plan_steps(items, cfg.FitConfig(**fit), seed)
 

@@ -28,9 +28,9 @@ def row(name: str, family: Family) -> str:
     begins = tokenizer.convert_ids_to_tokens(first)
     system = "merged into the first turn of the user" if conversation.merges_system_prompt else "as the template has it"
     whole = tokenizer.apply_chat_template(
-        [*conversation._messages("SCENE"), {"role": "assistant", "content": "REPLY"}], tokenize=False
+        [*map(dict, conversation._messages("SCENE")), {"role": "assistant", "content": "REPLY"}], tokenize=False
     )
-    assert isinstance(whole, str)
+    assert isinstance(whole, str) and isinstance(begins, str)
     before = "other than the generation prompt" if family.between is None else code(family.between)
     shown = [code(begins) if family.starts_with else "nothing", system, before]
     return f"| {name} | " + " | ".join([*shown, code(whole.partition("REPLY")[2]), code(family.end)]) + " |"

@@ -25,7 +25,7 @@ from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.module import BehaviorLM
 from bsft.model.road_trial import merged_weights
 from bsft.model.tiny import tiny_tokenizer
-from bsft.scoring.choices import OptionScorer
+from bsft.scoring.choices import Context, OptionScorer
 
 BEHAVIOR_WEIGHT = 0.5
 TABLE = Path(bsft.__file__).parents[1] / "docs" / "models.md"
@@ -106,7 +106,8 @@ def test_scores_and_gradients_are_those_of_transformers(
     backbone.module.eval()
     scorer = OptionScorer(backbone, batching=backbone.road.batching, batch_tokens=8192)
     for scored in scorer.score(candidates, lambda *_: [None, "proactive"]):
-        for context, token in ((None, ()), ("proactive", (261,))):
+        tokens: dict[Context, tuple[int, ...]] = {None: (), "proactive": (261,)}
+        for context, token in tokens.items():
             expected = [
                 plain.log_likelihood(scored.candidates.prompt_ids + token, option)
                 for option in scored.candidates.option_ids

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from types import SimpleNamespace
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ from dense import dense_mask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from making import relative_error
-from torch import Tensor
+from torch import Tensor, nn
 
 from bsft.data.prefix_tree import build_tree
 from bsft.model import attention
@@ -26,25 +25,66 @@ HEADS, KV_HEADS, HEAD_DIM = 4, 2, 8
 CPU = torch.device("cpu")
 
 
-def random_states(layout: TreeLayout, dtype: torch.dtype = torch.float32) -> list[Tensor]:
+class Windowed(nn.Module):
+    """A layer with a window of its own."""
+
+    def __init__(self, window: int | None) -> None:
+        super().__init__()
+        self.sliding_window = window
+
+
+States = tuple[Tensor, Tensor, Tensor]
+"""Query, key and value of a layer."""
+Compute = Callable[..., tuple[Tensor, None]]
+
+
+def random_states(layout: TreeLayout, dtype: torch.dtype = torch.float32) -> States:
     """Query, key and value of a layer, past keys first."""
     generator = torch.Generator().manual_seed(0)
     n = layout.tree.n_tokens
     n_keys = n + len(layout.past_depths)
-    shapes = [(1, HEADS, n, HEAD_DIM), (1, KV_HEADS, n_keys, HEAD_DIM), (1, KV_HEADS, n_keys, HEAD_DIM)]
-    return [torch.randn(shape, generator=generator).to(dtype).requires_grad_() for shape in shapes]
+
+    def state(n_heads: int, n_tokens: int) -> Tensor:
+        drawn = torch.randn((1, n_heads, n_tokens, HEAD_DIM), generator=generator)
+        return drawn.to(dtype).requires_grad_()
+
+    return state(HEADS, n), state(KV_HEADS, n_keys), state(KV_HEADS, n_keys)
 
 
-def blockwise(
-    states: Sequence[Tensor], layout: TreeLayout, window: int | None, compute: Callable[..., Any] = tree_attention
+def detached(states: States) -> States:
+    query, key, value = (state.detach() for state in states)
+    return query, key, value
+
+
+def attend(
+    states: States,
+    layout: TreeLayout | None,
+    *,
+    mask: Tensor | None = None,
+    dropout: float = 0.0,
+    layer: nn.Module | None = None,
+    compute: Compute = tree_attention,
+    **others: Any,
 ) -> Tensor:
-    out: Tensor = compute(SimpleNamespace(sliding_window=window), *states, None, tree=layout)[0]
-    return out
+    """Output `(1, N, H, D)` of tree attention in a layer that has no window of its own."""
+    query, key, value = states
+    return compute(layer or nn.Module(), query, key, value, mask, dropout=dropout, tree=layout, **others)[0]
 
 
-def dense(states: Sequence[Tensor], layout: TreeLayout, window: int | None) -> Tensor:
-    mask = dense_mask(layout, window)
-    return F.scaled_dot_product_attention(*states, attn_mask=mask, enable_gqa=True).transpose(1, 2)
+def blockwise(states: States, layout: TreeLayout, window: int | None, compute: Compute = tree_attention) -> Tensor:
+    return attend(states, layout, layer=Windowed(window), compute=compute)
+
+
+def dense(states: States, layout: TreeLayout, window: int | None) -> Tensor:
+    query, key, value = states
+    mask = dense_mask(layout, window).to(query.device)
+    return F.scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True).transpose(1, 2)
+
+
+def flex(states: States, layout: TreeLayout, window: int | None) -> Tensor:
+    query, key, value = states
+    mask = block_mask_of(layout.tree, layout.past_depths, CPU, window)
+    return flex_tree_attention(query, key, value, mask, HEAD_DIM**-0.5)
 
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12), min_size=1, max_size=8)
@@ -54,7 +94,7 @@ SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12), min_s
 @settings(max_examples=40)
 @given(sequences=SEQUENCES, window=st.sampled_from([None, 1, 3]), max_block_tokens=st.sampled_from([1, 4, 256]))
 def test_blocks_equal_the_dense_mask_forward_and_backward(
-    compute: Callable[..., Any], sequences: list[list[int]], window: int | None, max_block_tokens: int
+    compute: Compute, sequences: list[list[int]], window: int | None, max_block_tokens: int
 ) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attention, "MAX_BLOCK_TOKENS", max_block_tokens)
@@ -80,7 +120,7 @@ def test_cached_ancestors_are_seen_by_their_own_branches_only(
     cached = [np.array([0, 1, 2, 3]), np.array([0, 1, 4])]
     roots = [cached[data.draw(st.integers(0, 1))] for _ in sequences]
     layout = TreeLayout(build_tree(sequences, roots), past_depths=np.array([0, 1, 2, 3, 2]))
-    states = [state.detach() for state in random_states(layout)]
+    states = detached(random_states(layout))
     found = blockwise(states, layout, window)
     torch.testing.assert_close(found, dense(states, layout, window), rtol=1e-4, atol=1e-5)
     seen = dense_mask(layout)[0, 0]
@@ -108,9 +148,8 @@ def test_bf16_is_as_near_as_bf16_can_be(monkeypatch: pytest.MonkeyPatch, max_blo
 @given(sequences=SEQUENCES, window=st.sampled_from([None, 2, 5]))
 def test_flex_attention_equals_the_dense_mask(sequences: list[list[int]], window: int | None) -> None:
     layout = TreeLayout(build_tree(sequences))
-    states = [s.detach() for s in random_states(layout)]
-    found = flex_tree_attention(*states, block_mask_of(layout.tree, layout.past_depths, CPU, window), HEAD_DIM**-0.5)
-    torch.testing.assert_close(found, dense(states, layout, window), rtol=1e-4, atol=1e-5)
+    states = detached(random_states(layout))
+    torch.testing.assert_close(flex(states, layout, window), dense(states, layout, window), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.filterwarnings("ignore:flex_attention called without")
@@ -119,9 +158,8 @@ def test_flex_attention_sees_cached_ancestors_across_buckets(window: int | None)
     n_past = bucket_tokens(1) + 5
     tree = build_tree([[1] * 140, [1, 2], [3]], [np.arange(100), np.arange(100), np.arange(3, n_past)])
     layout = TreeLayout(tree, np.arange(n_past))
-    states = [s.detach() for s in random_states(layout)]
-    found = flex_tree_attention(*states, block_mask_of(layout.tree, layout.past_depths, CPU, window), HEAD_DIM**-0.5)
-    torch.testing.assert_close(found, dense(states, layout, window), rtol=1e-4, atol=1e-5)
+    states = detached(random_states(layout))
+    torch.testing.assert_close(flex(states, layout, window), dense(states, layout, window), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
@@ -129,10 +167,9 @@ def test_flex_attention_sees_cached_ancestors_across_buckets(window: int | None)
 def test_on_cuda_forward_and_backward_equal_the_dense_mask(window: int | None) -> None:
     cuda = torch.device("cuda")
     layout = TreeLayout(build_tree([[1] * 140, [1, 2, 3], [1, 2, 4], [5]]))
-    states = [s.detach().to(cuda).requires_grad_() for s in random_states(layout)]
-    mask = dense_mask(layout, window).to(cuda)
-    expected = F.scaled_dot_product_attention(*states, attn_mask=mask, enable_gqa=True).transpose(1, 2)
-    found = blockwise(states, layout, window)
+    query, key, value = (state.detach().to(cuda).requires_grad_() for state in random_states(layout))
+    states = query, key, value
+    expected, found = dense(states, layout, window), blockwise(states, layout, window)
     torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
     weights = torch.randn_like(expected)
     for mine, theirs in zip(
@@ -149,13 +186,9 @@ def test_buckets(n: int, bucket: int) -> None:
 def test_dropout_is_written_out() -> None:
     layout = TreeLayout(build_tree([[1, 2, 3], [1, 2, 4]]))
     states = random_states(layout)
-    module = SimpleNamespace()
     torch.manual_seed(0)
-    dropped, _ = tree_attention(module, *states, None, dropout=0.5, tree=layout)  # type: ignore[arg-type]
-    assert dropped.shape == (1, 4, HEADS, HEAD_DIM)
-    mean = torch.stack(
-        [tree_attention(module, *states, None, dropout=0.1, tree=layout)[0] for _ in range(4000)]  # type: ignore[arg-type]
-    ).mean(0)
+    assert attend(states, layout, dropout=0.5).shape == (1, 4, HEADS, HEAD_DIM)
+    mean = torch.stack([attend(states, layout, dropout=0.1) for _ in range(4000)]).mean(0)
     torch.testing.assert_close(mean, blockwise(states, layout, None), rtol=0, atol=0.05)
 
 
@@ -163,28 +196,28 @@ def test_a_tree_is_alone_in_its_batch() -> None:
     layout = TreeLayout(build_tree([[1]]))
     query = torch.zeros(2, HEADS, 1, HEAD_DIM)
     with pytest.raises(ValueError, match="a tree batch has batch size 1, found 2"):
-        tree_attention(SimpleNamespace(), query, query, query, None, tree=layout)  # type: ignore[arg-type]
+        attend((query, query, query), layout)
 
 
 def test_an_argument_that_is_not_known_is_an_error() -> None:
     layout = TreeLayout(build_tree([[1, 2]]))
     states = random_states(layout)
-    plain = tree_attention(SimpleNamespace(), *states, None, tree=layout, use_cache=False, position_ids=1)[0]  # type: ignore[arg-type]
+    plain = attend(states, layout, use_cache=False, position_ids=1)
     assert plain.shape == (1, 2, HEADS, HEAD_DIM)
-    for name, value in {"position_bias": torch.zeros(1), "output_attentions": True, "is_causal": False}.items():
+    not_known: dict[str, Any] = {"position_bias": torch.zeros(1), "output_attentions": True, "is_causal": False}
+    for name, value in not_known.items():
         with pytest.raises(ValueError, match="tree attention does not know this model's"):
-            tree_attention(SimpleNamespace(), *states, None, tree=layout, **{name: value})  # type: ignore[arg-type]
+            attend(states, layout, **{name: value})
     with pytest.raises(ValueError, match="'attention_mask'"):
-        tree_attention(SimpleNamespace(), *states, torch.zeros(2, 2), tree=layout)  # type: ignore[arg-type]
+        attend(states, layout, mask=torch.zeros(2, 2))
     with pytest.raises(ValueError, match="does not hand the tree on"):
-        tree_attention(SimpleNamespace(), *states, None)  # type: ignore[arg-type]
+        attend(states, None)
 
 
 def test_a_layer_may_have_a_window_and_not_use_it() -> None:
     layout = TreeLayout(build_tree([[1, 2, 3, 4]]))
     states = random_states(layout)
-    windowed = SimpleNamespace(sliding_window=1)
-    found = tree_attention(windowed, *states, None, tree=layout, sliding_window=None)[0]  # type: ignore[arg-type]
+    found = attend(states, layout, layer=Windowed(1), sliding_window=None)
     torch.testing.assert_close(found, dense(states, layout, None))
     assert not torch.allclose(found, blockwise(states, layout, 1))
 
@@ -201,8 +234,7 @@ def test_soft_caps_sinks_and_long_values_are_computed(
     query, key, value = random_states(layout)
     value = torch.cat([value, 2 * value], dim=-1)
     sinks = torch.randn(HEADS, generator=torch.Generator().manual_seed(2)) if with_sinks else None
-    arguments = {"softcap": softcap, "s_aux": sinks, "sliding_window": window}
-    found = tree_attention(SimpleNamespace(), query, key, value, None, tree=layout, **arguments)[0]  # type: ignore[arg-type]
+    found = attend((query, key, value), layout, softcap=softcap, s_aux=sinks, sliding_window=window)
     scores = query @ key.repeat_interleave(2, 1).transpose(2, 3) * HEAD_DIM**-0.5
     if softcap is not None:
         scores = softcap * torch.tanh(scores / softcap)

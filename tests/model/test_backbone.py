@@ -17,6 +17,7 @@ from bsft.data.methods import method_of
 from bsft.model import fast
 from bsft.model.adapters import adapt
 from bsft.model.backbone import VOCABULARY, Backbone, load_backbone
+from bsft.model.parts import decoder_layers
 from bsft.model.roads import Road
 from bsft.model.tiny import tiny_model, tiny_tokenizer
 from bsft.records.errors import BadInput
@@ -129,7 +130,7 @@ def disturbed(backbone: Backbone) -> Backbone:
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in backbone.trainable().values():
-            parameter += 0.1 * torch.randn(parameter.shape, generator=generator)
+            parameter.add_(0.1 * torch.randn(parameter.shape, generator=generator))
     return backbone
 
 
@@ -269,7 +270,7 @@ def test_the_last_mlp_works_only_where_its_result_is_read(architecture: str) -> 
     ids = torch.tensor([[1, 40, 41, 42, 43]])
     expected = backbone.hidden_states(ids)
     made: list[int] = []
-    gate = backbone.causal.base_model.layers[-1].mlp.gate_proj
+    gate = decoder_layers(backbone.causal)[-1].get_submodule("mlp.gate_proj")
     gate.register_forward_hook(lambda _, inputs, __: made.append(inputs[0].shape[1]))
     found = backbone.hidden_states(ids, read_at=torch.tensor([3, 1, 3]))
     torch.testing.assert_close(found[:, [1, 3]], expected[:, [1, 3]])
@@ -280,7 +281,7 @@ def test_the_last_mlp_works_only_where_its_result_is_read(architecture: str) -> 
 
 def test_an_architecture_with_other_names_works_with_patches_too() -> None:
     small = GPT2Config(n_layer=1, n_head=1, n_embd=8, vocab_size=50, n_positions=16)
-    backbone = Backbone(GPT2LMHeadModel(small).eval(), tiny_tokenizer(), None)
+    backbone = Backbone(GPT2LMHeadModel(small).train(False), tiny_tokenizer(), None)
     fast.install(backbone)
     ids = torch.tensor([[1, 40, 41, 42]])
     expected = backbone.hidden_states(ids)

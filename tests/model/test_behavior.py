@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from making import make_backbone, method_config
+from making import head_weight, make_backbone, method_config
 
 from bsft import config as cfg
 from bsft.data.vocabulary import BehaviorVocabulary
 from bsft.model.behavior import DESCRIPTIONS, initial_rows
+from bsft.model.parts import embedding_of
 from bsft.model.tiny import tiny_tokenizer
 from bsft.records.errors import BadInput
 from bsft.records.schema import BEHAVIORS
@@ -103,7 +104,7 @@ def test_rows_start_from_the_mean_or_at_random_like_the_models_own() -> None:
     torch.testing.assert_close(mean, embeddings[:200].mean(0).expand(3, -1), msg="spare rows do not count")
     random = initial_rows(embeddings, tiny_tokenizer(), "random", 200)
     assert abs(random.mean() - 5) < 1 and 2 < random.std() < 4
-    assert len(random.unique(dim=0)) == 3
+    assert len(torch.unique(random, dim=0)) == 3
 
 
 def test_rows_take_the_dtype_of_their_matrix() -> None:
@@ -116,8 +117,8 @@ def test_a_backbone_has_rows_for_its_tokens_in_every_matrix(architecture: str) -
     method = method_config(behavior=cfg.BehaviorConfig(init="mean"))
     plain, marked = make_backbone(architecture, method_config("baseline")), make_backbone(architecture, method)
     assert (plain.vocabulary_size, marked.vocabulary_size) == (259, 262)
-    matrices = [b.causal.get_input_embeddings().weight for b in (plain, marked)]
-    heads = [b.causal.get_output_embeddings().weight for b in (plain, marked)]
+    matrices = [embedding_of(b.causal).weight for b in (plain, marked)]
+    heads = [head_weight(b) for b in (plain, marked)]
     for before, after in (matrices, heads):
         torch.testing.assert_close(after[:259], before)
         torch.testing.assert_close(after[259:], before.mean(0).expand(3, -1))

@@ -15,6 +15,7 @@ from transformers import AutoModelForCausalLM
 from bsft import config as cfg
 from bsft.data.methods import method_of
 from bsft.model.backbone import Backbone, load_backbone
+from bsft.model.parts import embedding_of
 from bsft.model.tiny import tiny_model, tiny_tokenizer
 from bsft.records.errors import BadInput
 
@@ -47,8 +48,8 @@ def load(method: str = "baseline", **model: Any) -> Backbone:
 
 
 def same(backbone: Backbone, seed: int) -> bool:
-    expected = tiny_model("llama", seed=seed).get_input_embeddings().weight
-    return torch.equal(backbone.causal.get_input_embeddings().weight, expected)
+    expected = embedding_of(tiny_model("llama", seed=seed)).weight
+    return torch.equal(embedding_of(backbone.causal).weight, expected)
 
 
 def test_the_commit_that_the_branch_is_known_to_be_is_loaded(repository: Path) -> None:
@@ -66,8 +67,8 @@ def test_a_commit_that_is_not_there_is_one_sentence(repository: Path) -> None:
 def with_adapter(directory: Path) -> torch.Tensor:
     """Puts an adapter beside a model; returns the adapted model's logits of token 5."""
     causal = AutoModelForCausalLM.from_pretrained(directory)
-    options = {"task_type": "CAUSAL_LM", "r": 2, "target_modules": "all-linear", "init_lora_weights": False}
-    adapted = get_peft_model(causal, LoraConfig(**options))
+    lora = LoraConfig(task_type="CAUSAL_LM", r=2, target_modules="all-linear", init_lora_weights=False)
+    adapted = get_peft_model(causal, lora)
     adapted.save_pretrained(str(directory))
     with torch.no_grad():
         logits: torch.Tensor = adapted.eval()(torch.tensor([[5]])).logits

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import transformers
+from making import write_local_model
 from transformers import PreTrainedTokenizerBase
 
 from bsft.model.local import _COUNTED, INDEX, sha256_of_model
@@ -27,11 +28,7 @@ def content(directory: Path, *, remote_code: bool = False) -> str:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """A directory like a real one: weights, a tokenizer, and files that nobody reads."""
-    directory = tmp_path / "model"
-    directory.mkdir()
-    (directory / "config.json").write_text('{"model_type": "llama"}')
-    (directory / "model.safetensors").write_bytes(bytes(2 * MIB))
-    tiny_tokenizer().save_pretrained(directory)
+    directory = write_local_model(tmp_path / "model", 2 * MIB, '{"model_type": "llama"}')
     for name in ("README.md", "training_args.bin", "pytorch_model.bin", "optimizer.pt", "trainer_state.json"):
         (directory / name).write_text("not read")
     return directory

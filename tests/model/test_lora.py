@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from making import make_backbone, method_config, shaken
+from making import make_backbone, method_config, shaken, weight_of
 from peft.tuners.lora import Linear as LoraLinear
 from peft.utils.other import TrainableTokensWrapper
 from torch import Tensor
@@ -20,11 +20,15 @@ def layers_of(architecture: str, **options: object) -> list[LoraLinear]:
     return [module for module in backbone.module.modules() if isinstance(module, LoraLinear)]
 
 
+def n_inputs(layer: LoraLinear) -> int:
+    return weight_of(layer.get_base_layer()).shape[1]
+
+
 def outputs_and_gradients(layer: LoraLinear, x: Tensor, *, own: bool) -> list[Tensor]:
     """The layer's output and its gradients for the input and the adapter, by PEFT's forward or by ours."""
     x = x.clone().requires_grad_()
     out = LoraLinear.forward(layer, x) if own else layer(x)
-    wanted = [x, layer.lora_A["default"].weight, layer.lora_B["default"].weight]
+    wanted = [x, weight_of(layer.lora_A["default"]), weight_of(layer.lora_B["default"])]
     return [out, *torch.autograd.grad(out.float().square().sum(), wanted)]
 
 
@@ -34,7 +38,7 @@ def test_in_fp32_output_and_gradients_are_pefts(architecture: str) -> None:
     assert len(layers) == 14
     for layer in layers:
         assert "forward" in vars(layer), "it is fused"
-        x = torch.randn(2, 5, layer.in_features)
+        x = torch.randn(2, 5, n_inputs(layer))
         for found, expected in zip(
             outputs_and_gradients(layer, x, own=False), outputs_and_gradients(layer, x, own=True), strict=True
         ):
@@ -43,7 +47,7 @@ def test_in_fp32_output_and_gradients_are_pefts(architecture: str) -> None:
 
 def test_in_bf16_they_are_as_near_as_bf16_can_be_and_keep_their_dtypes() -> None:
     layer = layers_of("llama")[0]
-    x = torch.randn(64, layer.in_features)
+    x = torch.randn(64, n_inputs(layer))
     exact = outputs_and_gradients(layer, x, own=True)
     layer.get_base_layer().to(torch.bfloat16)
     rounded = outputs_and_gradients(layer, x.to(torch.bfloat16), own=False)

@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from lightning import Callback, LightningModule, Trainer
-from making import examples_of, make_backbone, make_config, make_renderer, method_config, shaken
+from making import examples_of, head_weight, make_backbone, make_config, make_renderer, method_config, shaken
 from torch import Tensor
 
 from bsft import config as cfg
@@ -91,7 +91,7 @@ def test_what_is_kept_for_the_backward_pass_does_not_grow_with_the_vocabulary(mo
         seen: dict[int, int] = {}
 
         def keep(tensor: Tensor) -> Tensor:
-            if tensor.data_ptr() != backbone.causal.get_output_embeddings().weight.data_ptr():
+            if tensor.data_ptr() != head_weight(backbone).data_ptr():
                 seen[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
             return tensor
 
@@ -156,7 +156,6 @@ def fitted(small: Path, tmp_path: Path) -> Fitted:
         data.setup("fit")
         module = BehaviorLM(backbone, config.trainer.fit, n_steps=len(data.plan))
         watcher = Watcher()
-        quiet = {"enable_checkpointing": False, "enable_progress_bar": False, "enable_model_summary": False}
         trainer = Trainer(
             accelerator="cpu",
             max_epochs=1,
@@ -165,7 +164,9 @@ def fitted(small: Path, tmp_path: Path) -> Fitted:
             logger=False,
             callbacks=[watcher],
             default_root_dir=tmp_path,
-            **quiet,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
         )
         with backbone.reading(batching):
             trainer.fit(module, datamodule=data)

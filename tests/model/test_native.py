@@ -5,14 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from dense import dense_mask
-from torch import Tensor
+from torch import Tensor, nn
 
 from bsft.data.prefix_tree import blocks_of, build_tree
 from bsft.model import attention
@@ -61,16 +60,17 @@ def states_of(layout: TreeLayout, n_heads: int, n_kv: int, head_dim: int) -> lis
 
 
 def native(states: list[Tensor], layout: TreeLayout, window: int | None, weights: Tensor) -> list[Tensor]:
-    module = SimpleNamespace(sliding_window=window)
-    out, _ = tree_attention(module, *states, None, tree=layout)  # type: ignore[arg-type]
+    query, key, value = states
+    out, _ = tree_attention(nn.Module(), query, key, value, None, tree=layout, sliding_window=window)
     assert type(out.grad_fn).__name__ == "NativeTreeAttentionBackward"
     return [out.detach(), *torch.autograd.grad(out, states, weights)]
 
 
 def dense(states: list[Tensor], layout: TreeLayout, window: int | None, weights: Tensor) -> list[Tensor]:
     exact = [state.detach().float().requires_grad_() for state in states]
+    query, key, value = exact
     mask = dense_mask(layout, window)
-    out = F.scaled_dot_product_attention(*exact, attn_mask=mask, enable_gqa=True).transpose(1, 2)
+    out = F.scaled_dot_product_attention(query, key, value, attn_mask=mask, enable_gqa=True).transpose(1, 2)
     return [out.detach(), *torch.autograd.grad(out, exact, weights.float())]
 
 
@@ -136,7 +136,7 @@ def test_numbers_that_are_none_are_not_hidden() -> None:
     states = [state.detach() for state in states_of(layout, 4, 2, 16)]
     states[1][0, 0, 3] = torch.nan
     tree = NativeTree(layout.tree, layout.past_depths, blocks_of(layout.tree, 128), None)
-    out = NativeTreeAttention.apply(*states, tree, 0.25)
+    out = NativeTreeAttention.apply(*states, tree, 0.25)  # type: ignore[no-untyped-call]  # of torch
     sees = dense_mask(layout)[0, 0, :, 3]
     assert torch.equal(out[0, :, 0].isnan().all(-1), sees)  # the first key head serves heads 0 and 1
     assert not out[0, :, 2:].isnan().any()

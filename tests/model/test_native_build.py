@@ -20,7 +20,7 @@ def compiler(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     monkeypatch.setenv("BSFT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("CXX", str(program))
     monkeypatch.setattr(build, "obstacle", lambda: None)
-    monkeypatch.setattr(build.ctypes, "CDLL", lambda path: Path(path).read_text())
+    monkeypatch.setattr("ctypes.CDLL", lambda path: Path(path).read_text())
     return program
 
 

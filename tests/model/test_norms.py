@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import torch
-from making import make_backbone, method_config, shaken
+from making import make_backbone, method_config, shaken, weight_of
 from torch import Tensor, nn
 
 from bsft import config as cfg
@@ -84,7 +84,7 @@ def test_what_an_mlp_keeps_is_gate_and_up_only() -> None:
         kept[tensor.data_ptr()] = tensor.numel()
         return tensor
 
-    n_rows, n_wide = 400, module.gate_proj.out_features  # type: ignore[union-attr]
+    n_rows, n_wide = 400, weight_of(module.get_submodule("gate_proj")).shape[0]
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
         module(torch.randn(n_rows, width(module), requires_grad=True))
     assert sum(size == n_rows * n_wide for size in kept.values()) == 2

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import torch
 from architectures import ARCHITECTURES
-from making import items_of, make_backbone, make_renderer, method_config, model_config, shaken
-from transformers import AutoConfig, AutoModelForCausalLM, LlamaForCausalLM
+from making import items_of, make_backbone, make_renderer, method_config, model_config, random_model, shaken
+from transformers import AutoConfig, LlamaForCausalLM
 
 from bsft.data.methods import method_of
 from bsft.model import backbone as loading
@@ -68,7 +68,7 @@ def test_a_model_that_cannot_be_split_is_read_whole(logits_of_ids: None, caplog:
 def test_a_model_that_reads_ahead_is_refused(tmp_path: Path) -> None:
     config = AutoConfig.for_model("bert", vocab_size=259, hidden_size=32, num_hidden_layers=1, num_attention_heads=2)
     config.is_decoder = False
-    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    random_model(config).save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
     model = model_config(name="m", source="local", id=None, path=str(tmp_path))
     with pytest.raises(BadInput, match="model=m: BertLMHeadModel cannot be used: it reads ahead"):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from families import FAMILIES, Family
-from making import SHORT_PROMPT, items_of
+from making import SHORT_PROMPT, decoded, items_of
 from transformers import PreTrainedTokenizerBase
 
 from bsft import config as cfg
@@ -30,9 +30,9 @@ def read(tokenizer: PreTrainedTokenizerBase) -> tuple[str, list[str]]:
     """The prompt as text without the scene, and the tokens of the first option."""
     renderer = Renderer(tokenizer, Method("baseline", SHORT_PROMPT), vocabulary=None)
     found = renderer.candidates(ITEM)
-    decoded = tokenizer.decode(found.prompt_ids)
-    assert isinstance(decoded, str)
-    return decoded.replace(renderer.scene(ITEM, ()), "SCENE"), tokenizer.convert_ids_to_tokens(found.option_ids[0])
+    tokens = tokenizer.convert_ids_to_tokens(list(found.option_ids[0]))
+    assert isinstance(tokens, list)
+    return decoded(tokenizer, found.prompt_ids).replace(renderer.scene(ITEM, ()), "SCENE"), tokens
 
 
 @pytest.mark.parametrize("override", [None, "chatml"])

@@ -100,6 +100,11 @@ def test_a_package_that_is_missing_or_of_another_version_is_named_with_the_comma
         converted(packaged(package_version="2"))
 
 
+def put_file(directory: Path) -> None:
+    shutil.rmtree(directory)
+    directory.touch()
+
+
 DAMAGES: list[tuple[Any, str]] = [
     (lambda d: (d / "model.safetensors").write_bytes(b"short"), r"model\.safetensors: the cached weights are damaged"),
     (lambda d: (d / "model.safetensors").unlink(), r"model\.safetensors: the cached weights are damaged"),
@@ -111,7 +116,7 @@ DAMAGES: list[tuple[Any, str]] = [
     (lambda d: (d / RECORD).write_text("[]"), rf"{RECORD}: missing or damaged"),
     (lambda d: (d / RECORD).write_text('{"gguf": "model.gguf", "sha256": {}}'), rf"{RECORD}: lists no file"),
     (lambda d: (d / RECORD).write_text('{"sha256": "all of them"}'), rf"{RECORD}: missing or damaged"),
-    (lambda d: (shutil.rmtree(d), d.touch()), rf"{RECORD}: missing or damaged"),
+    (put_file, rf"{RECORD}: missing or damaged"),
 ]
 
 

@@ -88,7 +88,7 @@ def test_restraint_is_one_minus_the_over_intervention_rate(sweep: Sweep) -> None
     figure = restraint_figure(*panels_of(sweep))
     assert figure is not None
     [axes] = all_axes(figure)
-    points = [container[0].get_xydata()[0].tolist() for container in axes.containers]  # type: ignore[attr-defined]
+    points = [container[0].get_xydata()[0].tolist() for container in axes.containers]
     assert np.array(points) == pytest.approx(np.array([(0, 0.1), (1, 0.4), (1, 0.3), (0.5, 0.2), (0.75, 0.6)]))
 
 

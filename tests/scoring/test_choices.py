@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 import torch
@@ -107,7 +108,7 @@ def test_a_shared_prefix_is_read_once_and_changes_nothing(architecture: str) -> 
     n_read: list[int] = []
     read = backbone.hidden_states
 
-    def counted(input_ids: torch.Tensor, **kwargs: object) -> torch.Tensor:
+    def counted(input_ids: torch.Tensor, **kwargs: Any) -> torch.Tensor:
         n_read.append(input_ids.numel())
         return read(input_ids, **kwargs)
 

@@ -8,9 +8,19 @@ from typing import Any
 import pytest
 import torch
 from families import FAMILIES
-from making import items_of, make_backbone, make_renderer, method_config, model_config, shaken
+from making import (
+    decoded,
+    head_weight,
+    items_of,
+    make_backbone,
+    make_renderer,
+    method_config,
+    model_config,
+    random_model,
+    shaken,
+)
 from small import case_items
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig
 from transformers.modeling_outputs import CausalLMOutput
 
 from bsft.data.methods import method_of
@@ -75,7 +85,7 @@ def test_replies_are_greedy_after_the_prompt_and_its_token(context: Context) -> 
     token = () if context is None else (259 + BEHAVIORS.index(context),)
     for reply, candidate in zip(replies, candidates, strict=True):
         expected = greedy(backbone, candidate.prompt_ids + token, 12)
-        assert reply.text == backbone.tokenizer.decode(expected, skip_special_tokens=True).strip()
+        assert reply.text == decoded(backbone.tokenizer, expected, skip_special_tokens=True).strip()
         assert reply.item == candidate.item
     assert counted == [1, 1, 1, 1]
 
@@ -85,9 +95,10 @@ def test_a_reply_ends_with_its_turn() -> None:
     method = method_config("baseline")
     backbone = make_backbone(method=method)
     renderer = make_renderer(backbone, method)
-    head = backbone.causal.get_output_embeddings()
     with torch.no_grad():
-        head.weight[2] = 100 * backbone.hidden_states(torch.tensor([renderer.candidates(ITEM).prompt_ids]))[0, -1]
+        head_weight(backbone)[2] = (
+            100 * backbone.hidden_states(torch.tensor([renderer.candidates(ITEM).prompt_ids]))[0, -1]
+        )
     [reply] = generate(
         backbone, [renderer.candidates(ITEM)], [None], max_new_tokens=50, end_of_turn=renderer.end_of_turn
     )
@@ -105,7 +116,7 @@ def test_generation_stops_at_the_first_token_of_the_end_of_turn(
         "llama", vocab_size=len(tokenizer), hidden_size=16, intermediate_size=16, num_hidden_layers=1,
         num_attention_heads=2, num_key_value_heads=2,
     )  # fmt: skip
-    AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path)
+    random_model(config).save_pretrained(tmp_path)
     method = method_config("baseline")
     backbone = load_backbone(model_config(source="local", path=str(tmp_path)), method_of(method))
     renderer = make_renderer(backbone, method)

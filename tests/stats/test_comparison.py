@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import astuple
 from itertools import product
 
 import numpy as np
@@ -14,7 +15,8 @@ from bsft.stats.comparison import McNemar, PairedDifference, holm, mcnemar, sign
 def test_all_better_in_five_cases_by_hand() -> None:
     """Of 32 flips, only none and all are as far from zero: 2 / 32."""
     found = sign_flip_test(np.array([1.0, 1, 1, 1, 1]), np.zeros(5), list("abcde"))
-    assert found == PairedDifference(1.0, pytest.approx(2 / 32), 5)
+    assert (found.mean, found.n_clusters) == (1.0, 5)
+    assert found.p_value == pytest.approx(2 / 32)
 
 
 def test_a_difference_of_zero_is_chance() -> None:
@@ -33,7 +35,8 @@ def test_a_cluster_changes_its_sign_as_a_whole() -> None:
 def test_seeds_and_cases_make_clusters() -> None:
     seeds_and_cases = [(seed, case) for seed in range(3) for case in "ab"]
     found = sign_flip_test(np.ones(6), np.zeros(6), seeds_and_cases)
-    assert (found.n_clusters, found.p_value) == (6, pytest.approx(2 / 64))
+    assert found.n_clusters == 6
+    assert found.p_value == pytest.approx(2 / 64)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -68,8 +71,8 @@ def test_mcnemar_by_hand() -> None:
     """Six items differ, all for the first: 2 x (1/2)^6. Where none differs, nothing speaks against chance."""
     first = np.array([True] * 8 + [False] * 2)
     second = np.array([False] * 6 + [True] * 2 + [False] * 2)
-    assert mcnemar(first, second) == McNemar(6, 0, pytest.approx(2 / 64))
-    assert mcnemar(second, first) == McNemar(0, 6, pytest.approx(2 / 64))
+    assert astuple(mcnemar(first, second)) == pytest.approx((6, 0, 2 / 64))
+    assert astuple(mcnemar(second, first)) == pytest.approx((0, 6, 2 / 64))
     assert mcnemar(first, first) == McNemar(0, 0, 1.0)
 
 
