@@ -10,6 +10,7 @@ from typing import Any
 
 from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from benchmarks import _common as common
 from benchmarks._learning_slots import KINDS
@@ -82,22 +83,22 @@ def write_points(fits: list[dict[str, Any]], file: Path) -> None:
 
 
 def draw(fits: list[dict[str, Any]], file: Path) -> None:
-    """A panel for each kind and level that was fitted, a line with its interval for each fit."""
+    """A panel for each kind and level, a line with its interval for each fit."""
     found = list(curves(fits))
     levels = sorted({curve.level for curve in found})
+    kinds = [kind for kind in KINDS if any(curve.kind == kind for curve in found)]
+    size = (0.8 + 3.1 * len(kinds), 0.6 + 3 * len(levels))
     figure, panels = plt.subplots(
-        len(levels), len(KINDS), figsize=(13, 3.6 * len(levels)), sharey=True, layout="constrained", squeeze=False
+        len(levels), len(kinds), figsize=size, sharey=True, layout="constrained", squeeze=False
     )
     colours = {fit: _COLOURS[i % len(_COLOURS)] for i, fit in enumerate(sorted({c.fit for c in found}))}
     for row, level in zip(panels, levels, strict=True):
-        for panel, kind in zip(row, KINDS, strict=True):
+        for panel, kind in zip(row, kinds, strict=True):
             own = [c for c in found if c.kind == kind and c.level == level]
             _panel(panel, f"{kind}, level {level}", own, colours)
         row[0].set_ylabel("paired AUC, held-out twins")
-    lines = {line.get_label(): line for panel in panels.flat for line in panel.get_lines() if line.get_marker() == "o"}
-    figure.legend(
-        list(lines.values()), [str(name) for name in lines], loc="outside lower center", ncols=4, frameon=False
-    )
+    handles = [Line2D([], [], marker="o", markersize=3, color=colour) for colour in colours.values()]
+    figure.legend(handles, list(colours), loc="outside lower center", ncols=4, frameon=False)
     for suffix in (".png", ".svg"):
         figure.savefig(file.with_suffix(suffix), dpi=150)
     plt.close(figure)
@@ -106,11 +107,12 @@ def draw(fits: list[dict[str, Any]], file: Path) -> None:
 def _panel(panel: Axes, title: str, found: list[Curve], colours: dict[str, str]) -> None:
     for curve in found:
         pairs, _, auc, low, high, _ = zip(*curve.points, strict=True)
-        panel.plot(pairs, auc, marker="o", markersize=3, color=colours[curve.fit], label=curve.fit)
+        panel.plot(pairs, auc, marker="o", markersize=3, color=colours[curve.fit])
         panel.fill_between(pairs, low, high, color=colours[curve.fit], alpha=0.12, linewidth=0)
     panel.axhline(0.5, color="#999999", linewidth=0.8)
     panel.axhline(GOAL, color="#999999", linewidth=0.8, linestyle="--")
     panel.set_title(title, fontsize="medium")
     panel.set_xlabel("pairs seen")
+    panel.set_xlim(left=0)
     panel.set_ylim(0.3, 1.02)
     panel.spines[["top", "right"]].set_visible(False)
