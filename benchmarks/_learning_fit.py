@@ -21,7 +21,6 @@ from benchmarks._learning_scenes import Form, Pair, make_pair
 from benchmarks._learning_settings import Settings
 from bsft import config as cfg
 from bsft.data.methods import method_of
-from bsft.model.attention import NAME
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.module import BehaviorLM
 from bsft.model.sharding import clip_gradients
@@ -49,14 +48,14 @@ class Learner:
             seed=settings.seed,
         )
         row_lr = method.behavior.row_lr if isinstance(method, cfg.BehaviorSftConfig) else None
-        self._module = BehaviorLM(self.backbone, fit, n_steps=settings.n_steps, attention=NAME, row_lr=row_lr)
+        self._module = BehaviorLM(self.backbone, fit, n_steps=settings.n_steps, row_lr=row_lr)
         optimizers = self._module.configure_optimizers()
         self.optimizer = cast(AdamW, optimizers["optimizer"])
         self.scheduler = cast(LambdaLR, optimizers["lr_scheduler"])
         self._max_norm = fit.optim.max_grad_norm
         self._labels = settings.labels
         self.encoder = PairEncoder(self.backbone.tokenizer, self.backbone.vocabulary, config.model.date)
-        self.backbone.use_attention(NAME)
+        self.backbone.use_attention(self.backbone.tree_attention)
 
     def step(self, pairs: list[Pair]) -> tuple[float, int]:
         """One optimisation step: the loss per answer token, and the distinct tokens that were read."""

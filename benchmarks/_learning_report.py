@@ -79,7 +79,8 @@ def _row(curve: Curve) -> list[object]:
 
 def write_points(fits: list[dict[str, Any]], file: Path) -> None:
     """All points of all fits."""
-    common.write(file.with_suffix(".json"), {"benchmark": "learning", "fits": fits})
+    text = json.dumps({"benchmark": "learning", "fits": fits}, indent=2)
+    file.with_suffix(".json").write_text(text + "\n", encoding="utf-8")
 
 
 def draw(fits: list[dict[str, Any]], file: Path) -> None:
