@@ -10,11 +10,15 @@ from bsft.bench.tasks import items_of
 from bsft.records.schema import Item
 
 SEED = 3
+N_HANDLED = 3
 
 
-def case_of(condition_id: str, number: int = 0, split: str = "train") -> SimulatedCase:
-    condition = load_bank().conditions[condition_id]
-    return simulate_case(condition, case_id=f"{condition_id}-{number}", split=split, seed=SEED)
+def case_of(condition_id: str, number: int = 0, split: str = "train", level: int | None = None) -> SimulatedCase:
+    """A case of a condition; levels take turns over the conditions where none is given."""
+    bank = load_bank()
+    level = level or 1 + (sorted(bank.conditions).index(condition_id) + number) % 4
+    condition = bank.conditions[condition_id]
+    return simulate_case(condition, case_id=f"{condition_id}-{number}", split=split, seed=SEED, level=level)
 
 
 @cache
@@ -28,7 +32,7 @@ def all_cases(split: str = "train") -> tuple[SimulatedCase, ...]:
 
 @cache
 def items_by_case(split: str = "train") -> dict[str, tuple[Item, ...]]:
-    return {case.case.id: tuple(items_of(case)) for case in all_cases(split)}
+    return {case.case.id: tuple(items_of(case, N_HANDLED)) for case in all_cases(split)}
 
 
 @cache

@@ -137,7 +137,8 @@ def plan_shards(spec: BuildSpec) -> list[Shard]:
 def make_items(spec: BuildSpec, plans: Sequence[CasePlan]) -> Iterator[Item]:
     """All items of the planned cases, in order."""
     for plan in plans:
-        yield from items_of(simulate_case(plan.condition, case_id=plan.case_id, split=plan.split, seed=spec.seed))
+        case = simulate_case(plan.condition, case_id=plan.case_id, split=plan.split, seed=spec.seed, level=plan.level)
+        yield from items_of(case, plan.n_handled)
 
 
 def _make(spec: BuildSpec, shards: Sequence[Shard], scratch: Path, workers: int, progress: bool, *, done: int) -> None:

@@ -40,6 +40,8 @@ SHAPES: Mapping[str, tuple[float, ...]] = {
 """What a simulated chart shows, and its course in units of its largest change."""
 MIN_AMPLITUDE_STEPS = 6
 """The largest change of a chart, at least, in units of the last decimal that is reported."""
+MIN_RELATIVE_CHANGE = 0.15
+"""... and as a share of its first value: less would be read as stable."""
 TEMPERATURE_CHANGE_C = (0.6, 0.9)
 """Small enough to be survived from any temperature, large enough to be seen."""
 
@@ -113,14 +115,17 @@ def _pairs(positions: Sequence[float], values: Sequence[float], unit: str) -> st
 
 
 def lab_chart(analyte_id: str, analyte: Analyte, name: str, start: float, rng: random.Random) -> Reading | None:
-    """A simulated trend of a result; None where its changes would be rounded away or not be compatible with life.
+    """A simulated trend of a result; None where its changes would be too small to see or incompatible with life.
 
-    Whether there is a chart does not depend on its shape, so that all shapes are equally frequent.
+    No result moves further than it can within a day: an albumin or an HbA1c has no chart at all. Whether there is a
+    chart does not depend on its shape, so that all shapes are equally frequent.
     """
     if not (analyte.plausible.low <= 0.4 * start and 1.9 * start <= analyte.plausible.high) or start <= 0:
         return None
     amplitude = start * rng.uniform(0.3, 0.55)
-    if amplitude < MIN_AMPLITUDE_STEPS * 10**-analyte.decimals:
+    # The course spans no more than its largest change, so that no two of its points lie further apart.
+    amplitude = min(amplitude, analyte.max_change_per_day or amplitude)
+    if amplitude < max(MIN_AMPLITUDE_STEPS * 10**-analyte.decimals, MIN_RELATIVE_CHANGE * start):
         return None
     shape = rng.choice(list(SHAPES))
     values = [float(number(start + amplitude * step, analyte.decimals)) for step in SHAPES[shape]]

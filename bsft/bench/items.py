@@ -1,16 +1,16 @@
-"""Where items are made: out of a scene, a question and replies of one length, whatever the case's origin."""
+"""Where items are made: out of a scene, a request and replies, whatever the case's origin."""
 
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from bsft.bench.problem import Problem
-from bsft.bench.replies import NO_FLAG, OptionWordings, fit_lengths
+from bsft.bench.replies import NO_FLAG, alert_options, answer_options
 from bsft.bench.scenario import Scenario
 from bsft.bench.scene import Scene
-from bsft.records.schema import Autonomy, Group, ImageSpec, Item, Option, Perturbation, TaskSpec, Turn, Variant
+from bsft.records.schema import Autonomy, Group, ImageSpec, Item, Option, Perturbation, TaskSpec, Track, Turn, Variant
 
 URGENT = "critical"
 """The family of problems that call for action at once."""
@@ -19,15 +19,11 @@ ANSWER_AUTONOMY: Mapping[Group, Autonomy] = {"reactive": "L1", "balanced": "L2"}
 
 
 def answer_item(
-    spec: TaskSpec, scenario: Scenario, scene: Scene, query: str, replies: Sequence[OptionWordings],
+    spec: TaskSpec, scenario: Scenario, scene: Scene, query: str, answers: Sequence[tuple[str, str]],
     rng: random.Random, *, label: str = "correct", images: Sequence[ImageSpec] = (),
 ) -> Item:  # fmt: skip
-    """An item of a reactive or balanced task: the scene, its question, the answers and one unjustified concern.
-
-    Raises:
-        LeftOut: the replies cannot be worded at similar length.
-    """
-    options = fit_lengths([*replies, scenario.unjustified_concern(scene, rng)], rng)
+    """An item of a reactive or balanced task: the scene, its question, the answers and one unjustified concern."""
+    concern = scenario.unjustified_concern(scene, rng)
     return Item.model_construct(
         id=f"{scenario.case.id}/{spec.name}",
         case_id=scenario.case.id,
@@ -37,11 +33,12 @@ def answer_item(
         autonomy=ANSWER_AUTONOMY[spec.group],
         turns=scene.turns,
         query=query,
-        options=options,
+        options=answer_options(answers, scenario.opener(rng), concern, rng),
         label=label,
         split=scenario.split,
         specialty=scenario.case.specialty,
         images=list(images),
+        level=scenario.level,
     )
 
 
@@ -55,10 +52,13 @@ class Alert:
     specialty: str | None
     query: str | None
     options: Sequence[Option]
+    level: int | None = None
+    track: Track | None = None
+    images: Sequence[ImageSpec] = ()
 
     def item(
         self, item_id: str, variant: Variant, turns: list[Turn], label: str, *, twin_id: str | None = None,
-        perturbation: Perturbation | None = None, determinable: bool = True, urgent: bool = False,
+        perturbation: Perturbation | None = None, urgent: bool = False,
     ) -> Item:  # fmt: skip
         """An item of a proactive task; the agent is to speak up unless its label is `NO_FLAG`."""
         silent = label == NO_FLAG
@@ -76,31 +76,37 @@ class Alert:
             label=label,
             variant=variant,
             perturbation=perturbation,
-            determinable=determinable,
+            determinable=True,
             split=self.split,
             specialty=self.specialty,
+            images=list(self.images),
+            level=self.level,
+            track=self.track,
         )
 
 
 def make_alert(
-    spec: TaskSpec, scenario: Scenario, labels: Iterable[str], claims: Mapping[str, str], rng: random.Random
-) -> Alert:
-    """An errand, and replies that run it or raise one of the concerns `labels`, whose claims name `claims`.
+    spec: TaskSpec, scenario: Scenario, concerns: Mapping[str, Mapping[str, str]], rng: random.Random, *,
+    track: Track, images: Sequence[ImageSpec] = (),
+) -> Alert:  # fmt: skip
+    """An errand, and replies that run it or raise a concern besides.
 
-    Raises:
-        LeftOut: the replies cannot be worded at similar length.
+    Args:
+        concerns: label -> what its claim names.
     """
-    errand = rng.choice(scenario.allowed(scenario.replies.errands))
-    replies = [scenario.errand_done(errand), *(scenario.concern(label, claims) for label in labels)]
-    options = fit_lengths(replies, rng)
-    return Alert(spec, scenario.case.id, scenario.split, scenario.case.specialty, errand.query, options)
+    errand = scenario.errand(rng)
+    wordings = {label: scenario.claims(label, fields, rng) for label, fields in concerns.items()}
+    options = alert_options(errand.reply, scenario.opener(rng), wordings, rng)
+    case = scenario.case
+    return Alert(
+        spec, case.id, scenario.split, case.specialty, errand.query, options, scenario.level, track, images
+    )  # fmt: skip
 
 
 def twin_items(alert: Alert, problem: Problem, stem: str) -> Iterator[Item]:
-    """The scene with a problem, and without it; a problem that cannot be seen calls for silence in both."""
-    label = problem.label if problem.determinable else NO_FLAG
+    """The scene with a problem, and without it."""
     yield alert.item(
-        f"{stem}/perturbed", "perturbed", problem.perturbed.turns, label, twin_id=f"{stem}/clean",
-        perturbation=problem.record(), determinable=problem.determinable, urgent=problem.family == URGENT,
+        f"{stem}/perturbed", "perturbed", problem.perturbed.turns, problem.label, twin_id=f"{stem}/clean",
+        perturbation=problem.record(), urgent=problem.family == URGENT,
     )  # fmt: skip
     yield alert.item(f"{stem}/clean", "clean", problem.clean.turns, NO_FLAG, twin_id=f"{stem}/perturbed")

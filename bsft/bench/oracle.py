@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 
 from bsft.bench.bank.load import Bank
-from bsft.bench.bank.schema import Analyte, Drug, Medication, Vital
+from bsft.bench.bank.schema import Analyte, Condition, Drug, Medication, Vital
 from bsft.bench.limits import Limits
 from bsft.bench.scene import Scene
 
 DOSE_FACTOR = 2.5
 """A dose this many times beyond the usual range is recognisably wrong."""
+
+NOTHING_BY_MOUTH = re.compile(r"\b(vomit|retch|nil by mouth|stop feeds|swallow|keep \w+ fasted)")
+DROWSY_COMA_SCORE = 12
+"""Somebody with this score or less is given no tablets."""
 
 MICROGRAMS = {"micrograms": 1.0, "mg": 1e3, "g": 1e6}
 
@@ -21,9 +26,13 @@ def value_is_impossible(analyte: Analyte, value: float) -> bool:
 
 
 def value_is_critical(entry: Analyte | Vital, value: float, limits: Limits | None = None) -> bool:
-    """Whether a value is beyond the entry's own limits, or beyond those given: a child's may differ."""
+    """Whether a value is beyond the entry's own limits, or beyond those given: a child's may differ.
+
+    The limits of vital signs are inclusive, as in the National Early Warning Score 2 (a respiratory rate of 25 counts,
+    one of 24 does not); laboratories phone what lies beyond theirs.
+    """
     low, high = limits or (entry.critical_low, entry.critical_high)
-    return (low is not None and value < low) or (high is not None and value > high)
+    return entry.is_critical(value, low, high)
 
 
 def dose_is_wrong(drug: Drug, dose: float, unit: str) -> bool:
@@ -46,6 +55,17 @@ def allergy_conflict(bank: Bank, allergen: str, drugs: Iterable[str]) -> bool:
     return any(forbidden & set(bank.drugs[drug].allergy_groups) for drug in drugs if drug in bank.drugs)
 
 
+def allergy_is_debatable(bank: Bank, allergen: str, drugs: Iterable[str]) -> bool:
+    """Whether giving the drugs despite an allergy on record is neither a plain conflict nor harmless.
+
+    A cephalosporin after a reaction to penicillin is neither: such an order serves in no problem and in no clean twin.
+    """
+    if allergy_conflict(bank, allergen, given := [drug for drug in drugs if drug in bank.drugs]):
+        return False
+    doubtful = set(bank.allergens[allergen].debatable)
+    return any(doubtful & {bank.drugs[drug].drug_class, *bank.drugs[drug].allergy_groups} for drug in given)
+
+
 def contraindicated(bank: Bank, state: str, drugs: Iterable[str]) -> bool:
     """Whether a state is among the contraindications of one of the drugs."""
     return any(state in bank.drugs[drug].avoid_in for drug in drugs if drug in bank.drugs)
@@ -56,6 +76,15 @@ def unsuitable(bank: Bank, state: str, drugs: Iterable[str]) -> bool:
     return any(
         state in (*bank.drugs[drug].avoid_in, *bank.drugs[drug].caution_in) for drug in drugs if drug in bank.drugs
     )
+
+
+def takes_no_tablets(condition: Condition) -> bool:
+    """Whether the patient vomits, is to have nothing by mouth, swallows unsafely or is too drowsy to swallow."""
+    told = [*condition.complaint, *(phrase for event in condition.course for phrase in event.phrases)]
+    told += [condition.first_line.text, *(step.text for step in condition.guideline_steps)]
+    score = condition.vitals.get("glasgow_coma_scale")
+    drowsy = score is not None and score.low <= DROWSY_COMA_SCORE
+    return drowsy or any(NOTHING_BY_MOUTH.search(text) for text in told)
 
 
 def is_visible(scene: Scene, text: str, *, outside: str = "") -> bool:

@@ -1,12 +1,10 @@
 """One problem in a scene: an edit of one field, and the values that edits put in.
 
-A pair of twins is one clean scene and one edit. Both have the same wordings and the same options; the texts that the
-edit takes out and puts in are drawn so that each is as frequent in clean scenes as in perturbed ones.
+A pair of twins is one clean scene and one edit. Both have the same wordings and the same options.
 """
 
 from __future__ import annotations
 
-import dataclasses
 import random
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,11 +28,8 @@ class Problem:
     slot: str
     field: str
     after: str
-    determinable: bool = True
-    claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Fields of the claims that the problem decides itself, e.g. the analyte that was changed."""
-    other_claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    """Fields of the claims of the task's other labels, where the base scene does not decide them."""
+    claim: Mapping[str, str]
+    """What the claim names: both pieces of evidence, the harm, what to do."""
     partner: str = ""
     """The slot without which the problem cannot be seen, if there is one that may stand after `slot`."""
 
@@ -78,3 +73,14 @@ def shift_decimal(value: float, decimals: int, up: bool) -> str:
     if up:
         return number(value * 10, max(decimals - 1, 0))
     return number(value / 10, decimals + 1)
+
+
+def value_within_limit(limits: Limits, reference: Range, rng: random.Random) -> float | None:
+    """A value outside the reference range, but not yet critical; None where there is hardly any room between them."""
+    gaps = []
+    low, high = limits
+    if low is not None and low < reference.low:
+        gaps.append((low + 0.25 * (reference.low - low), reference.low))
+    if high is not None and high > reference.high:
+        gaps.append((reference.high, high - 0.25 * (high - reference.high)))
+    return rng.uniform(*rng.choice(gaps)) if gaps else None

@@ -11,19 +11,25 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
-from typing import ClassVar
 
 from bsft.bench.bank.load import Bank, load_bank
+from bsft.bench.grammar import choose, tidy
 from bsft.bench.person import Person
-from bsft.bench.replies import NO_FLAG, OptionWordings
 from bsft.bench.scene import Scene, Slot, Speaker, capitalise, fill
 from bsft.bench.spoken import VITAL_PHRASES, number
-from bsft.bench.wordings import Edition, Errand, Frames, ReplyWords, WordingT, allowed, pick
+from bsft.bench.wordings import Edition, draw
 from bsft.records.schema import Case
 
 OPENING_TURNS = 1
 """What is put into a scene comes after its opening."""
+
+
+@dataclass(frozen=True)
+class Errand:
+    """What somebody asks the agent to do (None: nobody asks), and the reply that does it."""
+
+    query: str | None
+    reply: str
 
 
 @dataclass(frozen=True)
@@ -36,9 +42,8 @@ class Scenario(ABC):
     case: Case
     split: str
     seed: int
-
-    late_share: ClassVar[float] = 0.0
-    """How often a turn that is put into a scene stands at its end; otherwise it stands anywhere after the opening."""
+    level: int
+    """1 to 4: how long the scene is, how far apart its evidence, how much else in it is alarming."""
 
     @property
     @abstractmethod
@@ -47,18 +52,8 @@ class Scenario(ABC):
 
     @property
     @abstractmethod
-    def replies(self) -> ReplyWords:
-        """Wordings of questions and replies."""
-
-    @property
-    @abstractmethod
     def complaint(self) -> str:
         """The presenting complaint."""
-
-    @property
-    @abstractmethod
-    def base_scene(self) -> Scene:
-        """The scene that all items of the case share, without any problem in it."""
 
     @abstractmethod
     def vital(self, vital_id: str) -> float:
@@ -69,8 +64,28 @@ class Scenario(ABC):
         """The diastolic blood pressure that goes with another systolic one than the measured."""
 
     @abstractmethod
-    def unjustified_concern(self, scene: Scene, rng: random.Random) -> OptionWordings:
-        """A reply that raises a concern about something that is right in the scene."""
+    def errand(self, rng: random.Random) -> Errand:
+        """A request, with the reply that does what is asked and is true whatever a problem changes."""
+
+    @abstractmethod
+    def opener(self, rng: random.Random) -> str:
+        """How every concern of an item begins."""
+
+    @abstractmethod
+    def claims(self, label: str, fields: Mapping[str, str], rng: random.Random) -> list[str]:
+        """Wordings of a concern, without an opener."""
+
+    @abstractmethod
+    def unjustified_concern(self, scene: Scene, rng: random.Random) -> str:
+        """A concern about something that is right in the scene, without an opener."""
+
+    @abstractmethod
+    def question(self, task: str, rng: random.Random, **fields: str) -> str:
+        """The task's request in one of its wordings."""
+
+    @abstractmethod
+    def frame(self, task: str, rng: random.Random) -> str:
+        """The sentence around all answers of an item."""
 
     def rng(self, purpose: str) -> random.Random:
         return random.Random(f"{self.seed}/{self.case.id}/{purpose}")
@@ -84,11 +99,6 @@ class Scenario(ABC):
         who = self.case.demographics
         return Person(who.age_years, who.sex, who.weight_kg or 0.0)
 
-    @property
-    def is_hard(self) -> bool:
-        """Whether the case's problems are to be subtle and their evidence far apart."""
-        return self.split == "hard"
-
     @cached_property
     def fields(self) -> dict[str, str]:
         """Fields that templates may use anywhere."""
@@ -99,31 +109,30 @@ class Scenario(ABC):
         """Fields that cases of this origin have besides."""
         return {}
 
-    def allowed(self, wordings: Sequence[WordingT]) -> Sequence[WordingT]:
-        return allowed(wordings, self.edition)
+    def said(self, template: str, **fields: str) -> str:
+        """A chosen wording with the case's fields and `fields`."""
+        return capitalise(tidy(fill(template, {**self.fields, **fields})))
 
-    def pick(self, wordings: Sequence[str], rng: random.Random) -> str:
-        return pick(wordings, self.edition, rng)
+    def slot(self, slot_id: str, templates: Sequence[str], speaker: Speaker, **fields: str) -> Slot:
+        """A turn in one of `templates`, with this case's common fields and `fields`."""
+        template = draw(templates, self.edition, self.rng(f"wording {slot_id}"))
+        return Slot(slot_id, *speaker, template, {**self.fields, **fields})
 
-    def slot(self, slot_id: str, wordings: Sequence[str], speaker: Speaker, **fields: str) -> Slot:
-        """A turn in one of `wordings`, with this case's common fields and `fields`."""
-        template = self.pick(wordings, self.rng(f"wording {slot_id}"))
+    def sentence(
+        self, slot_id: str, templates: Sequence[str], speaker: Speaker, rng: random.Random, **fields: str
+    ) -> Slot:
+        """A turn in one of a few templates, none of which is held back."""
+        text = choose(rng.choice(templates), rng)
+        template = text if text.endswith((".", "?", "!")) else f"{text}."
         return Slot(slot_id, *speaker, template, {**self.fields, **fields})
 
     def place(self, scene: Scene, rng: random.Random, *slots: Slot, after: str | None = None) -> Scene:
-        """Inserts slots, in their order, after the opening or after the slot `after`.
-
-        In the split `hard` they stand as far apart as they can: the first at the opening and the others at the end.
-        """
-        first = OPENING_TURNS if after is None else scene.index(after) + 1
+        """Inserts slots, in their order, after the opening or after the slot `after`, never between a question and its
+        answer. At level 4 they stand as far apart as they can: the first early and the others at the end."""
+        first = scene.index("intro") + OPENING_TURNS if after is None else scene.index(after) + 1
         for i, slot in enumerate(slots):
-            last = len(scene.slots)
-            if self.is_hard:
-                position = last if i else min(first, last)
-            elif self.late_share and rng.random() < self.late_share:
-                position = last
-            else:
-                position = rng.randint(min(first, last), last)
+            places = [p for p in range(first, len(scene.slots) + 1) if scene.may_be_cut_at(p)]
+            position = rng.choice(places) if self.level < 4 else places[-1] if i else places[0]
             scene = scene.insert(position, slot)
             first = position + 1
         return scene
@@ -137,38 +146,11 @@ class Scenario(ABC):
             diastolic = self.vital("diastolic_bp_mmhg") if value is None else self.diastolic_beside(value)
         return VITAL_PHRASES[vital_id][1].format(value=shown, diastolic=f"{diastolic:.0f}")
 
-    def question(self, task: str, rng: random.Random, **fields: str) -> str:
-        """The task's request in one of its wordings."""
-        return capitalise(fill(self.pick(self.replies.questions[task], rng), fields))
-
     def answers(
-        self, task: str, contents: Sequence[Mapping[str, str]], labels: Sequence[str] | None = None
-    ) -> list[OptionWordings]:
-        """Answers in every wording of the task's; without `labels`, the first content is the right one."""
+        self, task: str, contents: Sequence[Mapping[str, str]], rng: random.Random, labels: Sequence[str] | None = None
+    ) -> list[tuple[str, str]]:
+        """Labelled answers in one frame; without `labels`, the first content is the right one."""
         if labels is None:
             labels = ["correct", *(f"distractor_{i}" for i in range(1, len(contents)))]
-        frames = self.replies.frames[task]
-        if isinstance(frames, Frames):
-            frames = frames.held_out if self.edition == "heldout" else frames.trained
-        return [
-            OptionWordings(label, False, [capitalise(fill(frame, {**self.fields, **fields})) for frame in frames])
-            for label, fields in zip(labels, contents, strict=True)
-        ]
-
-    def errand_done(self, errand: Errand) -> OptionWordings:
-        """A reply that does what was asked and nothing else."""
-        bodies = [capitalise(fill(text, self.fields)) for text in errand.replies]
-        starts = self.allowed(self.replies.acknowledgements)
-        return OptionWordings(NO_FLAG, False, [start + body for start in starts for body in bodies])
-
-    def concern(self, claim: str, fields: Mapping[str, str], *, label: str | None = None) -> OptionWordings:
-        """A reply that raises the concern `claim`, in all its wordings; the claim is its label if none is given."""
-        claims = [fill(text, fields) for text in self.replies.claims[claim]]
-        return OptionWordings(claim if label is None else label, True, self.spoken_claims(claims))
-
-    def spoken_claims(self, claims: Sequence[str]) -> list[str]:
-        """Claims as sentences, with every opener and closer."""
-        openers = [fill(opener, self.fields) for opener in self.allowed(self.replies.openers)]
-        ends = {claim: "" if claim.endswith(("?", ".")) else "." for claim in claims}
-        parts = product(openers, claims, self.replies.closers)
-        return [capitalise(f"{opener}{claim}{ends[claim]}{closer}") for opener, claim, closer in parts]
+        frame = self.frame(task, rng)
+        return [(label, self.said(frame, **fields)) for label, fields in zip(labels, contents, strict=True)]

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from bsft.bench.grammar import tidy
 from bsft.records.schema import Locus, Role, Turn
 
 Speaker = tuple[str, Role]
@@ -48,9 +49,14 @@ class Slot:
     template: str
     fields: Mapping[str, str]
 
+    @property
+    def topic(self) -> str:
+        """The part of the id before its slash."""
+        return self.id.partition("/")[0]
+
     @cached_property
     def turn(self) -> Turn:
-        text = capitalise(fill(self.template, self.fields))
+        text = capitalise(tidy(fill(self.template, self.fields)))
         return Turn.model_construct(speaker=self.speaker, role=self.role, text=text)
 
 
@@ -105,10 +111,14 @@ class Scene:
     def append(self, *slots: Slot) -> Scene:
         return Scene((*self.slots, *slots))
 
-    def before(self, *slot_ids: str) -> Scene:
-        """The scene up to, and without, the first of the named slots."""
-        stops = [self.index(slot_id) for slot_id in slot_ids if slot_id in self]
-        return Scene(self.slots[: min(stops)]) if stops else self
+    def before(self, *topics: str) -> Scene:
+        """The scene up to, and without, the first turn about one of the topics."""
+        stops = [i for i, slot in enumerate(self.slots) if slot.topic in topics]
+        return Scene(self.slots[: stops[0]]) if stops else self
+
+    def may_be_cut_at(self, position: int) -> bool:
+        """Whether a turn may be put in before a position: not between a question and its answer."""
+        return not (0 < position < len(self.slots) and self.slots[position - 1].id.endswith("/ask"))
 
     def locus(self, slot_id: str, field: str) -> Locus:
         return Locus.model_construct(turn=self.index(slot_id), role=self[slot_id].role, field=field)

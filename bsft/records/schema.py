@@ -18,6 +18,7 @@ Autonomy = Literal["L0", "L1", "L2", "L3", "L4", "L5"]
 Role = Literal["attending", "resident", "nurse", "consultant", "pharmacist", "patient", "family", "record"]
 Variant = Literal["plain", "perturbed", "clean", "distractor"]
 Metric = Literal["macro_f1", "accuracy"]
+Track = Literal["core", "numeric_inference"]
 FactKind = Literal[
     "demographic", "symptom", "history", "medication", "allergy", "exam", "vital", "lab", "imaging", "study", "order"
 ]
@@ -155,6 +156,10 @@ class Item(Record):
     split: NonEmpty
     specialty: str | None = None
     images: list[ImageSpec] = []
+    level: Annotated[int, Field(ge=1, le=4)] | None = None
+    """How long the scene is, how far apart its evidence, how much else in it is alarming; 4 is the hardest."""
+    track: Track | None = None
+    """Of a proactive item: whether its problem is seen by equality and lookup, or only by judging a number."""
 
     @model_validator(mode="after")
     def _one_gold_option(self) -> Self:

@@ -7,7 +7,7 @@ option as a branch that grows from its prompt's cached keys and values. Few-shot
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
@@ -35,12 +35,14 @@ class Scored:
     """An item's options under one or more contexts.
 
     `behavior_probs` are p(token | prompt) normalised over the behaviour tokens, None without tokens.
-    `log_likelihoods[context]` holds one sum a option, in option order.
+    `log_likelihoods[context]` holds one sum per option, in option order; `token_log_probs[context]` what it is summed
+    of, where it is known.
     """
 
     candidates: Candidates
     behavior_probs: dict[Behavior, float] | None
     log_likelihoods: dict[Context, list[float]]
+    token_log_probs: dict[Context, list[list[float]]] = field(default_factory=dict)
 
     @property
     def predicted_behavior(self) -> Behavior | None:
@@ -152,8 +154,8 @@ class OptionScorer:
             positions += at[first:]
             targets += sequence[first:]
             sizes.append(len(sequence) - first)
-        sums = self._sum_log_probs(table, positions, targets, sizes)
-        return self._collect(group, probs, wanted, owners, sums)
+        found = self._log_probs(table, positions, targets, sizes)
+        return self._collect(group, probs, wanted, owners, found)
 
     def _start(self, skip: int, device: torch.device) -> DynamicCache:
         """A fresh cache that already holds the shared prefix."""
@@ -212,8 +214,8 @@ class OptionScorer:
                     targets += option
                     sizes.append(len(option))
                     owners.append((i, context, j))
-        sums = self._sum_log_probs(torch.cat(tables), positions, targets, sizes)
-        return self._collect(group, probs, wanted, owners, sums)
+        found = self._log_probs(torch.cat(tables), positions, targets, sizes)
+        return self._collect(group, probs, wanted, owners, found)
 
     def _read_flat(self, ids: Sequence[int], device: torch.device) -> Tensor:
         return self._backbone.hidden_states(torch.tensor([ids], device=device), use_cache=False)[0]
@@ -233,10 +235,16 @@ class OptionScorer:
         logits = self._backbone.logits(ends)[:, list(vocabulary.ids)].float()
         return [dict(zip(BEHAVIORS, row, strict=True)) for row in logits.softmax(-1).tolist()]
 
-    def _sum_log_probs(
+    def _log_probs(
         self, table: Tensor, positions: Sequence[int], targets: Sequence[int], sizes: Sequence[int]
-    ) -> list[float]:
-        """Sums log p(target | position) over each sequence. Each position reaches the output layer once."""
+    ) -> list[Tensor]:
+        """log p(target | position) of each sequence, `(size,)` in float64. Each position reaches the output layer once.
+
+        Args:
+            table: `(P, H)` states.
+            positions, targets: `(N,)` rows of the table and the tokens after them, sequence after sequence.
+            sizes: tokens of each sequence; they add up to N.
+        """
         at = torch.tensor(positions, device=table.device)
         unique, inverse = torch.unique(at, return_inverse=True)
         target = torch.tensor(targets, device=table.device)
@@ -250,7 +258,7 @@ class OptionScorer:
             row = inverse[own] - start
             log_probs = logits[row, target[own]].float() - log_normalizers(logits)[row]
             picked[own.cpu()] = log_probs.double().cpu()
-        return [part.sum().item() for part in torch.split(picked, list(sizes))]
+        return list(torch.split(picked, list(sizes)))
 
     @staticmethod
     def _collect(
@@ -258,9 +266,11 @@ class OptionScorer:
         probs: list[dict[Behavior, float] | None],
         wanted: list[Sequence[Context]],
         owners: list[tuple[int, Context, int]],
-        sums: list[float],
+        found: list[Tensor],
     ) -> list[Scored]:
-        values: list[dict[Context, list[float]]] = [{context: [] for context in contexts} for contexts in wanted]
-        for (i, context, _), value in zip(owners, sums, strict=True):
-            values[i][context].append(value)
-        return [Scored(c, p, v) for c, p, v in zip(group, probs, values, strict=True)]
+        sums: list[dict[Context, list[float]]] = [{context: [] for context in contexts} for contexts in wanted]
+        tokens: list[dict[Context, list[list[float]]]] = [{context: [] for context in contexts} for contexts in wanted]
+        for (i, context, _), values in zip(owners, found, strict=True):
+            sums[i][context].append(values.sum().item())
+            tokens[i][context].append(values.tolist())
+        return [Scored(*own) for own in zip(group, probs, sums, tokens, strict=True)]

@@ -13,10 +13,11 @@ from bsft.data.render import Candidates
 from bsft.records.files import write_atomically
 from bsft.records.schema import Behavior, Item, TaskSpec
 from bsft.scoring.choices import Context, Scored
+from bsft.scoring.decision import decide
 from bsft.scoring.metrics import Response, evaluate, known
 from bsft.scoring.policies import LabelCounts, responses_of
 from bsft.scoring.result import Arm, BehaviorScores, Evaluated, NaiveScores, RestraintOfRun
-from bsft.stats.measures import auroc
+from bsft.stats.measures import auroc, wins_over_twin
 from bsft.stats.policies import POLICIES
 
 ARMS = ("predicted", "forced_right", "forced_wrong", "none")
@@ -36,9 +37,8 @@ def context_of(arm: str, item: Item, predicted: Behavior | None) -> Context:
 
 
 def response_of(scored: Scored, context: Context) -> Response:
-    """The most likely option: highest summed log-likelihood, the first of equals."""
-    values = scored.log_likelihoods[context]
-    return Response(scored.candidates.item, max(range(len(values)), key=lambda i: (values[i], -i)))
+    """What the model would say: see `bsft.scoring.decision`."""
+    return Response(scored.candidates.item, decide(scored, context).chosen)
 
 
 def with_evidence(scored: Sequence[Scored]) -> list[Scored]:
@@ -129,6 +129,7 @@ class Evaluation:
         responses = [response_of(s, self.primary_context(s)) for s in kept]
         result = evaluate(responses, self._tasks, bootstrap_samples=self._bootstrap_samples)
         items = [s.candidates.item for s in kept]
+        auroc_flag, paired_auc_flag = self._flag_areas(kept)
         return Evaluated(
             n=len(kept),
             n_shortened=sum(bool(s.candidates.dropped_turns) for s in scored),
@@ -136,7 +137,7 @@ class Evaluation:
             overall=result.overall,
             group=result.group,
             task=result.task,
-            restraint=RestraintOfRun(**dict(result.restraint), auroc_flag=self._flag_auroc(kept)),
+            restraint=RestraintOfRun(**dict(result.restraint), auroc_flag=auroc_flag, paired_auc_flag=paired_auc_flag),
             naive={name: self._naive(items, name) for name in POLICIES},
             behavior=self._behavior(kept),
         )
@@ -151,18 +152,22 @@ class Evaluation:
             restraint=result.restraint,
         )
 
-    def _flag_auroc(self, scored: Sequence[Scored]) -> float | None:
-        """Threshold-free: the margin of the best flag over the best other option against the need to speak up."""
-        margins, positive = [], []
+    def _flag_areas(self, scored: Sequence[Scored]) -> tuple[float | None, float | None]:
+        """Threshold-free: how well the flag margin tells items that need a concern from all others, and how often the
+        problem's margin is above its own twin's."""
+        margins: dict[str, float] = {}
         for s in scored:
-            values = s.log_likelihoods[self.primary_context(s)]
-            options = s.candidates.item.options
-            flags = [v for v, o in zip(values, options, strict=True) if o.flag]
-            others = [v for v, o in zip(values, options, strict=True) if not o.flag]
-            if flags and others:
-                margins.append(max(flags) - max(others))
-                positive.append(s.candidates.item.gold_behavior == "proactive")
-        return known(auroc(np.array(margins), np.array(positive, bool)))
+            margin = decide(s, self.primary_context(s)).flag_margin
+            if margin is not None:
+                margins[s.candidates.item.id] = margin
+        items = [s.candidates.item for s in scored if s.candidates.item.id in margins]
+        needed = np.array([item.gold_behavior == "proactive" for item in items], bool)
+        area = known(auroc(np.array([margins[item.id] for item in items]), needed))
+        pairs = [
+            (margins[i.id], margins[i.twin_id]) for i in items if i.variant == "perturbed" and i.twin_id in margins
+        ]
+        problems, twins = np.array(pairs).reshape(-1, 2).T
+        return area, float(wins_over_twin(problems, twins).mean()) if pairs else None
 
     def _behavior(self, scored: Sequence[Scored]) -> BehaviorScores | None:
         if any(s.behavior_probs is None for s in scored):

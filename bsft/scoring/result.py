@@ -62,6 +62,8 @@ class Restraint(_Record):
 
 class RestraintOfRun(Restraint):
     auroc_flag: Fraction | None = None
+    paired_auc_flag: Fraction | None = None
+    """How often the flag margin of a problem is above that of its own twin, ties counting half."""
 
 
 class Scores(_Record):

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from changed_bank import findings_of
 from pydantic import ValidationError
 
-from bsft.bench.bank.load import Bank, check_bank, load_bank
-from bsft.bench.bank.schema import Allergen, Condition, Interchangeable, Related
+from bsft.bench.bank.check import check_bank
+from bsft.bench.bank.load import Bank, load_bank
+from bsft.bench.bank.schema import Allergen, Interchangeable, Related
 from bsft.records.errors import BadInput
 
 PNEUMONIA = "community_acquired_pneumonia"
@@ -36,11 +38,9 @@ def condition_file(root: Path) -> Path:
     return root / "conditions" / "pulmonology" / f"{PNEUMONIA}.yaml"
 
 
-def planted(bank: Bank, **changes: Any) -> list[str]:
-    """Findings of a bank that holds only the pneumonia, changed."""
-    fields = bank.conditions[PNEUMONIA].model_dump(mode="json") | changes
-    conditions = {PNEUMONIA: Condition.model_validate(fields)}
-    return check_bank(replace(bank, conditions=conditions, interchangeable=Interchangeable()))
+def pneumonia(bank: Bank, **changes: Any) -> list[str]:
+    """Findings of a bank in which the pneumonia is changed."""
+    return findings_of(bank, PNEUMONIA, **changes)
 
 
 def test_the_shipped_bank_has_no_findings(bank: Bank) -> None:
@@ -90,12 +90,12 @@ def test_the_bank_is_loaded_once() -> None:
     ],
 )
 def test_a_planted_error_is_found(bank: Bank, changes: dict[str, Any], finding: str) -> None:
-    assert any(line.startswith(f"{changes.get('id', PNEUMONIA)}: {finding}") for line in planted(bank, **changes))
+    assert any(line.startswith(f"{changes.get('id', PNEUMONIA)}: {finding}") for line in pneumonia(bank, **changes))
 
 
 def test_a_result_of_one_sex_needs_that_sex(bank: Bank) -> None:
     labs = [*bank.conditions[PNEUMONIA].normal_labs, "psa"]
-    assert f"{PNEUMONIA}: implies sex male, but the population's is any" in planted(bank, normal_labs=labs)
+    assert f"{PNEUMONIA}: implies sex male, but the population's is any" in pneumonia(bank, normal_labs=labs)
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ def test_home_medications_have_known_drugs_and_usual_doses(
     bank: Bank, order: dict[str, Any], finding: str | None
 ) -> None:
     default = {"dose": 1, "unit": "g", "route": "by mouth", "frequency": "once daily", "treats": "hypertension"}
-    findings = planted(bank, medications=[default | order] * 2)
+    findings = pneumonia(bank, medications=[default | order] * 2)
     assert findings == ([] if finding is None else [f"{PNEUMONIA}: {finding}"] * 2)
 
 
@@ -121,14 +121,14 @@ def test_a_child_may_have_less_than_an_adult_dose_but_never_more(bank: Bank) -> 
     order = {"drug": "paracetamol", "unit": "mg", "route": "by mouth", "frequency": "once", "treats": "hypertension"}
     child = {"age_years": [2, 5], "sex": "any"}
     for dose, found in ((60, False), (2000, True)):
-        findings = planted(bank, population=child, medications=[order | {"dose": dose}] * 2)
+        findings = pneumonia(bank, population=child, medications=[order | {"dose": dose}] * 2)
         assert any("paracetamol" in finding for finding in findings) is found
 
 
 def test_treatments_must_not_share_allergy_groups_or_contradict_each_other(bank: Bank) -> None:
     give = {"text": "give co-amoxiclav 1.2 g intravenously", "drugs": ["co-amoxiclav"]}
     order = {"drug": "doxycycline", "dose": 100, "unit": "mg", "route": "by mouth", "frequency": "once", "treats": "it"}
-    findings = planted(
+    findings = pneumonia(
         bank,
         first_line=give,
         alternative={"text": "give cefalexin and unobtainium", "drugs": ["cefalexin", "unobtainium"], "dose": order},
@@ -185,7 +185,10 @@ def test_a_bad_condition_file_is_refused(root: Path, old: str, new: str, message
     [
         ("- a\n- b\n", "found a list, allowed: a mapping"),
         ("pain_score: {name: Pain}\n", "entry 'pain_score': field unit: missing"),
-        ("pain_score: {name: Pain, unit: x, reference: [3, 1]}\n", "low must not exceed high"),
+        (
+            "pain_score: {name: Pain, unit: x, plausible: [3, 1]}\n",
+            "low must not exceed high",
+        ),
         ("pain: \x00", "not valid YAML"),
     ],
 )
@@ -206,4 +209,4 @@ def test_missing_files_are_named(root: Path, tmp_path_factory: pytest.TempPathFa
 def test_one_home_medication_must_treat_an_entry_of_the_history(bank: Bank) -> None:
     medications = [m.model_dump() | {"treats": "curiosity"} for m in bank.conditions[PNEUMONIA].medications]
     with pytest.raises(ValidationError, match="no home medication treats an entry of the history"):
-        planted(bank, medications=medications)
+        pneumonia(bank, medications=medications)

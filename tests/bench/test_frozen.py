@@ -38,8 +38,8 @@ def test_another_version_and_other_items_are_another_benchmark(monkeypatch: pyte
     seen = {identity(spec)}
     monkeypatch.setitem(FROZEN, VERSION, {300: "0"})
     seen.add(identity(spec))
-    monkeypatch.setitem(FROZEN, "open-v2", {300: "0"})
-    monkeypatch.setattr(build_module, "VERSION", "open-v2")
+    monkeypatch.setitem(FROZEN, "open-v3", {300: "0"})
+    monkeypatch.setattr(build_module, "VERSION", "open-v3")
     seen.add(identity(spec))
     assert len(seen) == 3
 

@@ -14,7 +14,7 @@ from story_cases import STORIES, all_cases, case
 from bsft.bench.bank.load import load_bank
 from bsft.bench.left_out import LeftOut
 from bsft.bench.recorded.case import RecordedCase
-from bsft.bench.recorded.make import make_items
+from bsft.bench.recorded.make import LEVEL, make_items
 from bsft.bench.recorded.naming import names
 from bsft.bench.recorded.other_cases import OtherCases
 from bsft.bench.tasks import critical_data_alert
@@ -52,8 +52,6 @@ def test_every_task_has_items_and_every_pair_differs_in_one_turn(items: list[Ite
     tasks: defaultdict[str, int] = defaultdict(int)
     for item in items:
         tasks[item.task] += 1
-        lengths = [len(option.text) for option in item.options]
-        assert max(lengths) <= 1.2 * min(lengths)
         assert any(option.flag for option in item.options)
         if item.variant == "perturbed":
             changed(item, items)
@@ -85,7 +83,7 @@ def test_differential_diagnoses_are_those_of_other_cases(items: list[Item]) -> N
 
 
 def test_distractors_are_used_evenly() -> None:
-    others = OtherCases([RecordedCase(each, "test", 0) for each in all_cases()])
+    others = OtherCases([RecordedCase(each, "test", 0, LEVEL) for each in all_cases()])
     first = others.cases[0]
     usable = {other.case.diagnosis for other in others.unlike(first)}
     drawn = [name for _ in range(4) for name in others.diagnoses(first, 3)]
@@ -96,7 +94,7 @@ def test_distractors_are_used_evenly() -> None:
 def test_alike_records_are_no_distractors_for_each_other() -> None:
     cases = all_cases()
     told_again = cases[0].model_copy(update={"id": "again", "diagnosis": "Vitamin C deficiency"})
-    opened = [RecordedCase(each, "test", 0) for each in (*cases, told_again)]
+    opened = [RecordedCase(each, "test", 0, LEVEL) for each in (*cases, told_again)]
     assert "Vitamin C deficiency" not in {other.case.diagnosis for other in OtherCases(opened).unlike(opened[0])}
     with pytest.raises(LeftOut, match="fewer than 3 other diagnoses"):
         OtherCases(opened[:2]).diagnoses(opened[0], 3)
@@ -172,12 +170,13 @@ def test_critical_values_are_beyond_their_limits_and_were_normal(items: list[Ite
         assert item.autonomy == "L4"
 
 
-def test_a_critical_value_that_is_printed_as_its_limit_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = case("Iritis")
-    vitals = [fact.model_dump() for fact in told.facts if fact.kind != "vital" or fact.name == "Respiratory rate"]
-    monkeypatch.setattr(critical_data_alert, "value_beyond_limit", lambda *_, **__: 7.6)
-    _, reasons = make_items({"test": [case("Iritis", facts=vitals)]}, seed=0)
-    assert list(reasons.counts["critical_data_alert: flag_critical_vital"]) == [
+def test_a_critical_result_that_is_printed_as_its_limit_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def at_the_limit(limits: tuple[float | None, float | None], *_: object, **__: object) -> float:
+        return next(limit for limit in limits if limit is not None)
+
+    monkeypatch.setattr(critical_data_alert, "value_beyond_limit", at_the_limit)
+    _, reasons = make_items({"test": [case("Iritis")]}, seed=0)
+    assert list(reasons.counts["critical_data_alert: flag_critical_lab"]) == [
         "a value beyond its critical limit that is printed as the limit itself"
     ]
 
@@ -251,10 +250,10 @@ def test_silence_must_be_right_in_a_clean_twin(change: dict[str, Any], reason: s
 )
 def test_which_results_are_read(name: str, text: str, value: float, unit: str, row: str | None) -> None:
     fact = {"id": "lab", "kind": "lab", "name": name, "text": text, "value": value, "unit": unit}
-    results = RecordedCase(case("Iritis", facts=[fact]), "test", 0).results
+    results = RecordedCase(case("Iritis", facts=[fact]), "test", 0, LEVEL).results
     assert [result.row() for result in results] == ([] if row is None else [row])
     pregnant = {"id": "h", "kind": "history", "name": "h", "text": "She is pregnant."}
-    assert not any(r.limits for r in RecordedCase(case("Iritis", facts=[fact, pregnant]), "test", 0).results)
+    assert not any(r.limits for r in RecordedCase(case("Iritis", facts=[fact, pregnant]), "test", 0, LEVEL).results)
 
 
 def test_cases_of_one_diagnosis_stay_in_one_split() -> None:

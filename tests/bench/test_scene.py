@@ -1,16 +1,19 @@
-"""Scenes: filling templates, editing one field, and the base scene of a case."""
+"""Scenes: filling templates, editing one field, and the conversation around a case."""
 
 from __future__ import annotations
 
 import re
+from itertools import pairwise
 
 import pytest
 from engine_cases import all_cases, case_of
 
+from bsft.bench.grammar import n_forms
 from bsft.bench.scene import Scene, Slot, fill
-from bsft.bench.simulated.base_scene import LAYOUTS
+from bsft.bench.wordings import load_words
 
-MAX_WORDS = 190
+LENGTHS = {1: (3, 5), 2: (5, 14), 3: (9, 26), 4: (15, 40)}
+"""Level -> turns of a scene."""
 
 
 def small_scene() -> Scene:
@@ -48,30 +51,73 @@ def test_unknown_slots_and_fields_are_errors() -> None:
         small_scene().put("one", y="")
 
 
-def test_before_cuts_at_the_first_of_the_named_slots() -> None:
-    assert [slot.id for slot in small_scene().before("two", "absent")] == ["one"]
+def test_before_cuts_at_the_first_turn_about_one_of_the_topics() -> None:
+    asked = small_scene().insert(1, Slot("two/ask", "Nurse", "nurse", "And?", {}))
+    assert [slot.id for slot in asked.before("two", "absent")] == ["one"]
 
 
-def test_all_layouts_hold_the_same_slots_and_end_with_results_and_order() -> None:
-    for layout in LAYOUTS:
-        assert sorted(layout) == sorted(LAYOUTS[0])
-        assert set(layout[-3:]) == {"laboratory", "imaging", "order"} and layout[-1] == "order"
+def test_nothing_comes_between_a_question_and_its_answer() -> None:
+    asked = small_scene().insert(1, Slot("two/ask", "Nurse", "nurse", "And?", {}))
+    assert [asked.may_be_cut_at(place) for place in range(4)] == [True, True, False, True]
 
 
-def test_base_scenes_are_short_and_completely_filled() -> None:
-    for split in ("train", "test_heldout"):
-        for case in all_cases(split):
-            assert not re.search(r"[{}]|\bNone\b|  ", case.base_scene.text), case.base_scene.text
-            assert len(case.base_scene.text.split()) <= MAX_WORDS
+@pytest.mark.parametrize("split", ["train", "test_heldout"])
+def test_scenes_are_completely_filled_and_as_long_as_their_level(split: str) -> None:
+    lengths: dict[int, list[int]] = {level: [] for level in LENGTHS}
+    for case in all_cases(split):
+        scene = case.scene("allergy", "order")
+        assert not re.search(r"[{}|\[\]]|  | [,.;?]", scene.text), scene.text
+        lengths[case.level].append(len(scene.slots))
+    for level, found in lengths.items():
+        fewest, most = LENGTHS[level]
+        assert found and fewest <= min(found) and max(found) <= most, (level, min(found), max(found))
+
+
+def test_many_turns_ask_and_every_question_is_followed_by_an_answer() -> None:
+    turns = [slot for case in all_cases("train") for slot in case.scene("story")]
+    asking = sum("?" in slot.turn.text for slot in turns)
+    assert asking / len(turns) > 0.15
+    for case in all_cases("train"):
+        slots = case.scene("story").slots
+        for slot, after in pairwise(slots):
+            assert not slot.id.endswith("/ask") or after.topic == slot.topic, (slot.id, after.id)
+
+
+def test_answering_tasks_do_not_see_what_the_team_decided() -> None:
+    topics = {slot.topic for case in all_cases("train") for slot in case.undecided_scene("story")}
+    assert not topics & {"assessment", "order", "teaching", "worry"} and "story" in topics
+
+
+def test_every_critical_value_of_the_illness_is_acted_on() -> None:
+    n = 0
+    for case in all_cases("train"):
+        scene = case.scene("observations", "laboratory")
+        for value_id in (*case.shown_vitals, *case.shown_labs):
+            if case.is_critical(value_id) and (value_id in case.condition.vitals or value_id in case.condition.labs):
+                assert f"acted on/{value_id}" in scene, (case.case.id, value_id)
+                n += 1
+    assert n > 30
 
 
 def test_patients_who_cannot_speak_do_not_tell_their_story() -> None:
-    assert case_of("status_epilepticus").base_scene["story"].role == "family"
-    assert case_of("pyloric_stenosis").base_scene["story"].role == "family"
-    assert case_of("community_acquired_pneumonia").base_scene["story"].role == "patient"
+    assert case_of("status_epilepticus", level=3).scene("story")["story"].role == "family"
+    assert case_of("pyloric_stenosis", level=3).scene("story")["story"].role == "family"
+    assert case_of("community_acquired_pneumonia", level=3).scene("story")["story"].role == "patient"
 
 
-def test_held_out_wordings_appear_in_their_split_only() -> None:
-    ordinary = {case.base_scene["order"].template for case in all_cases("train")}
-    held_out = {case.base_scene["order"].template for case in all_cases("test_heldout")}
-    assert ordinary and held_out and not ordinary & held_out
+def test_held_out_templates_are_said_in_their_split_only() -> None:
+    conversation = load_words().conversation
+    for topic, acts in conversation.topics.items():
+        for act, voices in acts.items():
+            for voice in voices:
+                trained = set(conversation.templates(topic, act, voice, "train"))
+                held_out = set(conversation.templates(topic, act, voice, "heldout"))
+                assert trained and held_out and not trained & held_out, (topic, act)
+
+
+def test_every_act_has_at_least_twelve_wordings() -> None:
+    conversation = load_words().conversation
+    for topic, acts in conversation.topics.items():
+        for act in acts:
+            forms = sum(n_forms(text) for text in conversation.templates(topic, act, "any", "train"))
+            assert forms >= 12, (topic, act, forms)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from bsft.bench.bank.load import load_bank
 from bsft.bench.splits import SHARES, is_heldout, plan_cases
 
@@ -10,7 +12,7 @@ def test_shares_add_up_and_counts_follow_them() -> None:
     assert abs(sum(SHARES.values()) - 1) < 1e-9
     plans = plan_cases(load_bank(), 1000, 0)
     assert {split: len(cases) for split, cases in plans.items()} == {
-        "train": 700, "val": 80, "test": 130, "test_heldout": 50, "hard": 40,
+        "train": 670, "val": 70, "test": 170, "test_heldout": 50, "hard": 40,
     }  # fmt: skip
 
 
@@ -32,6 +34,19 @@ def test_without_holding_out_every_condition_is_trained() -> None:
     plans = plan_cases(load_bank(), 400, 0, heldout=False)
     assert "test_heldout" not in plans
     assert {plan.condition.id for plan in plans["train"]} == set(load_bank().conditions)
+
+
+def test_the_paper_s_number_of_cases_has_its_number_of_items() -> None:
+    plans = [plan for cases in plan_cases(load_bank(), 6876, 0).values() for plan in cases]
+    assert sum(8 + 2 * 5 + plan.n_handled for plan in plans) == 142_496
+    assert {plan.n_handled for plan in plans} == {2, 3}
+
+
+def test_levels_are_dealt_evenly_and_hard_is_the_highest() -> None:
+    planned = plan_cases(load_bank(), 1000, 0)
+    assert {plan.level for plan in planned["hard"]} == {4}
+    counts = Counter(plan.level for plan in planned["train"])
+    assert set(counts) == {1, 2, 3, 4} and max(counts.values()) - min(counts.values()) <= 1
 
 
 def test_conditions_are_dealt_evenly() -> None:

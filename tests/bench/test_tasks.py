@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import random
 import re
 from collections import Counter, defaultdict
 
 import pytest
-from engine_cases import all_cases, all_items, case_of, item_of
+from engine_cases import N_HANDLED, all_cases, all_items, case_of, item_of
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.left_out import LeftOut
 from bsft.bench.oracle import allergy_conflict
-from bsft.bench.replies import LENGTH_RATIO, OptionWordings, fit_lengths
 from bsft.bench.tasks import TASKS
 from bsft.bench.wordings import load_words
 from bsft.records.schema import Item, Option
@@ -41,12 +38,11 @@ def test_there_are_thirteen_tasks_six_of_them_the_papers() -> None:
     assert Counter(task.group for task in TASKS) == {"reactive": 4, "balanced": 4, "proactive": 5}
 
 
-def test_every_case_has_all_tasks_and_about_twenty_one_items() -> None:
+def test_every_case_has_eight_answers_five_pairs_and_its_controls() -> None:
     counts: dict[str, list[str]] = defaultdict(list)
     for item in all_items():
         counts[item.case_id].append(item.task)
-    assert all(set(tasks) == {task.name for task in TASKS} for tasks in counts.values())
-    assert 20.3 < sum(map(len, counts.values())) / len(counts) < 21.1
+    assert {len(own) for own in counts.values()} == {8 + 2 * 5 + N_HANDLED}
 
 
 def test_item_ids_are_unique() -> None:
@@ -55,14 +51,31 @@ def test_item_ids_are_unique() -> None:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_options_have_similar_length_distinct_texts_and_a_flag(split: str) -> None:
+def test_options_have_distinct_texts_and_labels_and_a_flag(split: str) -> None:
     for item in all_items(split):
-        lengths = [len(option.text) for option in item.options]
-        assert max(lengths) <= LENGTH_RATIO * min(lengths), item.id
         assert len({option.text for option in item.options}) == len(item.options), item.id
         assert len({option.label for option in item.options}) == len(item.options), item.id
         assert 4 <= len(item.options) <= 6, item.id
         assert any(option.flag for option in item.options), item.id
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_concerns_of_an_item_have_similar_length(split: str) -> None:
+    ratios = []
+    for item in all_items(split):
+        lengths = [len(option.text) for option in item.options if option.flag]
+        ratios.append(max(lengths) / min(lengths))
+    assert sum(ratios) / len(ratios) < 1.25
+
+
+def test_an_unjustified_concern_continues_whichever_answer() -> None:
+    continued: Counter[bool] = Counter()
+    for item in all_items():
+        if item.group != "proactive":
+            [flag] = [option for option in item.options if option.flag]
+            [stem] = [o for o in item.options if not o.flag and flag.text.startswith(f"{o.text} ")]
+            continued[stem.label == item.label] += 1
+    assert 0.15 < continued[True] / continued.total() < 0.45
 
 
 def test_labels_are_those_of_the_task() -> None:
@@ -78,7 +91,7 @@ def test_gold_behaviour_and_autonomy_follow_the_declared_rule() -> None:
     for item in all_items():
         if item.group != "proactive":
             assert item.gold_behavior == item.group and item.determinable is None and not item.gold.flag
-        elif item.variant == "perturbed" and item.determinable:
+        elif item.variant == "perturbed":
             assert item.gold_behavior == "proactive" and item.gold.flag and item.autonomy in ("L3", "L4")
             assert (item.autonomy == "L4") == (item.task == "critical_data_alert")
         else:
@@ -91,7 +104,7 @@ def test_the_order_of_options_says_nothing() -> None:
 
 
 def test_temporal_ordering_is_right() -> None:
-    contacts = load_words().replies.contacts
+    contacts = load_words().answers.contacts
     places: Counter[int] = Counter()
     for case in all_cases():
         item = item_of(case, "temporal_ordering")
@@ -142,7 +155,7 @@ def test_treatment_respects_the_recorded_allergy() -> None:
     for case in all_cases():
         item = item_of(case, "treatment_planning")
         shown = " ".join(turn.text for turn in item.turns)
-        recorded = [name for name in bank.allergens if f"{name} (" in shown]
+        recorded = [name for name in bank.allergens if f"{name} (" in shown.lower()]
         first, alternative = case.condition.first_line, case.condition.alternative
         forbidden = any(allergy_conflict(bank, name, first.drugs) for name in recorded)
         right = alternative if forbidden else first
@@ -196,9 +209,5 @@ def test_an_audiogram_shows_the_affected_ear() -> None:
         assert figure is not None
         ears = {side: figure.params[f"{side}_db"] for side in ("left", "right")}
         assert max(ears, key=lambda side: sum(ears[side])) == affected  # type: ignore[arg-type]
-        assert f"{affected} ear" in case_of(condition_id, 0, "test_heldout").base_scene.text
-
-
-def test_options_that_cannot_be_of_similar_length_are_refused() -> None:
-    with pytest.raises(LeftOut, match="replies would differ in length\na: 1-1 characters\nb: 4-4 characters"):
-        fit_lengths([OptionWordings("a", False, ["x"]), OptionWordings("b", False, ["xxxx"])], random.Random(0))
+        case = case_of(condition_id, 0, "test_heldout")
+        assert f"{affected} ear" in case.scene("examination", "imaging").text or affected in case.complaint

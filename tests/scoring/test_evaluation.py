@@ -92,7 +92,7 @@ def test_an_oracle_scores_one_and_its_arms_show_what_the_token_does() -> None:
     assert found.n == 16 and found.n_shortened == found.n_evidence_lost == 0
     assert found.overall.macro_f1 == found.overall.accuracy == found.overall.mcc == 1
     assert found.restraint == RestraintOfRun(
-        over_intervention_rate=0, over_intervention_ci95=(0, 0), pair_accuracy=1, auroc_flag=1
+        over_intervention_rate=0, over_intervention_ci95=(0, 0), pair_accuracy=1, auroc_flag=1, paired_auc_flag=1
     )
     behavior = found.behavior
     assert behavior is not None

@@ -5,7 +5,8 @@ The grammar of phrases matters, because scenes are composed from them:
 * a *noun phrase* is lower-case, has its article where English wants one, and no final full stop:
   "a productive cough with rust-coloured sputum" (fits "came in with ...", "... began two days ago");
 * a *finding* is a noun phrase or verbless clause that fits after "Chest:" ("coarse crackles at the {side} base");
-* an *instruction* is an imperative without a full stop ("take blood cultures before the first antibiotic dose").
+* an *instruction* is an imperative without a full stop ("take blood cultures before the first antibiotic dose");
+* a *clause* is a main clause in lower case without a full stop ("calcium gluconate is in").
 
 `{side}` is the only placeholder: it becomes "left" or "right", the same one throughout a case.
 """
@@ -13,7 +14,7 @@ The grammar of phrases matters, because scenes are composed from them:
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Annotated, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -186,6 +187,11 @@ class Condition(Entry):
     counselling: Annotated[list[str], Field(min_length=2)]
     """Right advice to the patient, instructions: "return at once if you cannot keep fluids down". It belongs to this
     condition: what is right in any illness does not stand here."""
+    acted_on: dict[str, Annotated[list[str], Field(min_length=3)]] = {}
+    """Clauses of a clinician who has acted on a critical value, by the analyte or vital sign that it belongs to: every
+    one whose characteristic range reaches beyond the critical limits. Such a value defines the disease and is shown."""
+    siblings: Annotated[list[str], Field(min_length=3)]
+    """Ids of conditions that present alike, so that the complaint does not tell which of them it is."""
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
@@ -203,28 +209,46 @@ class Condition(Entry):
                 raise ValueError(f"course event {later.id!r} may begin before {earlier.id!r}: their ranges overlap")
         if unknown := [a for a in self.labs_fall if a not in self.labs and a not in self.vitals]:
             raise ValueError(f"labs_fall names results that are not listed: {', '.join(unknown)}")
+        if unknown := [a for a in self.acted_on if a not in self.labs and a not in self.vitals]:
+            raise ValueError(f"acted_on names results that are not listed: {', '.join(unknown)}")
         if both := sorted(set(self.labs) & set(self.normal_labs)):
             raise ValueError(f"listed both as characteristic and as normal: {', '.join(both)}")
         return self
 
 
-class Analyte(Entry):
-    """A laboratory analyte. Reference ranges by sex; `child` holds ranges under 12 years where they differ."""
+class Measure(Entry):
+    """What is measured and has limits beyond which a value calls for action at once."""
 
+    limits_are_critical: ClassVar[bool]
+    """Whether a value at the limit itself calls for action."""
     name: str
     """Display name: "Potassium"."""
     unit: str
+    critical_low: float | None = None
+    critical_high: float | None = None
+    plausible: Range
+    """Outside it a value is not compatible with a living patient or a working assay."""
+    decimals: Annotated[int, Field(ge=0, le=3)]
+
+    def is_critical(self, value: float, low: float | None, high: float | None) -> bool:
+        """Whether a value lies beyond one of two limits, or at it where that counts."""
+        if self.limits_are_critical and value in (low, high):
+            return True
+        return (low is not None and value < low) or (high is not None and value > high)
+
+
+class Analyte(Measure):
+    """A laboratory analyte. Reference ranges by sex; `child` holds ranges under 12 years where they differ."""
+
+    limits_are_critical = False
     panel: str
     """"electrolytes", "renal", "liver", "blood count", "coagulation", "inflammation", "cardiac", "endocrine" ..."""
     reference: Range | None = None
     reference_female: Range | None = None
     reference_male: Range | None = None
     reference_child: Range | None = None
-    critical_low: float | None = None
-    critical_high: float | None = None
-    plausible: Range
-    """Outside it a value is not compatible with a living patient or a working assay."""
-    decimals: Annotated[int, Field(ge=0, le=3)]
+    max_change_per_day: Annotated[float, Field(gt=0)] | None = None
+    """How far a result moves within 24 hours at most; None where it may move as far as it likes."""
     detection_limit: float | None = None
     """Results below it are printed as "<limit"."""
     other_unit: str | None = None
@@ -239,18 +263,13 @@ class Analyte(Entry):
         return self
 
 
-class Vital(Entry):
-    name: str
-    unit: str
+class Vital(Measure):
+    limits_are_critical = True
     reference: Range
     reference_child: Range | None = None
-    critical_low: float | None = None
-    critical_high: float | None = None
     critical_low_child: float | None = None
     critical_high_child: float | None = None
     """Limits that hold at every age under 12 years, for signs with a `reference_child`."""
-    plausible: Range
-    decimals: int
 
 
 class Drug(Entry):
@@ -278,10 +297,20 @@ class Allergen(Entry):
     """Noun phrases: "an urticarial rash"."""
     forbids: list[str] = []
     """Allergy groups of reference/drugs.yaml."""
+    debatable: list[str] = []
+    """Allergy groups and drug classes whose drugs are neither forbidden by it nor harmless."""
     common: Annotated[float, Field(gt=0, le=1)]
     """Probability that an adult's record names it."""
     min_age_years: float = 0
     """Younger patients have hardly ever met it."""
+
+
+class ForbiddenHome(Entry):
+    """Which home medicines an illness forbids: each of its states has drug classes or single drugs."""
+
+    states: dict[str, list[str]]
+    conditions: dict[str, list[str]]
+    """The states of each condition, or contraindications of drugs.yaml."""
 
 
 class Related(Entry):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -20,8 +21,7 @@ from bsft.bench.recorded.readings import (
     read_results,
     read_vitals,
 )
-from bsft.bench.replies import UNJUSTIFIED, OptionWordings
-from bsft.bench.scenario import Scenario
+from bsft.bench.scenario import Errand, Scenario
 from bsft.bench.scene import Scene
 from bsft.bench.spoken import VITAL_PHRASES
 from bsft.bench.wordings import Edition, RecordWords, load_record_words
@@ -42,10 +42,6 @@ class RecordedCase(Scenario):
     def words(self) -> RecordWords:
         return load_record_words()
 
-    @property
-    def replies(self) -> RecordWords:
-        return self.words
-
     @cached_property
     def base_scene(self) -> Scene:
         """The scene without any problem in it.
@@ -55,13 +51,29 @@ class RecordedCase(Scenario):
         """
         return make_base_scene(self)
 
-    def unjustified_concern(self, scene: Scene, rng: random.Random) -> OptionWordings:
+    def errand(self, rng: random.Random) -> Errand:
+        chosen = rng.choice(self.words.errands)
+        return Errand(self.said(chosen.query), self.said(rng.choice(chosen.replies)))
+
+    def opener(self, rng: random.Random) -> str:
+        return self.said(rng.choice(self.words.openers)) + " "
+
+    def claims(self, label: str, fields: Mapping[str, str], rng: random.Random) -> list[str]:
+        closer = rng.choice(self.words.closers)
+        return [self.said(text, **fields) + closer for text in self.words.claims[label]]
+
+    def unjustified_concern(self, scene: Scene, rng: random.Random) -> str:
         """A concern about the chart label, which is right, or about a vital sign that is normal."""
         normal = [vital_id for vital_id in self.shown_vitals if self.is_normal(vital_id)]
         if self.is_adult and normal and rng.random() < 0.5:
-            named = {"vital": VITAL_PHRASES[rng.choice(normal)][0]}
-            return self.concern("flag_critical_vital", named, label=UNJUSTIFIED)
-        return self.concern("flag_identity", {}, label=UNJUSTIFIED)
+            return self.claims("flag_critical_vital", {"vital": VITAL_PHRASES[rng.choice(normal)][0]}, rng)[0]
+        return self.claims("flag_identity", {}, rng)[0]
+
+    def question(self, task: str, rng: random.Random, **fields: str) -> str:
+        return self.said(rng.choice(self.words.questions[task]), **fields)
+
+    def frame(self, task: str, rng: random.Random) -> str:
+        return rng.choice(self.words.frames[task])
 
     @property
     def is_adult(self) -> bool:

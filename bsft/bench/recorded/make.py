@@ -21,7 +21,12 @@ from bsft.bench.tasks import (
     temporal_ordering,
 )
 from bsft.bench.tasks.alerting import RecordedProblems
-from bsft.records.schema import Case, Item, TaskSpec
+from bsft.records.schema import Case, Item, TaskSpec, Track
+
+LEVEL = 3
+"""A record is read out whole."""
+TRACK: Track = "numeric_inference"
+"""Most of what can be certain of a record is about numbers."""
 
 ANSWERING = (ddx_reasoning, temporal_ordering, lab_interpretation, case_handoff)
 """Reactive and balanced tasks: at most one item per case."""
@@ -41,7 +46,7 @@ def make_items(by_split: Mapping[str, Sequence[Case]], seed: int) -> tuple[dict[
 
 
 def _of_split(split: str, cases: Sequence[Case], seed: int, reasons: Reasons) -> Iterator[Item]:
-    opened = [RecordedCase(case, split, seed) for case in cases]
+    opened = [RecordedCase(case, split, seed, LEVEL) for case in cases]
     others = OtherCases(opened)
     for case in opened:
         for module in ANSWERING:
@@ -66,14 +71,9 @@ def _alerts(spec: TaskSpec, case: RecordedCase, makers: RecordedProblems, reason
             problems.append(make(case))
         except LeftOut as reason:
             reasons.add(f"{spec.name}: {label}", reason)
-    labels = [problem.label for problem in problems]
-    claims = {key: text for problem in problems for key, text in problem.claims.items()}
+    concerns = {problem.label: problem.claim for problem in problems}
     for problem in problems:
-        try:
-            alert = make_alert(spec, case, labels, claims, case.rng(f"{spec.name} {problem.label}"))
-        except LeftOut as reason:
-            reasons.add(f"{spec.name}: {problem.label}", reason)
-            continue
+        alert = make_alert(spec, case, concerns, case.rng(f"{spec.name} {problem.label}"), track=TRACK)
         yield from twin_items(alert, problem, f"{case.case.id}/{spec.name}/{problem.label}")
 
 

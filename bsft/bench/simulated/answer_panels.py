@@ -18,8 +18,7 @@ import numpy as np
 
 from bsft.bench.bank.load import CHILD_AGE_YEARS, Bank
 from bsft.bench.bank.schema import Condition, Related, Treatment, pairs_of
-from bsft.bench.replies import OptionWordings
-from bsft.bench.simulated.matched_allergens import order_conflicts
+from bsft.bench.simulated.allergies import order_conflicts
 from bsft.bench.simulated.panels import Answer, Panels, fit_panels
 from bsft.bench.splits import is_heldout
 
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 N_OPTIONS = 4
 """Answers of an item, the right one among them."""
 
-LENGTH_SCALE_CHARACTERS, MAX_LENGTH_DIFFERENCE_CHARACTERS = 20.0, 32
+LENGTH_SCALE_CHARACTERS, MAX_LENGTH_DIFFERENCE_CHARACTERS = 25.0, 60
 """Answers of similar length stand beside each other more often, and answers of very different length never."""
 
 SPECIALTY_BONUS, DIFFERENTIAL_BONUS, OTHER_POPULATION_FACTOR = 30.0, 150.0, 0.1
@@ -185,7 +184,7 @@ def _topics(bank: Bank, advice: str) -> set[int]:
 
 def panel_answers(
     case: SimulatedCase, task: str, panels: Callable[[Bank, bool], Panels], rng: random.Random
-) -> list[OptionWordings]:
+) -> list[tuple[str, str]]:
     """An answer that is right in the case's condition, and answers that are right in others."""
     right, others = panels(case.bank, is_heldout(case.condition)).draw(case.condition.id, rng)
-    return case.answers(task, [{"x": answer.text} for answer in (right, *others)])
+    return case.answers(task, [{"x": answer.text} for answer in (right, *others)], rng)

@@ -8,23 +8,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
-from typing import ClassVar
 
 from bsft.bench.bank.schema import Condition, ExamFinding, Imaging, Medication
 from bsft.bench.left_out import LeftOut
-from bsft.bench.limits import critical_limits, uncritical
-from bsft.bench.oracle import wrong_doses
+from bsft.bench.limits import critical_limits
+from bsft.bench.oracle import value_is_critical
 from bsft.bench.person import ago
-from bsft.bench.replies import OptionWordings
-from bsft.bench.scenario import Scenario
-from bsft.bench.scene import Scene, Speaker, fill
-from bsft.bench.simulated.base_scene import make_base_scene
-from bsft.bench.simulated.concerns import unjustified_concern
-from bsft.bench.simulated.matched_allergens import MatchedAllergens, matched_allergens
+from bsft.bench.scenario import Errand, Scenario
+from bsft.bench.scene import Scene, Speaker
+from bsft.bench.simulated import conversation
+from bsft.bench.simulated.claims import unjustified_concern
 from bsft.bench.simulated.simulate import simulate
 from bsft.bench.splits import EDITIONS
-from bsft.bench.spoken import DISPLAYED_VITALS, number
-from bsft.bench.wordings import Edition, Replies, Words, load_words
+from bsft.bench.spoken import DISPLAYED_VITALS, number, spoken
+from bsft.bench.wordings import Edition, Words, draw, load_words
+from bsft.bench.wordings.problem_data import Applies
 from bsft.records.schema import Fact
 
 SHOWN_LABS, SHOWN_VITALS, SHOWN_EVENTS = 3, 3, 3
@@ -49,6 +47,10 @@ SPECIALTY_NAMES = {
     "infectious_disease": "infectious diseases",
     "obstetrics_gynaecology": "obstetrics and gynaecology",
 }
+UNPROMPTED_SHARE = 0.25
+"""Share of proactive items in which nobody asks the agent anything."""
+CLAIM_DRAWS = 6
+"""Wordings of a concern that are drawn, of which one of the item's common length is taken."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,6 @@ class SimulatedCase(Scenario):
     """What the tasks know of a simulated case, and of the condition that it was simulated from."""
 
     condition: Condition
-
-    late_share: ClassVar[float] = 0.25
 
     @property
     def edition(self) -> Edition:
@@ -67,20 +67,66 @@ class SimulatedCase(Scenario):
     def words(self) -> Words:
         return load_words()
 
-    @property
-    def replies(self) -> Replies:
-        return self.words.replies
-
-    @property
-    def matched_allergens(self) -> MatchedAllergens:
-        return matched_allergens()
+    # --- scenes ---
 
     @cached_property
-    def base_scene(self) -> Scene:
-        return make_base_scene(self)
+    def whole_scene(self) -> Scene:
+        """The scene of the higher levels, which all items of the case share."""
+        return conversation.make_scene(self, ())
 
-    def unjustified_concern(self, scene: Scene, rng: random.Random) -> OptionWordings:
-        return unjustified_concern(self, scene, rng)
+    def scene(self, *required: str) -> Scene:
+        """A scene of the case's level that has at least the topics required."""
+        return (
+            self.whole_scene if self.level > max(conversation.OTHER_TOPICS) else conversation.make_scene(self, required)
+        )
+
+    def undecided_scene(self, *required: str) -> Scene:
+        """The same up to where the team says what it thinks and does."""
+        return self.scene(*required).before(*conversation.TAIL)
+
+    def topic_fields(self, topic: str) -> dict[str, str]:
+        return conversation.topic_fields(self, topic)
+
+    # --- what is asked and answered ---
+
+    def errand(self, rng: random.Random) -> Errand:
+        prompted = rng.random() >= UNPROMPTED_SHARE
+        request = rng.choice([r for r in self.words.requests if (r.query is not None) == prompted])
+        reply = self.said(draw(request.reply, "all", rng))
+        query = None if request.query is None else self.said(draw(request.query, self._of_request(request.query), rng))
+        return Errand(query, reply)
+
+    def _of_request(self, templates: Sequence[str]) -> Edition:
+        """Short lists of templates hold nothing back."""
+        return self.edition if len(templates) > 3 else "all"
+
+    def opener(self, rng: random.Random) -> str:
+        return draw(self.words.concerns.openers, self.edition, rng).strip() + " "
+
+    def claims(self, label: str, fields: Mapping[str, str], rng: random.Random) -> list[str]:
+        templates = self.words.concerns.labels[label].claim
+        return [self._claim(draw(templates, self.edition, rng), fields) for _ in range(CLAIM_DRAWS)]
+
+    def _claim(self, template: str, fields: Mapping[str, str]) -> str:
+        text = self.said(template, **fields)
+        return text if text.endswith((".", "?")) else f"{text}."
+
+    def handled(self, label: str, fields: Mapping[str, str], rng: random.Random) -> str:
+        """Somebody's words that the matter of `label` is known and being dealt with."""
+        return self.said(draw(self.words.concerns.labels[label].handled, self.edition, rng), **fields)
+
+    def unjustified_concern(self, scene: Scene, rng: random.Random) -> str:
+        label, fields = unjustified_concern(self, scene, rng)
+        return self.claims(label, fields, rng)[0]
+
+    def question(self, task: str, rng: random.Random, **fields: str) -> str:
+        return self.said(draw(self.words.answers.questions[task], self.edition, rng), **fields)
+
+    def frame(self, task: str, rng: random.Random) -> str:
+        frames = self.words.answers.frames[task]
+        return rng.choice(frames.held_out if self.edition == "heldout" else frames.trained)
+
+    # --- facts ---
 
     @cached_property
     def facts(self) -> dict[str, Fact]:
@@ -108,7 +154,7 @@ class SimulatedCase(Scenario):
 
     @cached_property
     def home_medicine(self) -> Medication:
-        """The home medicine that the base scene shows with its dose."""
+        """The home medicine that the scene shows with its dose."""
         return next(m for m in self.condition.medications if m.drug == self.facts["medication:main"].name)
 
     @cached_property
@@ -123,11 +169,6 @@ class SimulatedCase(Scenario):
     @property
     def other_side(self) -> str:
         return "left" if self.side == "right" else "right"
-
-    @cached_property
-    def is_lateral(self) -> bool:
-        """Whether the base scene's examination or imaging says which side is affected."""
-        return any(all("{side}" in text for text in entry.finding) for entry in (*self.exams, self.imaging))
 
     @cached_property
     def speaks_for_self(self) -> bool:
@@ -148,44 +189,34 @@ class SimulatedCase(Scenario):
 
     @cached_property
     def imaging(self) -> Imaging:
-        """The study shown in the base scene; one that confirms an examination finding is preferred."""
-        confirming = [study for study in self.condition.imaging if study.confirms_exam is not None]
-        return self.rng("imaging").choice(confirming or self.condition.imaging)
+        """The study shown."""
+        return self.rng("imaging").choice(self.condition.imaging)
 
     @cached_property
     def exams(self) -> tuple[ExamFinding, ExamFinding]:
-        """The two findings shown: first the one that the imaging confirms, or a discriminating one."""
+        """The two findings shown: first a discriminating one."""
         rng = self.rng("exams")
         entries = self.condition.exam
-        confirmed = [entry for entry in entries if entry.id == self.imaging.confirms_exam]
-        first = rng.choice(confirmed or [e for e in entries if e.discriminating] or entries)
+        first = rng.choice([e for e in entries if e.discriminating] or entries)
         return first, rng.choice([entry for entry in entries if entry.id != first.id])
 
     @cached_property
     def shown_labs(self) -> tuple[str, ...]:
         """Analytes of the table: one or two characteristic ones, the rest normal, shuffled.
 
-        One of the normal ones has critical limits, if the condition lists such an analyte. Results that are always
-        critical in the condition are left out: what is critical and unnoticed is always injected.
+        One of the normal ones has critical limits, if the condition lists such an analyte.
         """
         rng = self.rng("labs")
-        labs = self.condition.labs
-        usable = [a for a in sorted(labs) if uncritical(self.bank.analytes[a], labs[a], self.person) is not None]
-        shown = rng.sample(usable, rng.choice((1, 2)))
+        labs = sorted(self.condition.labs)
+        shown = rng.sample(labs, min(len(labs), rng.choice((1, 2))))
         normal = rng.sample(sorted(self.condition.normal_labs), len(self.condition.normal_labs))
-        normal.sort(key=lambda a: not self._has_limits(a))
-        shown.append(normal.pop(0))
-        shown += rng.sample(normal, SHOWN_LABS - len(shown))
+        normal.sort(key=lambda a: critical_limits(self.bank.analytes[a], self.person) == (None, None))
+        shown += normal[: SHOWN_LABS - len(shown)]
         rng.shuffle(shown)
         return tuple(shown)
 
-    def _has_limits(self, analyte_id: str) -> bool:
-        """Whether laboratories phone critical values of this analyte."""
-        analyte = self.bank.analytes[analyte_id]
-        return analyte.critical_low is not None or analyte.critical_high is not None
-
     def row_of(self, analyte_id: str) -> str:
-        """Name of the field of the base scene's table that holds this analyte."""
+        """Name of the field of the table that holds this analyte."""
         return f"row{self.shown_labs.index(analyte_id)}"
 
     def is_measured(self, analyte_id: str) -> bool:
@@ -194,29 +225,34 @@ class SimulatedCase(Scenario):
         return f" {number(value, decimals)}" in self.text(f"lab:{analyte_id}")
 
     @property
-    def quiet_labs(self) -> list[str]:
-        """Analytes of the table that are normal in the condition, are printed as a number and have critical limits."""
-        normal = [a for a in self.shown_labs if a in self.condition.normal_labs]
-        return [a for a in normal if self._has_limits(a) and self.is_measured(a)]
+    def normal_labs(self) -> list[str]:
+        """Analytes of the table that are normal in the condition and printed as a number."""
+        return [a for a in self.shown_labs if a in self.condition.normal_labs and self.is_measured(a)]
 
     @cached_property
     def shown_vitals(self) -> tuple[str, ...]:
-        """Vital signs shown, none that is always critical in the condition; one is normal, where there is one."""
+        """Vital signs shown; one is normal, where there is one, and one belongs to the illness."""
         rng = self.rng("vitals")
-        changed = self.condition.vitals
-        normal = [v for v in DISPLAYED_VITALS if v not in changed]
-        critical = [v for v in changed if uncritical(self.bank.vitals[v], changed[v], self.person) is None]
-        usable = [v for v in DISPLAYED_VITALS if v not in critical]
-        shown = rng.sample(usable, min(SHOWN_VITALS, len(usable)))
-        if normal and not set(normal) & set(shown):
-            shown[rng.randrange(len(shown))] = rng.choice(normal)
+        changed = [v for v in DISPLAYED_VITALS if v in self.condition.vitals]
+        normal = [v for v in DISPLAYED_VITALS if v not in self.condition.vitals]
+        shown = [*rng.sample(changed, min(1, len(changed))), *rng.sample(normal, min(1, len(normal)))]
+        others = [v for v in DISPLAYED_VITALS if v not in shown]
+        shown += rng.sample(others, SHOWN_VITALS - len(shown))
         return tuple(sorted(shown, key=DISPLAYED_VITALS.index))
 
     @property
-    def quiet_vitals(self) -> list[str]:
+    def normal_vitals(self) -> list[str]:
         """Vital signs of the scene that the condition leaves alone and that have limits at this age."""
         limits = {vital: critical_limits(self.bank.vitals[vital], self.person) for vital in self.shown_vitals}
         return [v for v in self.shown_vitals if v not in self.condition.vitals and limits[v] != (None, None)]
+
+    def is_critical(self, value_id: str) -> bool:
+        """Whether a shown vital sign or result of the illness itself is beyond its limits."""
+        if value_id in self.bank.vitals:
+            vital = self.bank.vitals[value_id]
+            return value_is_critical(vital, self.vital(value_id), critical_limits(vital, self.person))
+        analyte = self.bank.analytes[value_id]
+        return value_is_critical(analyte, self.value(f"lab:{value_id}"), critical_limits(analyte, self.person))
 
     @cached_property
     def told_events(self) -> tuple[str, ...]:
@@ -244,21 +280,21 @@ class SimulatedCase(Scenario):
         return self.home_medicine.drug if dose is None else dose.drug
 
     @property
-    def conflict_drug(self) -> str | None:
-        """The drug that can be put into conflict with an allergy, if this case's scene shows it."""
-        target = self.matched_allergens.targets.get(self.condition.id)
-        shown = target is not None and (target.ordered or target.drug == self.home_medicine.drug)
-        return target.drug if target is not None and shown else None
+    def drugs(self) -> tuple[str, ...]:
+        """Every drug that the scene may name."""
+        return (*self.condition.first_line.drugs, self.home_medicine.drug, self.facts["medication:comorbidity"].name)
 
-    @property
-    def doses(self) -> list[tuple[str, Medication]]:
-        """Slots with a dose that a wrong factor would make recognisably wrong; the order comes first."""
-        order = self.condition.first_line.dose
-        found = [("background", self.home_medicine)]
-        if order is not None and f"{order.dose:g} {order.unit}" in self.order_text:
-            found.insert(0, ("order", order))
-        drugs = self.bank.drugs
-        return [(slot, m) for slot, m in found if m.drug in drugs and wrong_doses(drugs[m.drug], m)] or found
+    @cached_property
+    def illnesses(self) -> str:
+        """What the patient has or may have, in lower case; a raised creatinine stands for impaired kidneys."""
+        names = [
+            self.condition.name,
+            *(entry.name for entry in self.condition.history),
+            self.text("history:comorbidity"),
+        ]
+        if "creatinine" in self.condition.labs:
+            names.append("severe renal impairment")
+        return "; ".join(names).lower()
 
     @cached_property
     def clock_minutes(self) -> tuple[int, int]:
@@ -267,11 +303,28 @@ class SimulatedCase(Scenario):
         arrival = rng.randrange(7 * 60, 20 * 60, 5)
         return arrival, arrival + rng.randrange(25, 90, 5)
 
+    @cached_property
+    def surname(self) -> str:
+        return self.rng("name").choice(self.words.conversation.surnames)
+
+    @property
+    def title(self) -> str:
+        """ "Mrs", "Mr", or a child's first name in its place."""
+        if self.person.age_years < 16:
+            return self.rng("first name").choice(self.words.conversation.first_names[self.person.sex])
+        return "Mr" if self.person.sex == "male" else "Mrs"
+
     def further_fields(self) -> dict[str, str]:
+        condition, rng = self.condition, self.rng("fields")
+        other = rng.choice(condition.differentials)
+        exams = {f"s{i}": entry.site for i, entry in enumerate(self.exams)}
+        exams |= {f"f{i}": self.text(f"exam:{entry.id}") for i, entry in enumerate(self.exams)}
         return {
+            **conversation.story_fields(self),
+            **exams,
+            "name": f"{self.title} {self.surname}",
             "age": self.person.age,
-            "weight": f"{self.person.weight_kg:g}",
-            "specialty": SPECIALTY_NAMES.get(self.condition.specialty, self.condition.specialty),
+            "specialty": SPECIALTY_NAMES.get(condition.specialty, condition.specialty),
             "allergies": self.allergies_text(self.allergens),
             "h": self.text("history:main"),
             "x": self.text("history:comorbidity"),
@@ -279,28 +332,56 @@ class SimulatedCase(Scenario):
             "mx": self.text("medication:comorbidity"),
             "side": self.side,
             "other_side": self.other_side,
+            "dx": condition.name,
+            "ddx": other.name,
+            "shared": other.shared,
+            "against": other.against,
+            "test": condition.next_test.test,
+            "because": condition.next_test.because,
+            "red_flag": rng.choice(condition.red_flags),
+            "counsel": rng.choice(condition.counselling),
+            "step": rng.choice(condition.guideline_steps).text,
+            "study": self.imaging.study,
+            "study_spoken": spoken(self.imaging.study),
         }
 
     def allergies_text(self, allergens: Sequence[str]) -> str:
         """ "penicillin (an urticarial rash)"; allergens that are not on record get a reaction of their own."""
-        if not allergens:
-            return "none known"
-        return ", ".join(
-            self.text(f"allergy:{name}")
-            if f"allergy:{name}" in self.facts
-            else f"{name} ({self.rng(f'reaction {name}').choice(self.bank.allergens[name].reactions)})"
-            for name in allergens
+        return ", ".join(f"{name} ({self.reaction(name)})" for name in allergens) or "none known"
+
+    def reaction(self, allergen: str) -> str:
+        known = self.facts.get(f"allergy:{allergen}")
+        if known is not None:
+            return known.text.partition(" (")[2].removesuffix(")")
+        return self.rng(f"reaction {allergen}").choice(self.bank.allergens[allergen].reactions)
+
+    def suits(self, applies: Applies) -> bool:
+        """Whether an entry of the problem data fits the patient and the illness."""
+        condition, person = self.condition, self.person
+        return (
+            applies.ages.low <= person.age_years <= applies.ages.high
+            and applies.sex in ("any", person.sex)
+            and (applies.specialties == "any" or condition.specialty in applies.specialties)
+            and not {condition.id, condition.specialty, *condition.labs} & set(applies.unless)
+            and not any(word.lower() in self.words_of_case for word in applies.unless)
         )
 
-    def resolution(self, label: str, fields: Mapping[str, str], rng: random.Random) -> str:
-        """Somebody's words that the matter of `label` is known and being dealt with."""
-        return fill(self.pick(self.replies.resolutions[label], rng), {**self.fields, **fields})
+    @cached_property
+    def words_of_case(self) -> str:
+        """Illnesses, drugs and plans of the case, in lower case, to look for what speaks against an entry."""
+        condition = self.condition
+        medicines = (medicine.drug for medicine in condition.medications)
+        steps = (step.text for step in condition.guideline_steps)
+        findings = [text for entry in condition.exam for text in entry.finding]
+        findings += [text for study in condition.imaging for text in study.finding]
+        plans = condition.first_line.text, condition.alternative.text
+        return "; ".join([self.illnesses, *self.drugs, *medicines, *plans, *steps, *findings]).lower()
 
     def speaker(self, slot_id: str, choices: Iterable[Speaker]) -> Speaker:
         return self.rng(f"speaker {slot_id}").choice(list(choices))
 
 
-def simulate_case(condition: Condition, *, case_id: str, split: str, seed: int) -> SimulatedCase:
+def simulate_case(condition: Condition, *, case_id: str, split: str, seed: int, level: int) -> SimulatedCase:
     """Simulates a case of `condition`, and opens it."""
     case = simulate(condition, case_id, EDITIONS[split], random.Random(f"{seed}/{case_id}/simulate"))
-    return SimulatedCase(case, split, seed, condition)
+    return SimulatedCase(case, split, seed, level, condition)

@@ -12,9 +12,9 @@ from typing import Literal
 
 from bsft.bench.bank.load import load_bank
 from bsft.bench.bank.schema import Analyte, Condition, Medication, Range, Vital
-from bsft.bench.limits import reference_range, uncritical
+from bsft.bench.limits import reference_range
 from bsft.bench.person import Person
-from bsft.bench.simulated.matched_allergens import matched_allergens
+from bsft.bench.simulated.allergies import draw_allergens
 from bsft.bench.spoken import DISPLAYED_VITALS, dose_text, lab_row, number
 from bsft.bench.wordings import Comorbidity, Edition, load_words, pick_phrase
 from bsft.records.schema import Case, Demographics, DifferentialDiagnosis, Event, Fact, ImageSpec
@@ -46,9 +46,10 @@ def simulate(condition: Condition, case_id: str, edition: Edition, rng: random.R
         hours = rng.uniform(course.hours_before.low, course.hours_before.high)
         events.append(Event(id=f"course:{course.id}", text=phrase(course.phrases), time_hours=-hours))
         facts.append(_fact(events[-1].id, "symptom", course.id, events[-1].text, time_hours=-hours))
-    home = rng.choices(condition.medications, matched_allergens().home_weights(condition))[0]
-    facts += _background(condition, home, _comorbidities(condition, person, rng), rng)
-    for allergen in matched_allergens().draw_harmless(condition, home.drug, rng):
+    home = rng.choices(condition.medications, _home_weights(condition))[0]
+    comorbidities = _comorbidities(condition, person, rng)
+    facts += _background(condition, home, comorbidities, rng)
+    for allergen in draw_allergens(condition, person, comorbidities[0].drug, rng):
         reaction = rng.choice(load_bank().allergens[allergen].reactions)
         facts.append(_fact(f"allergy:{allergen}", "allergy", allergen, f"{allergen} ({reaction})"))
     for finding in condition.exam:
@@ -84,13 +85,23 @@ def simulate(condition: Condition, case_id: str, edition: Edition, rng: random.R
     )
 
 
+def _home_weights(condition: Condition) -> list[float]:
+    """How often each home medicine is the one that is shown."""
+    causal = [m.drug for m in condition.medications if m.drug in condition.name]
+    if causal:  # digoxin toxicity without digoxin at home would be a riddle
+        return [float(m.drug in causal) for m in condition.medications]
+    # a medicine whose reason the history does not name would be a contradiction that nobody injected
+    reasons = {entry.name for entry in condition.history}
+    return [m.probability if m.treats in reasons else 0.0 for m in condition.medications]
+
+
 def _comorbidities(condition: Condition, person: Person, rng: random.Random) -> tuple[Comorbidity, ...]:
     """Two chronic illnesses apart from the acute problem: one that the patient has and one that they have not."""
     mentioned = " ".join([condition.name, *(h.name for h in condition.history), *(condition.complaint)]).lower()
     used = {m.drug for m in condition.medications} | {*condition.first_line.drugs, *condition.alternative.drugs}
     fitting = [
         entry
-        for entry in load_words().threads.comorbidities
+        for entry in load_words().comorbidities
         if entry.ages.low <= person.age_years <= entry.ages.high
         and entry.sex in ("any", person.sex)
         and condition.specialty not in entry.related
@@ -197,9 +208,7 @@ def _draw(
         position = _reflected(severity + rng.gauss(0, 0.12))
         if entry_id in condition.labs_fall:
             position = 1 - position
-        # A critical value is always an injected one, unless the condition knows no other; scenes leave that one out.
-        values = uncritical(entry, characteristic, person) or characteristic
-        value = values.low + position * (values.high - values.low)
+        value = characteristic.low + position * (characteristic.high - characteristic.low)
     return round(value, entry.decimals)
 
 

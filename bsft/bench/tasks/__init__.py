@@ -6,8 +6,11 @@ certain from a record alone, from a recorded one. Recorded cases are the busines
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Protocol
 
+from bsft.bench.left_out import LeftOut
+from bsft.bench.problem import Problem
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.tasks import (
     ambiguity_clarification,
@@ -24,10 +27,19 @@ from bsft.bench.tasks import (
     temporal_ordering,
     treatment_planning,
 )
-from bsft.bench.tasks.alerting import alert_items
+from bsft.bench.tasks.alerting import Kind, alert_items, first_possible
 from bsft.records.schema import Item, TaskSpec
 
-ANSWERING = (
+
+class Answering(Protocol):
+    """A module of a reactive or balanced task."""
+
+    @property
+    def SPEC(self) -> TaskSpec: ...  # noqa: N802  (a constant of the module)
+    def simulated_item(self, case: SimulatedCase) -> Item: ...
+
+
+ANSWERING: tuple[Answering, ...] = (
     ddx_reasoning,
     temporal_ordering,
     image_reasoning,
@@ -39,36 +51,67 @@ ANSWERING = (
 )
 """Reactive and balanced tasks: one item per case each."""
 
-ALERTING = (omission_detection, error_correction, consistency_check, ambiguity_clarification, critical_data_alert)
-"""Proactive tasks: a pair of twins per case each."""
 
-TASKS: tuple[TaskSpec, ...] = tuple(module.SPEC for module in (*ANSWERING, *ALERTING))
+class Alerting(Protocol):
+    """A module of a proactive task."""
 
-SECOND_PAIR_SHARE = 0.86
-"""Share of cases with a second pair in one of the proactive tasks; it sets the mean of about 20.7 items per case."""
-TRIES = 6
-"""How often another kind is tried for a second pair."""
+    @property
+    def SPEC(self) -> TaskSpec: ...  # noqa: N802  (a constant of the module)
+    @property
+    def KINDS(self) -> Sequence[Kind]: ...  # noqa: N802
 
 
-def items_of(case: SimulatedCase) -> Iterator[Item]:
+ALERTING: tuple[Alerting, ...] = (
+    omission_detection, error_correction, consistency_check, ambiguity_clarification, critical_data_alert,
+)  # fmt: skip
+"""Proactive tasks: a pair of twins per case each, where the case allows it."""
+
+TASKS: tuple[TaskSpec, ...] = (*(module.SPEC for module in ANSWERING), *(module.SPEC for module in ALERTING))
+
+
+def items_of(case: SimulatedCase, n_handled: int) -> Iterator[Item]:
     """All items of one case, in a fixed order.
+
+    Args:
+        n_handled: pairs that get a control, in which the problem is there and somebody has dealt with it.
 
     Raises:
         LeftOut: the bank's condition does not give what a task needs, which is an error of the bank.
     """
     for answering in ANSWERING:
         yield answering.simulated_item(case)
-    rng = case.rng("proactive")
-    controlled = rng.randrange(len(ALERTING))
-    doubled = rng.randrange(len(ALERTING)) if rng.random() < SECOND_PAIR_SHARE else None
-    for i, alerting in enumerate(ALERTING):
-        kinds: list[str] = []
-        for round_ in range(2 if i == doubled else 1):
-            for attempt in range(TRIES):
-                problem = alerting.simulated_problem(case, case.rng(f"{alerting.SPEC.name} {round_} pair {attempt}"))
-                if problem.kind not in kinds:
-                    break
-            kinds.append(problem.kind)
-            yield from alert_items(
-                alerting.SPEC, case, problem, round_=round_, controlled=i == controlled and not round_
-            )
+    pairs = pairs_of(case)
+    handled = case.rng("handled").sample(range(len(pairs)), n_handled)
+    for i, (module, kind, problem) in enumerate(pairs):
+        yield from alert_items(module.SPEC, module.KINDS, case, kind, problem, handled=i in handled)
+
+
+def pairs_of(case: SimulatedCase) -> list[tuple[Alerting, Kind, Problem]]:
+    """One problem per proactive task, in their order; where a task allows none in this case, another task has two.
+
+    Raises:
+        LeftOut: the case does not allow as many problems as there are tasks.
+    """
+    found: list[tuple[Alerting, Kind, Problem]] = []
+    used: set[str] = set()
+    rng = case.rng("second pairs")
+    for modules in ([module] for module in ALERTING), (rng.sample(ALERTING, len(ALERTING)) for _ in ALERTING):
+        for own in modules:
+            if len(found) < len(ALERTING):
+                found += list(_first_pair(case, own, used))
+    if len(found) < len(ALERTING):
+        raise LeftOut(f"{case.condition.id}: only {len(found)} problems are possible")
+    return sorted(found, key=lambda pair: ALERTING.index(pair[0]))
+
+
+def _first_pair(
+    case: SimulatedCase, modules: Sequence[Alerting], used: set[str]
+) -> Iterator[tuple[Alerting, Kind, Problem]]:
+    """The first problem that one of the modules allows, of a kind that the case has not had; or none."""
+    for module in modules:
+        rng = case.rng(f"{module.SPEC.name} {len(used)}")
+        kinds = [kind for kind in module.KINDS if kind.name not in used]
+        if kinds and (made := first_possible(kinds, case, rng)) is not None:
+            used.add(made[0].name)
+            yield module, *made
+            return

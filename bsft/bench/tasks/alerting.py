@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from bsft.bench.figures import describe
 from bsft.bench.items import make_alert, twin_items
 from bsft.bench.left_out import LeftOut
 from bsft.bench.problem import Problem
 from bsft.bench.replies import NO_FLAG
-from bsft.bench.scene import Scene, Slot, Speaker
-from bsft.bench.simulated.concerns import base_claims
-from bsft.records.schema import Item, TaskSpec
+from bsft.bench.scene import Scene, Slot, capitalise
+from bsft.bench.simulated.claims import Claim
+from bsft.bench.simulated.conversation import CLINICIANS
+from bsft.records.schema import ImageSpec, Item, TaskSpec, Track
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase
@@ -23,101 +25,76 @@ if TYPE_CHECKING:
 RecordedProblems = Mapping[str, "Callable[[RecordedCase], Problem]"]
 """Label -> what makes its problem in a recorded case, or raises LeftOut: the record lacks what it takes."""
 
-CLINICIANS: tuple[Speaker, ...] = (
-    ("Attending", "attending"), ("Consultant", "consultant"), ("Resident", "resident"), ("Nurse", "nurse"),
-)  # fmt: skip
-
-HELDOUT_KINDS = frozenset({"error/age", "error/unit", "consistency/clock"})
-"""Kinds that only the split `test_heldout` contains; each shares its label with a kind that is trained."""
-HELDOUT_BOOST = 5
-"""How much more often `test_heldout` has a kind that no other split has."""
-
-OTHER_RESOLUTION_SHARE = 0.5
-"""Share of pairs in which somebody has dealt with another matter, in both twins, so that such a remark says nothing."""
-
-_FIELD = re.compile(r"\{(\w+)\}")
+FIGURE_SHARE = 0.6
+"""Share of pairs that show the figure of the case's condition, where there is one: about a quarter of all pairs."""
 
 
-def shuffled_kinds(case: SimulatedCase, kinds: Mapping[str, float], rng: random.Random) -> list[str]:
-    """The kinds in a random order that respects their weights, without those held out from this split."""
-    if case.edition == "heldout":
-        usable = {kind: weight * (HELDOUT_BOOST if kind in HELDOUT_KINDS else 1) for kind, weight in kinds.items()}
-    else:
-        usable = {kind: weight for kind, weight in kinds.items() if kind not in HELDOUT_KINDS}
-    order = []
-    while usable:
-        kind = rng.choices(list(usable), list(usable.values()))[0]
-        order.append(kind)
-        del usable[kind]
-    return order
+@dataclass(frozen=True)
+class Kind:
+    """A kind of problem.
 
-
-def first_possible(kinds: Iterable[str], make: Callable[[str], Problem]) -> Problem:
-    """The problem of the first kind that the case allows.
-
-    Raises:
-        LeftOut: the case allows none.
+    Attributes:
+        name: `family/type`.
+        label: of the reply that raises it.
+        track: whether it is seen by equality and lookup, or only by judging a number.
+        make: makes the problem in a case, or raises LeftOut.
+        claim: what the concern would name in a case that has no such problem.
+        weight: how readily it is tried first; higher for kinds that few cases allow.
     """
-    reasons = []
-    for kind in kinds:
-        try:
-            return make(kind)
-        except LeftOut as reason:
-            reasons.append(f"{kind}: {reason}")
-    raise LeftOut("; ".join(reasons))
+
+    name: str
+    label: str
+    track: Track
+    make: Callable[[SimulatedCase, random.Random], Problem]
+    claim: Callable[[SimulatedCase, random.Random], Claim]
+    weight: float = 1.0
 
 
-def is_possible(case: SimulatedCase, label: str) -> bool:
-    """Whether a concern makes sense in this case at all; the same for both twins."""
-    return label != "flag_laterality" or case.person.age_years >= case.words.threads.injuries.min_age_years
+def first_possible(kinds: Sequence[Kind], case: SimulatedCase, rng: random.Random) -> tuple[Kind, Problem] | None:
+    """The first kind that the case allows, in an order that respects their weights, and its problem."""
+    left = list(kinds)
+    while left:
+        kind = rng.choices(left, [kind.weight for kind in left])[0]
+        left.remove(kind)
+        with suppress(LeftOut):
+            return kind, kind.make(case, rng)
+    return None
 
 
 def alert_items(
-    spec: TaskSpec, case: SimulatedCase, problem: Problem, *, round_: int, controlled: bool
+    spec: TaskSpec, kinds: Sequence[Kind], case: SimulatedCase, kind: Kind, problem: Problem, *, handled: bool
 ) -> Iterator[Item]:
     """Both twins and, if asked for, the control: the problem is there and somebody has dealt with it."""
-    rng = case.rng(f"{spec.name} options {round_}")
-    claims = {**base_claims(case), **problem.other_claims, **problem.claims}
-    labels = [label for label in spec.labels if label != NO_FLAG and is_possible(case, label)]
-    alert = make_alert(spec, case, labels, claims, rng)
-    is_ambiguity = problem.family == "ambiguity"
-    others = _other_matters(case, problem, labels)
-    if not is_ambiguity and others and rng.random() < OTHER_RESOLUTION_SHARE:
-        problem = replace(problem, clean=with_resolution(case, problem.clean, problem, rng.choice(others), claims, rng))
-    stem = f"{case.case.id}/{spec.name}/{round_}"
+    rng = case.rng(f"replies {kind.name}")
+    others = [other for other in kinds if other is not kind]
+    claims = {kind.label: problem.claim, **{o.label: o.claim(case, rng) for o in rng.sample(others, len(others))}}
+    images, problem = _with_figure(case, problem, rng)
+    alert = make_alert(spec, case, claims, rng, track=kind.track, images=images)
+    stem = f"{case.case.id}/{spec.name}/{kind.name.partition('/')[2]}"
     yield from twin_items(alert, problem, stem)
-    if controlled:
-        handled = (
-            with_clarification(case, problem.perturbed, problem.slot, problem.label, rng)
-            if is_ambiguity
-            else with_resolution(case, problem.perturbed, problem, problem.label, claims, rng)
-        )
-        yield alert.item(f"{stem}/distractor", "distractor", handled.turns, NO_FLAG)
+    if handled:
+        scene = _with_remark(case, problem, rng)
+        yield alert.item(f"{stem}/handled", "distractor", scene.turns, NO_FLAG)
 
 
-def _other_matters(case: SimulatedCase, problem: Problem, labels: Iterable[str]) -> list[str]:
-    """Labels whose remark cannot be about this problem."""
-    resolutions = case.replies.resolutions
-    return [
-        label
-        for label in labels
-        if label != problem.label
-        and not problem.claims.keys() & {name.lower() for text in resolutions[label] for name in _FIELD.findall(text)}
-    ]
-
-
-def with_resolution(
-    case: SimulatedCase, scene: Scene, problem: Problem, label: str, claims: Mapping[str, str], rng: random.Random
-) -> Scene:
-    """Lets somebody say that the matter of `label` is known and being dealt with, once the problem's own is visible."""
+def _with_remark(case: SimulatedCase, problem: Problem, rng: random.Random) -> Scene:
+    """Lets somebody say that the matter is known and being dealt with, once all of it is visible."""
+    scene = problem.perturbed
     seen = max(scene.index(name) for name in (problem.slot, problem.partner) if name)
-    speaker, role = rng.choice(CLINICIANS)
-    line = case.resolution(label, claims, rng)
-    return scene.insert(rng.randint(seen + 1, len(scene.slots)), Slot(f"remark {label}", speaker, role, line, {}))
+    places = [p for p in range(seen + 1, len(scene.slots) + 1) if scene.may_be_cut_at(p)]
+    text = case.handled(problem.label, problem.claim, rng)
+    return scene.insert(rng.choice(places), Slot("remark", *rng.choice(CLINICIANS), text, {}))
 
 
-def with_clarification(case: SimulatedCase, scene: Scene, slot_id: str, label: str, rng: random.Random) -> Scene:
-    """Lets the speaker of an instruction say in the next breath which thing is meant."""
-    asking = scene[slot_id]
-    line = Slot(f"remark {label}", asking.speaker, asking.role, case.resolution(label, {}, rng), {})
-    return scene.insert(scene.index(slot_id) + 1, line)
+def _with_figure(case: SimulatedCase, problem: Problem, rng: random.Random) -> tuple[list[ImageSpec], Problem]:
+    """The pair with the condition's figure put up, described by what is seen on it."""
+    figure = case.condition.figure
+    if figure is None or rng.random() >= FIGURE_SHARE:
+        return [], problem
+    text = describe(figure.kind, figure.params, case.bank.analytes)
+    slot = Slot("figure", "Figure", "record", f"{capitalise(text)}.", {})
+    clean = case.place(problem.clean, rng, slot)
+    spec = ImageSpec.model_construct(kind=figure.kind, params=figure.params, alt=text)
+    return [spec], Problem(
+        problem.kind, problem.label, clean, problem.slot, problem.field, problem.after, problem.claim, problem.partner
+    )

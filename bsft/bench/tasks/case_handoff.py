@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from itertools import combinations, product
+from itertools import product
 from typing import TYPE_CHECKING
 
 from bsft.bench.items import answer_item
 from bsft.bench.left_out import LeftOut
 from bsft.bench.person import Person
-from bsft.bench.replies import OptionWordings, common_lengths
 from bsft.bench.scene import fill
+from bsft.bench.simulated.allergies import draw_allergens
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.simulated.simulate import draw_person
 from bsft.bench.spoken import spoken
@@ -37,7 +37,7 @@ SPEC = TaskSpec(name="case_handoff", group="balanced", metric="accuracy", source
 
 MIN_AGE_CHANGE_YEARS, MAX_AGE_CHANGE_YEARS = 8, 25
 MAX_TRIES = 20
-"""A case with few details is given other false ones until four sentences of similar length are found."""
+"""False details are drawn again where they are the true ones."""
 PARTS = ("examination", "allergies", "medicine")
 """Details beside the age."""
 READING_FACTORS = (0.8, 0.85, 1.15, 1.2)
@@ -48,32 +48,28 @@ def simulated_item(case: SimulatedCase) -> Item:
     """The item of a simulated case.
 
     Raises:
-        LeftOut: no two details differ in words of similar length.
+        LeftOut: fewer than two details could be otherwise.
     """
     rng = case.rng(SPEC.name)
-    tries = (_answers(case, _details(case, rng), rng) for _ in range(MAX_TRIES))
-    answers = next((found for found in tries if found), None)
-    if answers is None:
-        raise LeftOut("no two details of the handover differ in words of similar length")
-    return answer_item(SPEC, case, case.base_scene, case.question(SPEC.name, rng), answers, rng)
+    details = next((found for _ in range(MAX_TRIES) if len(found := _details(case, rng)) > 1), None)
+    if details is None:
+        raise LeftOut("no two details of the handover that could be otherwise")
+    answers = case.answers(SPEC.name, _contents(case, details, _two(details, rng), rng), rng)
+    scene = case.undecided_scene("story", "background", "allergy", "examination")
+    return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)
 
 
-def _answers(case: SimulatedCase, details: Mapping[str, tuple[str, str]], rng: random.Random) -> list[OptionWordings]:
-    """Handovers about the first two details, in a random order, that make four sentences of similar length; or none."""
-    pairs = list(combinations(details, 2))
-    for pair in rng.sample(pairs, len(pairs)):
-        answers = case.answers(SPEC.name, _contents(case, details, pair, rng))
-        if common_lengths(answers):
-            return answers
-    return []
+def _two(details: Mapping[str, tuple[str, str]], rng: random.Random) -> tuple[str, str]:
+    first, second = rng.sample(sorted(details), 2)
+    return first, second
 
 
 def _details(case: SimulatedCase, rng: random.Random) -> dict[str, tuple[str, str]]:
     """Detail -> its true and its false version, each equally likely to be the true one in a case like this."""
-    part = case.replies.handover
+    part = case.words.answers.handover
     shown = case.exams[1]
     unseen = rng.choice([entry for entry in case.condition.exam if entry not in case.exams])
-    other_allergens = case.matched_allergens.draw_harmless(case.condition, case.home_medicine.drug, rng)
+    other_allergens = draw_allergens(case.condition, case.person, case.text("medication:comorbidity"), rng)
     details = {
         "examination": tuple(
             fill(part["examination"], {"site": spoken(entry.site), "finding": case.text(f"exam:{entry.id}")})
@@ -128,7 +124,7 @@ def recorded_item(case: RecordedCase, others: OtherCases) -> Item:
     reading = case.vital_text(vital_id, case.vital(vital_id) * rng.choice(READING_FACTORS))
     false = [{"vital": reading}, {"complaint": others.complaint(case)}, _other_person(case.person, rng)]
     contents = [true, *({**true, **change} for change in rng.sample(false, len(false)))]
-    answers = case.answers(SPEC.name, contents)
+    answers = case.answers(SPEC.name, contents, rng)
     return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)
 
 

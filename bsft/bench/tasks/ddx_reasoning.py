@@ -30,7 +30,7 @@ DISTRACTORS = 3
 def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
     answers = panel_answers(case, SPEC.name, diagnosis_panels, rng)
-    scene = case.base_scene.before("order")
+    scene = case.undecided_scene("story", "examination", "laboratory")
     return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)
 
 
@@ -43,5 +43,5 @@ def recorded_item(case: RecordedCase, others: OtherCases) -> Item:
     rng = case.rng(SPEC.name)
     scene = case.base_scene
     names = [case.case.diagnosis, *others.diagnoses(case, DISTRACTORS)]
-    answers = case.answers(SPEC.name, [{"name": name} for name in names])
+    answers = case.answers(SPEC.name, [{"name": name} for name in names], rng)
     return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)

@@ -14,12 +14,10 @@ Sample: "Temperature (°C): 0 h 38.2, 6 h 38.5, 12 h 38.9, ..." and "Please expl
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 from bsft.bench.bank.schema import Figure, pairs_of
 from bsft.bench.figures import NAMES, Reading, describe, lab_chart, temperature_chart
 from bsft.bench.items import answer_item
-from bsft.bench.replies import OptionWordings, common_lengths
 from bsft.bench.scene import Slot
 from bsft.bench.simulated.answer_panels import N_OPTIONS, reading_panels
 from bsft.bench.simulated.case import SimulatedCase
@@ -40,20 +38,14 @@ CHARTS = frozenset({"lab_trend", "temperature_chart"})
 
 def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
-    reading, answers = next(pair for pair in _readings(case, rng) if common_lengths(pair[1]))
+    reading = _reading(case, rng)
+    texts = [reading.right, *reading.wrong[: N_OPTIONS - 1]]
     name = NAMES[reading.spec.kind]
     text = describe(reading.spec.kind, reading.spec.params, case.bank.analytes)
-    scene = case.base_scene.append(Slot("figure", "Figure", "record", "{figure}.", {"figure": text}))
+    answers = case.answers(SPEC.name, [{"x": own, "image": name} for own in texts], rng)
+    scene = case.undecided_scene("story").append(Slot("figure", "Figure", "record", "{figure}.", {"figure": text}))
     query = case.question(SPEC.name, rng, image=name)
     return answer_item(SPEC, case, scene, query, answers, rng, images=[reading.spec])
-
-
-def _readings(case: SimulatedCase, rng: random.Random) -> Iterator[tuple[Reading, list[OptionWordings]]]:
-    """Figures with the answers about them, drawn again and again: readings may differ too much in length."""
-    while True:
-        reading = _reading(case, rng)
-        texts = [reading.right, *reading.wrong[: N_OPTIONS - 1]]
-        yield reading, case.answers(SPEC.name, [{"x": text, "image": NAMES[reading.spec.kind]} for text in texts])
 
 
 def _reading(case: SimulatedCase, rng: random.Random) -> Reading:

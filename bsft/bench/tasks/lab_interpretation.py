@@ -51,11 +51,11 @@ def simulated_item(case: SimulatedCase) -> Item:
     label = rng.choices(possible, [LABELS[name][1] for name in possible])[0]
     shown = [analyte_id for analyte_id in by_label[label] if analyte_id in case.shown_labs]
     analyte_id = rng.choice(shown or by_label[label])
-    scene = case.base_scene
+    scene = case.undecided_scene("laboratory")
     if not shown:
         row = rng.randrange(len(case.shown_labs))
         scene = scene.put("laboratory", **{f"row{row}": case.text(f"lab:{analyte_id}")})
-    answers = case.answers(SPEC.name, [{"x": text} for text, _ in LABELS.values()], list(LABELS))
+    answers = case.answers(SPEC.name, [{"x": text} for text, _ in LABELS.values()], rng, list(LABELS))
     query = case.question(SPEC.name, rng, analyte=spoken_analyte(case.bank.analytes[analyte_id]))
     return answer_item(SPEC, case, scene, query, answers, rng, label=label)
 
@@ -86,6 +86,6 @@ def recorded_item(case: RecordedCase, others: OtherCases) -> Item:
     label = rng.choices(possible, [RECORDED_WEIGHTS[label] for label in possible])[0]
     result = rng.choice(by_label[label])
     about = {"analyte": result.spoken_name, "measured": result.measured()}
-    answers = case.answers(SPEC.name, [{**about, "x": name} for name in LABELS], list(LABELS))
+    answers = case.answers(SPEC.name, [{**about, "x": name} for name in LABELS], rng, list(LABELS))
     query = case.question(SPEC.name, rng, analyte=about["analyte"])
     return answer_item(SPEC, case, case.base_scene, query, answers, rng, label=label)

@@ -20,6 +20,6 @@ SPEC = TaskSpec(name="next_test_selection", group="balanced", metric="accuracy",
 
 def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
-    scene = case.base_scene.before("laboratory", "imaging")
+    scene = case.undecided_scene("story", "examination", "observations").before("laboratory", "imaging")
     answers = panel_answers(case, SPEC.name, next_test_panels, rng)
     return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)

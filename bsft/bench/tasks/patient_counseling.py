@@ -22,4 +22,11 @@ SPEC = TaskSpec(name="patient_counseling", group="balanced", metric="accuracy", 
 def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
     answers = panel_answers(case, SPEC.name, advice_panels, rng)
-    return answer_item(SPEC, case, case.base_scene, case.question(SPEC.name, rng), answers, rng)
+    return answer_item(
+        SPEC,
+        case,
+        case.undecided_scene("story", "examination", "laboratory"),
+        case.question(SPEC.name, rng),
+        answers,
+        rng,
+    )

@@ -21,11 +21,11 @@ from typing import TYPE_CHECKING
 from bsft.bench.items import answer_item
 from bsft.bench.left_out import LeftOut
 from bsft.bench.person import ago
-from bsft.bench.replies import OptionWordings
 from bsft.bench.scenario import Scenario
 from bsft.bench.scene import Slot
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.spoken import spoken
+from bsft.bench.wordings import allowed, draw
 from bsft.records.schema import Item, TaskSpec
 
 if TYPE_CHECKING:
@@ -45,20 +45,20 @@ def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
     event = _event(case, rng)
     symptom = case.text(event)
-    contacts = rng.sample(case.allowed(case.replies.contacts), 2)
+    contacts = rng.sample(allowed(case.words.answers.contacts, case.edition), 2)
     true = rng.sample([symptom, *contacts], EVENTS)
     hours = _hours(true.index(symptom), -case.facts[event].time_hours, rng)
     answers = _orders(case, true, rng)
     told = {name: ago(hours[true.index(name)]) for name in contacts}
-    scene = case.base_scene.before("order").append(_contacts_slot(case, told, rng))
+    scene = case.undecided_scene("story").append(_contacts_slot(case, told, rng))
     return answer_item(SPEC, case, scene, case.question(SPEC.name, rng, symptom=symptom), answers, rng)
 
 
-def _orders(case: Scenario, events: Sequence[str], rng: random.Random) -> list[OptionWordings]:
+def _orders(case: Scenario, events: Sequence[str], rng: random.Random) -> list[tuple[str, str]]:
     """The true order of the events, and others."""
     true, *others = permutations(events)
     orders = [true, *rng.sample(others, DISTRACTORS)]
-    return case.answers(SPEC.name, [dict(zip("abc", order, strict=True)) for order in orders])
+    return case.answers(SPEC.name, [dict(zip("abc", order, strict=True)) for order in orders], rng)
 
 
 def _event(case: SimulatedCase, rng: random.Random) -> str:
@@ -79,8 +79,8 @@ def _hours(place: int, symptom_hours: float, rng: random.Random) -> list[float]:
 
 def _contacts_slot(case: SimulatedCase, told: Mapping[str, str], rng: random.Random) -> Slot:
     (p, p_time), (q, q_time) = rng.sample(list(told.items()), 2)
-    line = case.pick(case.replies.contacts_line, rng)
-    return Slot("contacts", *case.teller, line, {"p": p, "tp": p_time, "q": q, "tq": q_time})
+    line = draw(case.words.answers.contacts_line, case.edition, rng)
+    return Slot("contacts", *case.teller, line, {**case.fields, "p": p, "tp": p_time, "q": q, "tq": q_time})
 
 
 def recorded_item(case: RecordedCase, others: OtherCases) -> Item:

@@ -35,11 +35,11 @@ SPEC = TaskSpec(name="treatment_planning", group="balanced", metric="accuracy", 
 
 def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
-    scene = case.base_scene.before("order")
+    scene = case.undecided_scene("story", "allergy", "examination", "imaging")
     deciding = deciding_allergens(case.bank, case.condition.id)
     if deciding is not None and rng.random() < ALLERGY_SHARE:
         scene, texts = _allergy_decides(case, scene, deciding, rng)
-        answers = case.answers(SPEC.name, [{"x": text} for text in texts])
+        answers = case.answers(SPEC.name, [{"x": text} for text in texts], rng)
     else:
         answers = panel_answers(case, SPEC.name, treatment_panels, rng)
     return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)

@@ -1,7 +1,7 @@
-"""What is said in scenes and replies: loads and checks the YAML beside this file.
+"""What is said in scenes and replies, and the data that problems need: loads and checks the YAML beside this file.
 
-Every list of wordings for simulated cases is ordered: the last two are held out and used in the split `test_heldout`
-only. What is said around recorded cases (`recorded.yaml`) holds nothing back.
+Every list of templates (`bsft.bench.grammar`) for simulated cases is ordered: the last two are held out and used in the
+split `test_heldout` only. What is said around recorded cases (`recorded.yaml`) holds nothing back.
 """
 
 from __future__ import annotations
@@ -16,19 +16,29 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from bsft.bench.bank.schema import Range
+from bsft.bench.grammar import choose
+from bsft.bench.wordings.problem_data import ProblemData
 from bsft.records.errors import BadInput, explain
+from bsft.records.schema import Role
 from bsft.records.untrusted import read_yaml
 
 WordingT = TypeVar("WordingT")
 ReadT = TypeVar("ReadT")
 
-N_HELD_OUT = 2
-"""How many wordings of a list only `test_heldout` uses."""
+Edition = Literal["train", "test", "heldout", "all"]
+"""Which wordings may be used: `train` none that is held out, `test` held-out phrases of the bank too, `heldout`
+held-out wordings only, `all` every wording of a list that holds nothing back."""
 
-Wordings = Annotated[list[str], Field(min_length=5)]
-"""At least three for training and two held out."""
+N_HELD_OUT = 2
+"""How many templates of a list only `test_heldout` uses."""
+
+Templates = Annotated[list[str], Field(min_length=4)]
+"""At least two for training and two held out."""
 
 Texts = Annotated[list[str], Field(min_length=3)]
+
+Act = Mapping[str, list[str]]
+"""Voice -> templates; those of `any` are everybody's."""
 
 
 class _Entry(BaseModel):
@@ -43,155 +53,107 @@ class Comorbidity(_Entry):
     ages: Range
     sex: Literal["any", "female", "male"] = "any"
     related: list[str] = []
+    """Specialties whose cases do not get it, because it could belong to the acute problem."""
 
 
-class Attribute(_Entry):
-    """A way of living with two values, each worded once for either speaker."""
+class Conversation(_Entry):
+    """What people say to each other: topic -> act -> voice -> templates, and pairs without clinical content."""
 
-    topic: str
+    topics: Mapping[str, Mapping[str, Act]]
+    pairs: Mapping[str, list[tuple[str, str]]]
+    surnames: Annotated[list[str], Field(min_length=100)]
+    first_names: Mapping[Literal["female", "male"], list[str]]
+
+    def templates(self, topic: str, act: str, voice: str, edition: Edition) -> Sequence[str]:
+        """What a speaker of this voice may say."""
+        own = self.topics[topic][act]
+        common = allowed(own["any"], edition)
+        return common if edition == "heldout" or voice == "any" else [*common, *own.get(voice, ())]
+
+
+class Request(_Entry):
+    """What somebody asks the agent to do, and what it answers; unprompted where `query` is empty."""
+
+    id: str
+    by: Annotated[list[Role], Field(alias="from")] = []
+    query: list[str] | None = None
+    reply: Annotated[list[str], Field(min_length=2)]
+
+
+class ConcernWords(_Entry):
+    """How one concern is raised, and how a clinician says that the matter is in hand."""
+
+    claim: Templates
+    handled: Templates
+
+
+class Times(_Entry):
+    """Two speakers on one time: the first says it, the second something that fits (`clean`) or does not (`wrong`)."""
+
+    matter: str
+    harm: str
     ages: Range
-    values: Annotated[list[Annotated[list[str], Field(min_length=2, max_length=2)]], Field(min_length=2, max_length=2)]
+    said: list[str]
+    first: Templates
+    second: str
+    clean: list[str]
+    wrong: list[tuple[str, str]]
+    """What the second speaker says, and what a concern calls it."""
 
 
-class Ambiguity(_Entry):
-    """Three listed things of two classes, and an instruction that names a class."""
+class Situations(_Entry):
+    """What is said about a problem's two pieces of evidence, beyond the topics of every round."""
 
-    topic: str
-    min_age_years: float = 0
-    classes: Annotated[dict[str, list[str]], Field(min_length=2, max_length=2)]
-    context: Wordings
-    instruction: Wordings
-
-
-class Strengths(_Entry):
-    """Two supplements, one of them at home in two strengths, and an instruction that names one of them."""
-
-    topic: str
-    min_age_years: float = 0
-    supplements: Annotated[dict[str, list[str]], Field(min_length=2)]
-    context: Wordings
-    context_reversed: Wordings
-    instruction: Wordings
+    extra_order: Templates
+    past_illness: Templates
+    two_things: Templates
+    class_order: Templates
+    step_status: Templates
+    step_order: Templates
+    earlier_result: Templates
+    denial: Templates
+    times: list[Times]
 
 
-class Need(_Entry):
-    """An announced need (`purpose`), what a reply calls it (`topic`), and the entry that answers it in other words."""
-
-    id: str = ""
-    topic: str
-    min_age_years: float = 0
-    max_age_years: float = 130
-    purpose: str
-    entry: str = ""
-    """Text of the entry; needs of a result or reading are answered by that instead."""
-    answered_by: list[str] = []
-    """Other analytes that would answer a need of a result."""
-    avoid: str = ""
-    """A word whose presence in the scene would answer the need by another road."""
-
-
-class Needs(_Entry):
-    intake: list[Need]
-    exam: list[Need]
-    imaging: list[Need]
-    lab: list[Need]
-
-
-class Injuries(_Entry):
-    """An old injury of one side, and the form on which that side is marked."""
-
-    min_age_years: float
-    joints: Annotated[list[str], Field(min_length=2)]
-    injury_line: Wordings
-    form_line: Wordings
-
-
-class Extra(_Entry):
-    """A medicine ordered besides, whose contraindications are those of drugs.yaml."""
-
-    drug: str
-    order: str
-    unless: list[str] = []
-    """Conditions and specialties in which it would be a problem of its own."""
-
-
-class Extras(_Entry):
-    min_age_years: float
-    medicines: Annotated[list[Extra], Field(min_length=2)]
-    order_line: Wordings
-
-
-class Threads(_Entry):
-    comorbidities: list[Comorbidity]
-    hazards: dict[str, str]
-    hazard_line: Wordings
-    extras: Extras
-    injuries: Injuries
-    stopped_line: Wordings
-    denial_line: Wordings
-    chart_line: Wordings
-    attributes: list[Attribute]
-    account_first: Wordings
-    account_second: Wordings
-    arrival_line: Wordings
-    sequence_line: Wordings
-    other_side_lines: Wordings
-    ambiguities: dict[str, Ambiguity]
-    strengths: Strengths
-    needs: Needs
-    need_line: Wordings
-    sheet: Wordings
-    archive: Wordings
-    plan_line: Wordings
-    done_line: Wordings
-    meals: list[str]
-    tetanus: list[str]
-    kin: list[str]
-
-
-class Errand(_Entry):
-    """A request for something other than the problem, with replies from short to long."""
-
-    query: str | None
-    replies: Texts
+class Concerns(_Entry):
+    openers: Templates
+    labels: Mapping[str, ConcernWords]
 
 
 class Frames(_Entry):
-    """Sentences around an answer's content, of several lengths; `held_out` ones are those of `test_heldout` only."""
+    """Sentences around an answer's content; `held_out` ones are those of `test_heldout` only."""
 
     trained: Annotated[list[str], Field(min_length=4)]
     held_out: Annotated[list[str], Field(min_length=4)]
 
 
-class ReplyWords(_Entry):
-    """What is asked and answered, whatever the case's origin. A concern is an opener, a claim and a closer."""
+class Questions(_Entry):
+    """What the reactive and balanced tasks ask, and the sentences around their answers."""
 
-    errands: Annotated[list[Errand], Field(min_length=3)]
-    acknowledgements: list[str] = [""]
-    openers: Texts
-    closers: list[str] = [""]
-    claims: dict[str, Texts]
-    questions: dict[str, Texts]
-    frames: Mapping[str, Frames | Texts]
-    """Task -> sentences around the content of an answer."""
+    questions: Mapping[str, Templates]
+    frames: Mapping[str, Frames]
+    handover: Mapping[Literal["examination", "allergies", "medicine"], str]
+    contacts: Templates
+    contacts_line: Templates
 
 
-class Replies(ReplyWords):
-    """What is asked and answered in simulated cases."""
+class Need(_Entry):
+    """An announced need (`purpose`), and what a reply calls it (`topic`)."""
 
-    errands: Annotated[list[Errand], Field(min_length=5)]
-    acknowledgements: Wordings
-    openers: Wordings
-    resolutions: dict[str, Wordings]
-    """Label -> remarks that the matter is known and being dealt with."""
-    questions: dict[str, Wordings]
-    frames: dict[str, Frames]
-    handover: dict[Literal["examination", "allergies", "medicine"], str]
-    contacts: Wordings
-    contacts_line: Wordings
+    topic: str
+    purpose: str
+    answered_by: list[str] = []
+    """Other analytes that would answer a need of a result."""
 
 
-class RecordWords(ReplyWords):
+class Errand(_Entry):
+    """A request with replies of which one is drawn."""
+
+    query: str
+    replies: Texts
+
+
+class RecordWords(_Entry):
     """What is said around recorded cases, whose own words follow."""
 
     intro: Texts
@@ -209,7 +171,11 @@ class RecordWords(ReplyWords):
     lab_needs: dict[str, Need]
     vital_words: dict[str, list[str]]
     """Vital sign -> words that speak of it elsewhere in a record."""
+    errands: Annotated[list[Errand], Field(min_length=3)]
+    openers: Texts
     closers: Texts
+    claims: dict[str, Texts]
+    questions: dict[str, Texts]
     frames: dict[str, Texts]
 
 
@@ -217,19 +183,13 @@ class RecordWords(ReplyWords):
 class Words:
     """All wordings for simulated cases."""
 
-    dialogue: Mapping[str, Sequence[str]]
-    threads: Threads
-    replies: Replies
-
-
-Edition = Literal["train", "test", "heldout", "all"]
-"""Which wordings may be used: `train` none that is held out, `test` held-out phrases of the bank too, `heldout`
-held-out wordings only, `all` every wording of a list that holds nothing back."""
-
-
-def pick(wordings: Sequence[str], edition: Edition, rng: random.Random) -> str:
-    """One of this package's wordings."""
-    return rng.choice(allowed(wordings, edition))
+    conversation: Conversation
+    requests: Sequence[Request]
+    concerns: Concerns
+    answers: Questions
+    problems: ProblemData
+    situations: Situations
+    comorbidities: Sequence[Comorbidity]
 
 
 def allowed(wordings: Sequence[WordingT], edition: Edition) -> Sequence[WordingT]:
@@ -237,6 +197,11 @@ def allowed(wordings: Sequence[WordingT], edition: Edition) -> Sequence[WordingT
     if edition == "all":
         return wordings
     return wordings[-N_HELD_OUT:] if edition == "heldout" else wordings[:-N_HELD_OUT]
+
+
+def draw(templates: Sequence[str], edition: Edition, rng: random.Random) -> str:
+    """One text of one of the templates that an edition may use, its fields not filled."""
+    return choose(rng.choice(allowed(templates, edition)), rng)
 
 
 def pick_phrase(phrases: Sequence[str], edition: Edition, rng: random.Random) -> str:
@@ -257,9 +222,13 @@ def load_words() -> Words:
         BadInput: a file is damaged.
     """
     return Words(
-        read_words(WORDINGS / "dialogue.yaml", TypeAdapter(dict[str, Wordings])),
-        read_words(WORDINGS / "threads.yaml", TypeAdapter(Threads)),
-        read_words(WORDINGS / "replies.yaml", TypeAdapter(Replies)),
+        read_words(WORDINGS / "conversation.yaml", TypeAdapter(Conversation)),
+        read_words(WORDINGS / "requests.yaml", TypeAdapter(dict[Literal["requests"], list[Request]]))["requests"],
+        read_words(WORDINGS / "concerns.yaml", TypeAdapter(Concerns)),
+        read_words(WORDINGS / "answers.yaml", TypeAdapter(Questions)),
+        read_words(WORDINGS / "problems.yaml", TypeAdapter(ProblemData)),
+        read_words(WORDINGS / "situations.yaml", TypeAdapter(Situations)),
+        read_words(WORDINGS / "comorbidities.yaml", TypeAdapter(dict[str, list[Comorbidity]]))["comorbidities"],
     )
 
 
