@@ -86,15 +86,16 @@ class Alert:
 
 
 def make_alert(
-    spec: TaskSpec, scenario: Scenario, concerns: Mapping[str, Mapping[str, str]], rng: random.Random, *,
+    spec: TaskSpec, scenario: Scenario, scene: Scene, concerns: Mapping[str, Mapping[str, str]], rng: random.Random, *,
     track: Track, images: Sequence[ImageSpec] = (),
 ) -> Alert:  # fmt: skip
     """An errand, and replies that run it or raise a concern besides.
 
     Args:
+        scene: the clean one of the pair, about which something is asked.
         concerns: label -> what its claim names.
     """
-    errand = scenario.errand(rng)
+    errand = scenario.errand(scene, rng)
     wordings = {label: scenario.claims(label, fields, rng) for label, fields in concerns.items()}
     options = alert_options(errand.reply, scenario.opener(rng), wordings, rng)
     case = scenario.case

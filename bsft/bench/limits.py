@@ -8,9 +8,6 @@ from bsft.bench.person import Person
 Limits = tuple[float | None, float | None]
 """A lower and an upper limit; None where there is none."""
 
-MIN_UNCRITICAL_STEPS = 3
-"""A characteristic range of fewer printed values outside the critical ones would pin the value to the limit."""
-
 
 def reference_range(entry: Analyte | Vital, person: Person) -> Range:
     """The reference range for this patient's age and sex."""
@@ -29,12 +26,3 @@ def critical_limits(entry: Analyte | Vital, person: Person) -> Limits:
     if isinstance(entry, Vital) and person.is_child and entry.reference_child is not None:
         return entry.critical_low_child, entry.critical_high_child
     return entry.critical_low, entry.critical_high
-
-
-def uncritical(entry: Analyte | Vital, values: Range, person: Person) -> Range | None:
-    """The part of a characteristic range that is not critical; None where hardly anything of it is left."""
-    step = 10.0**-entry.decimals
-    low, high = critical_limits(entry, person)
-    first = values.low if low is None else max(values.low, low + step)
-    last = values.high if high is None else min(values.high, high - step)
-    return Range(low=first, high=last) if last - first >= MIN_UNCRITICAL_STEPS * step else None

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from bsft.bench.bank.load import Bank
-from bsft.bench.bank.schema import Analyte, Condition, Drug, Medication, Vital
+from bsft.bench.bank.schema import Analyte, Condition, Drug, Vital
 from bsft.bench.limits import Limits
-from bsft.bench.scene import Scene
 
 DOSE_FACTOR = 2.5
 """A dose this many times beyond the usual range is recognisably wrong."""
@@ -42,11 +41,6 @@ def dose_is_wrong(drug: Drug, dose: float, unit: str) -> bool:
             return False
         dose *= MICROGRAMS[unit] / MICROGRAMS[drug.unit]
     return dose >= DOSE_FACTOR * drug.usual_dose.high or dose <= drug.usual_dose.low / DOSE_FACTOR
-
-
-def wrong_doses(drug: Drug, medication: Medication, factors: Sequence[float] = (10.0, 0.1)) -> list[float]:
-    """The multiples of an ordered dose, among `factors`, that would be recognisably wrong."""
-    return [f for f in factors if dose_is_wrong(drug, medication.dose * f, medication.unit)]
 
 
 def allergy_conflict(bank: Bank, allergen: str, drugs: Iterable[str]) -> bool:
@@ -85,9 +79,3 @@ def takes_no_tablets(condition: Condition) -> bool:
     score = condition.vitals.get("glasgow_coma_scale")
     drowsy = score is not None and score.low <= DROWSY_COMA_SCORE
     return drowsy or any(NOTHING_BY_MOUTH.search(text) for text in told)
-
-
-def is_visible(scene: Scene, text: str, *, outside: str = "") -> bool:
-    """Whether a text is said in the scene, not counting the slot `outside`."""
-    wanted = text.lower()
-    return any(wanted in slot.turn.text.lower() for slot in scene if slot.id != outside)

@@ -15,8 +15,6 @@ NO_FLAG = "no_flag"
 """Label of the reply of a proactive task that does what was asked and raises no concern."""
 UNJUSTIFIED = "flag"
 """Label of the concern in reactive and balanced tasks, which nothing justifies."""
-DRAWS = 6
-"""Wordings drawn for every concern, of which the one closest to the common length is taken."""
 
 
 def alert_options(errand: str, opener: str, concerns: Mapping[str, Sequence[str]], rng: random.Random) -> list[Option]:

@@ -64,8 +64,8 @@ class Scenario(ABC):
         """The diastolic blood pressure that goes with another systolic one than the measured."""
 
     @abstractmethod
-    def errand(self, rng: random.Random) -> Errand:
-        """A request, with the reply that does what is asked and is true whatever a problem changes."""
+    def errand(self, scene: Scene, rng: random.Random) -> Errand:
+        """A request about a scene, with the reply that does what is asked and is true whatever a problem changes."""
 
     @abstractmethod
     def opener(self, rng: random.Random) -> str:

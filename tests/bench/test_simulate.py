@@ -9,7 +9,7 @@ from engine_cases import all_cases, case_of
 
 from bsft.bench.bank.load import load_bank
 from bsft.bench.limits import reference_range
-from bsft.bench.oracle import allergy_conflict
+from bsft.bench.oracle import allergy_conflict, allergy_is_debatable
 from bsft.bench.person import Person, ago
 from bsft.bench.simulated.simulate import draw_person
 from bsft.records.schema import Case
@@ -64,11 +64,12 @@ def test_characteristic_results_are_abnormal_and_normal_ones_are_normal() -> Non
             assert is_normal == (analyte_id in case.condition.normal_labs), fact
 
 
-def test_no_drug_of_a_case_is_forbidden_by_its_allergies() -> None:
+def test_no_drug_of_a_case_is_forbidden_or_debatable_by_its_allergies() -> None:
     bank = load_bank()
     for case in all_cases():
         drugs = [*case.condition.first_line.drugs, case.home_medicine.drug]
         assert not any(allergy_conflict(bank, allergen, drugs) for allergen in case.allergens), case.case.id
+        assert not any(allergy_is_debatable(bank, allergen, drugs) for allergen in case.allergens), case.case.id
 
 
 def test_what_is_critical_belongs_to_the_illness() -> None:

@@ -10,15 +10,15 @@ import pytest
 from engine_cases import all_items, twins
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.bank.schema import Medication, Range
+from bsft.bench.bank.schema import Range
 from bsft.bench.left_out import LeftOut
 from bsft.bench.oracle import (
     allergy_conflict,
     contraindicated,
     dose_is_wrong,
+    takes_no_tablets,
     value_is_critical,
     value_is_impossible,
-    wrong_doses,
 )
 from bsft.bench.problem import shift_decimal, value_beyond_limit
 from bsft.bench.spoken import spoken
@@ -98,6 +98,30 @@ def test_about_a_quarter_of_the_alerts_are_unprompted() -> None:
     assert 0.2 <= sum(item.query is None for item in items) / len(items) < 0.35
 
 
+def test_requests_and_their_replies_are_about_what_was_said() -> None:
+    requests = {request.id: request for request in load_words().requests}
+    assert requests["laboratory_insight"].replies({"intro"}) == []
+    everything = requests["timeline"].replies({"story", "background", "examination"})
+    assert set(requests["timeline"].replies({"intro"})) < set(everything) == set(requests["timeline"].reply)
+    for item in all_items():
+        if item.group == "proactive" and re.search(r"\bbloods|laboratory table", item.query or ""):
+            assert any(turn.speaker == "Laboratory" for turn in item.turns), item.id
+
+
+def test_those_who_vomit_are_ordered_no_tablets_besides() -> None:
+    bank = load_bank()
+    data = load_words().problems
+    orders = [*(entry.order for entry in data.kidney), *(entry.order for entry in data.contraindications)]
+    by_mouth = [order for order in orders if "by mouth" in order]
+    ordered = 0
+    for item in all_items():
+        text = " ".join(turn.text for turn in item.turns).lower()
+        given = [order for order in by_mouth if order.lower() in text]
+        ordered += bool(given)
+        assert not given or not takes_no_tablets(bank.conditions[item.case_id.rpartition("-")[0]]), item.id
+    assert ordered > 20
+
+
 def test_more_than_a_third_of_the_calm_items_hold_something_alarming() -> None:
     calm = [item for item in all_items() if item.group == "proactive" and item.label == "no_flag"]
     assert sum(item.variant == "distractor" for item in calm) > len(calm) / 3
@@ -165,10 +189,6 @@ def test_oracle_on_values_and_doses() -> None:
     amoxicillin = bank.drugs["amoxicillin"]
     assert dose_is_wrong(amoxicillin, 5, "g") and dose_is_wrong(amoxicillin, 5000, "mg")
     assert not dose_is_wrong(amoxicillin, 0.5, "g") and not dose_is_wrong(amoxicillin, 5, "units")
-    order = Medication(
-        drug="amoxicillin", dose=500, unit="mg", route="by mouth", frequency="every 8 hours", treats="pneumonia"
-    )
-    assert wrong_doses(amoxicillin, order) == [10.0, 0.1]
 
 
 def test_decimal_points_move_by_one_place() -> None:

@@ -51,7 +51,7 @@ class RecordedCase(Scenario):
         """
         return make_base_scene(self)
 
-    def errand(self, rng: random.Random) -> Errand:
+    def errand(self, scene: Scene, rng: random.Random) -> Errand:
         chosen = rng.choice(self.words.errands)
         return Errand(self.said(chosen.query), self.said(rng.choice(chosen.replies)))
 

@@ -73,7 +73,7 @@ def _alerts(spec: TaskSpec, case: RecordedCase, makers: RecordedProblems, reason
             reasons.add(f"{spec.name}: {label}", reason)
     concerns = {problem.label: problem.claim for problem in problems}
     for problem in problems:
-        alert = make_alert(spec, case, concerns, case.rng(f"{spec.name} {problem.label}"), track=TRACK)
+        alert = make_alert(spec, case, problem.clean, concerns, case.rng(f"{spec.name} {problem.label}"), track=TRACK)
         yield from twin_items(alert, problem, f"{case.case.id}/{spec.name}/{problem.label}")
 
 

@@ -1,4 +1,4 @@
-"""The allergies on a simulated patient's record, none of which forbids anything that the case holds."""
+"""The allergies on a simulated patient's record: none forbids anything that the case holds, or makes it debatable."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import random
 
 from bsft.bench.bank.load import Bank, load_bank
 from bsft.bench.bank.schema import Condition
-from bsft.bench.oracle import allergy_conflict
+from bsft.bench.oracle import allergy_conflict, allergy_is_debatable
 from bsft.bench.person import Person
 
 NONE_KNOWN_PROBABILITY = 0.15
@@ -25,7 +25,9 @@ def draw_allergens(condition: Condition, person: Person, comorbidity_drug: str, 
     harmless = [
         name
         for name, allergen in bank.allergens.items()
-        if person.age_years >= allergen.min_age_years and not allergy_conflict(bank, name, drugs)
+        if person.age_years >= allergen.min_age_years
+        and not allergy_conflict(bank, name, drugs)
+        and not allergy_is_debatable(bank, name, drugs)
     ]
     to_drugs = [name for name in harmless if bank.allergens[name].forbids]
     others = [name for name in harmless if not bank.allergens[name].forbids]

@@ -31,8 +31,8 @@ N_OPTIONS = 4
 LENGTH_SCALE_CHARACTERS, MAX_LENGTH_DIFFERENCE_CHARACTERS = 25.0, 60
 """Answers of similar length stand beside each other more often, and answers of very different length never."""
 
-SPECIALTY_BONUS, DIFFERENTIAL_BONUS, OTHER_POPULATION_FACTOR = 30.0, 150.0, 0.1
-"""How much closer conditions of one specialty are, and differentials of each other; and those that never meet."""
+SPECIALTY_BONUS, SIBLING_BONUS, OTHER_POPULATION_FACTOR = 30.0, 1_000.0, 0.1
+"""How much closer conditions of one specialty are, and those that present alike; and those that never meet."""
 
 ALLERGY_SHARE = 0.4
 """Share of cases, of conditions where it is possible, whose record forbids the first choice or the alternative."""
@@ -146,15 +146,9 @@ def _fit(bank: Bank, answers: Sequence[Answer], excluded: Exclusion, name: str, 
 def _likeness(one: Condition, other: Condition) -> float:
     """How easily two conditions are taken for each other."""
     likeness = SPECIALTY_BONUS if one.specialty == other.specialty else 1.0
-    if _differs_from(one, other) or _differs_from(other, one):
-        likeness += DIFFERENTIAL_BONUS
+    if other.id in one.siblings or one.id in other.siblings:
+        likeness += SIBLING_BONUS
     return likeness if _may_meet(one, other) else likeness * OTHER_POPULATION_FACTOR
-
-
-def _differs_from(one: Condition, other: Condition) -> bool:
-    """Whether `other` is among the differential diagnoses of `one`, under this or a shorter or longer name."""
-    names = [d.name.lower() for d in one.differentials]
-    return any(name in other.name.lower() or other.name.lower() in name for name in names)
 
 
 def _may_meet(one: Condition, other: Condition) -> bool:

@@ -1,52 +1,22 @@
-"""A case simulated from a condition of the bank, opened for the tasks: what of it is shown."""
+"""A case simulated from a condition of the bank, opened for the tasks: its scenes, requests and concerns."""
 
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from math import inf
 
-from bsft.bench.bank.schema import Condition, ExamFinding, Imaging, Medication
-from bsft.bench.left_out import LeftOut
-from bsft.bench.limits import critical_limits
-from bsft.bench.oracle import value_is_critical
-from bsft.bench.person import ago
-from bsft.bench.scenario import Errand, Scenario
-from bsft.bench.scene import Scene, Speaker
+from bsft.bench.bank.schema import Condition
+from bsft.bench.scenario import Errand
+from bsft.bench.scene import Scene
 from bsft.bench.simulated import conversation
 from bsft.bench.simulated.claims import unjustified_concern
+from bsft.bench.simulated.patient import SimulatedPatient
 from bsft.bench.simulated.simulate import simulate
 from bsft.bench.splits import EDITIONS
-from bsft.bench.spoken import DISPLAYED_VITALS, number, spoken
-from bsft.bench.wordings import Edition, Words, draw, load_words
-from bsft.bench.wordings.problem_data import Applies
-from bsft.records.schema import Fact
+from bsft.bench.wordings import Edition, draw
 
-SHOWN_LABS, SHOWN_VITALS, SHOWN_EVENTS = 3, 3, 3
-
-TALKING_AGE_YEARS = 10
-"""Younger patients do not tell their own story."""
-UNABLE_TO_TELL = re.compile(
-    r"unconscious|unrous|unrespons|convuls|seizure|coma\b|confus|disorient|drows|collapse|stupor|rambling|deliri|aphasi"
-    r"|slurred|dysarthri|word-finding|speechless|asterixis|incoherent",
-    re.IGNORECASE,
-)
-
-RELATIVES: Mapping[float, tuple[str, ...]] = {
-    18.0: ("Mother", "Father"),
-    60.0: ("Partner", "Sister", "Brother"),
-    inf: ("Daughter", "Son", "Partner"),
-}
-"""Age of the patient in years, below which -> who speaks for them."""
-
-SPECIALTY_NAMES = {
-    "emergency_medicine": "emergency medicine",
-    "infectious_disease": "infectious diseases",
-    "obstetrics_gynaecology": "obstetrics and gynaecology",
-}
 UNPROMPTED_SHARE = 0.25
 """Share of proactive items in which nobody asks the agent anything."""
 CLAIM_DRAWS = 6
@@ -54,20 +24,8 @@ CLAIM_DRAWS = 6
 
 
 @dataclass(frozen=True)
-class SimulatedCase(Scenario):
-    """What the tasks know of a simulated case, and of the condition that it was simulated from."""
-
-    condition: Condition
-
-    @property
-    def edition(self) -> Edition:
-        return EDITIONS[self.split]
-
-    @property
-    def words(self) -> Words:
-        return load_words()
-
-    # --- scenes ---
+class SimulatedCase(SimulatedPatient):
+    """What the tasks know of a simulated patient, and what is said, asked and answered about them."""
 
     @cached_property
     def whole_scene(self) -> Scene:
@@ -87,12 +45,12 @@ class SimulatedCase(Scenario):
     def topic_fields(self, topic: str) -> dict[str, str]:
         return conversation.topic_fields(self, topic)
 
-    # --- what is asked and answered ---
-
-    def errand(self, rng: random.Random) -> Errand:
+    def errand(self, scene: Scene, rng: random.Random) -> Errand:
         prompted = rng.random() >= UNPROMPTED_SHARE
-        request = rng.choice([r for r in self.words.requests if (r.query is not None) == prompted])
-        reply = self.said(draw(request.reply, "all", rng))
+        topics = {slot.topic for slot in scene}
+        usable = [r for r in self.words.requests if (r.query is not None) == prompted and r.replies(topics)]
+        request = rng.choice(usable)
+        reply = self.said(draw(request.replies(topics), "all", rng))
         query = None if request.query is None else self.said(draw(request.query, self._of_request(request.query), rng))
         return Errand(query, reply)
 
@@ -125,260 +83,6 @@ class SimulatedCase(Scenario):
     def frame(self, task: str, rng: random.Random) -> str:
         frames = self.words.answers.frames[task]
         return rng.choice(frames.held_out if self.edition == "heldout" else frames.trained)
-
-    # --- facts ---
-
-    @cached_property
-    def facts(self) -> dict[str, Fact]:
-        """Everything that is true of the case, and what is normal instead of it, by id."""
-        return {fact.id: fact for fact in self.case.facts}
-
-    def text(self, fact_id: str) -> str:
-        return self.facts[fact_id].text
-
-    def value(self, fact_id: str) -> float:
-        """What was measured."""
-        value = self.facts[fact_id].value
-        assert isinstance(value, float | int)
-        return value
-
-    def vital(self, vital_id: str) -> float:
-        return self.value(f"vital:{vital_id}")
-
-    def diastolic_beside(self, systolic: float) -> float:
-        return self.vital("diastolic_bp_mmhg") / self.vital("systolic_bp_mmhg") * systolic
-
-    @property
-    def complaint(self) -> str:
-        return self.text("complaint")
-
-    @cached_property
-    def home_medicine(self) -> Medication:
-        """The home medicine that the scene shows with its dose."""
-        return next(m for m in self.condition.medications if m.drug == self.facts["medication:main"].name)
-
-    @cached_property
-    def allergens(self) -> tuple[str, ...]:
-        """Allergens on record."""
-        return tuple(fact.name for fact in self.case.facts if fact.kind == "allergy")
-
-    @cached_property
-    def side(self) -> str:
-        return self.text("side")
-
-    @property
-    def other_side(self) -> str:
-        return "left" if self.side == "right" else "right"
-
-    @cached_property
-    def speaks_for_self(self) -> bool:
-        """Whether the patient can tell the story: old enough, awake and clear."""
-        state = [*self.condition.complaint, *(text for entry in self.condition.exam for text in entry.finding)]
-        return self.person.age_years >= TALKING_AGE_YEARS and not UNABLE_TO_TELL.search(" ".join(state))
-
-    @cached_property
-    def relative(self) -> Speaker:
-        """The family member who speaks in this case."""
-        relatives = next(names for years, names in RELATIVES.items() if self.person.age_years < years)
-        return self.rng("relative").choice(relatives), "family"
-
-    @property
-    def teller(self) -> Speaker:
-        """Who tells the story."""
-        return ("Patient", "patient") if self.speaks_for_self else self.relative
-
-    @cached_property
-    def imaging(self) -> Imaging:
-        """The study shown."""
-        return self.rng("imaging").choice(self.condition.imaging)
-
-    @cached_property
-    def exams(self) -> tuple[ExamFinding, ExamFinding]:
-        """The two findings shown: first a discriminating one."""
-        rng = self.rng("exams")
-        entries = self.condition.exam
-        first = rng.choice([e for e in entries if e.discriminating] or entries)
-        return first, rng.choice([entry for entry in entries if entry.id != first.id])
-
-    @cached_property
-    def shown_labs(self) -> tuple[str, ...]:
-        """Analytes of the table: one or two characteristic ones, the rest normal, shuffled.
-
-        One of the normal ones has critical limits, if the condition lists such an analyte.
-        """
-        rng = self.rng("labs")
-        labs = sorted(self.condition.labs)
-        shown = rng.sample(labs, min(len(labs), rng.choice((1, 2))))
-        normal = rng.sample(sorted(self.condition.normal_labs), len(self.condition.normal_labs))
-        normal.sort(key=lambda a: critical_limits(self.bank.analytes[a], self.person) == (None, None))
-        shown += normal[: SHOWN_LABS - len(shown)]
-        rng.shuffle(shown)
-        return tuple(shown)
-
-    def row_of(self, analyte_id: str) -> str:
-        """Name of the field of the table that holds this analyte."""
-        return f"row{self.shown_labs.index(analyte_id)}"
-
-    def is_measured(self, analyte_id: str) -> bool:
-        """Whether the result is a number; "<4" has no decimal point to shift and no value to exchange."""
-        value, decimals = self.value(f"lab:{analyte_id}"), self.bank.analytes[analyte_id].decimals
-        return f" {number(value, decimals)}" in self.text(f"lab:{analyte_id}")
-
-    @property
-    def normal_labs(self) -> list[str]:
-        """Analytes of the table that are normal in the condition and printed as a number."""
-        return [a for a in self.shown_labs if a in self.condition.normal_labs and self.is_measured(a)]
-
-    @cached_property
-    def shown_vitals(self) -> tuple[str, ...]:
-        """Vital signs shown; one is normal, where there is one, and one belongs to the illness."""
-        rng = self.rng("vitals")
-        changed = [v for v in DISPLAYED_VITALS if v in self.condition.vitals]
-        normal = [v for v in DISPLAYED_VITALS if v not in self.condition.vitals]
-        shown = [*rng.sample(changed, min(1, len(changed))), *rng.sample(normal, min(1, len(normal)))]
-        others = [v for v in DISPLAYED_VITALS if v not in shown]
-        shown += rng.sample(others, SHOWN_VITALS - len(shown))
-        return tuple(sorted(shown, key=DISPLAYED_VITALS.index))
-
-    @property
-    def normal_vitals(self) -> list[str]:
-        """Vital signs of the scene that the condition leaves alone and that have limits at this age."""
-        limits = {vital: critical_limits(self.bank.vitals[vital], self.person) for vital in self.shown_vitals}
-        return [v for v in self.shown_vitals if v not in self.condition.vitals and limits[v] != (None, None)]
-
-    def is_critical(self, value_id: str) -> bool:
-        """Whether a shown vital sign or result of the illness itself is beyond its limits."""
-        if value_id in self.bank.vitals:
-            vital = self.bank.vitals[value_id]
-            return value_is_critical(vital, self.vital(value_id), critical_limits(vital, self.person))
-        analyte = self.bank.analytes[value_id]
-        return value_is_critical(analyte, self.value(f"lab:{value_id}"), critical_limits(analyte, self.person))
-
-    @cached_property
-    def told_events(self) -> tuple[str, ...]:
-        """Ids of the events told, in the order in which they happened; their spoken times differ.
-
-        Raises:
-            LeftOut: no three of the events have such times.
-        """
-        rng = self.rng("events")
-        by_id = {event.id: event for event in self.case.events}
-        for _ in range(20):
-            chosen = sorted(rng.sample(sorted(by_id), SHOWN_EVENTS), key=lambda i: by_id[i].time_hours)
-            if len({ago(-by_id[i].time_hours) for i in chosen}) == SHOWN_EVENTS:
-                return tuple(chosen)
-        raise LeftOut("no three events with distinct times")
-
-    @cached_property
-    def order_text(self) -> str:
-        return self.text("order:main")
-
-    @property
-    def main_drug(self) -> str:
-        """The ordered drug, or the home medicine where the order is a procedure."""
-        dose = self.condition.first_line.dose
-        return self.home_medicine.drug if dose is None else dose.drug
-
-    @property
-    def drugs(self) -> tuple[str, ...]:
-        """Every drug that the scene may name."""
-        return (*self.condition.first_line.drugs, self.home_medicine.drug, self.facts["medication:comorbidity"].name)
-
-    @cached_property
-    def illnesses(self) -> str:
-        """What the patient has or may have, in lower case; a raised creatinine stands for impaired kidneys."""
-        names = [
-            self.condition.name,
-            *(entry.name for entry in self.condition.history),
-            self.text("history:comorbidity"),
-        ]
-        if "creatinine" in self.condition.labs:
-            names.append("severe renal impairment")
-        return "; ".join(names).lower()
-
-    @cached_property
-    def clock_minutes(self) -> tuple[int, int]:
-        """Minutes after midnight of arrival and of the blood sample."""
-        rng = self.rng("clock")
-        arrival = rng.randrange(7 * 60, 20 * 60, 5)
-        return arrival, arrival + rng.randrange(25, 90, 5)
-
-    @cached_property
-    def surname(self) -> str:
-        return self.rng("name").choice(self.words.conversation.surnames)
-
-    @property
-    def title(self) -> str:
-        """ "Mrs", "Mr", or a child's first name in its place."""
-        if self.person.age_years < 16:
-            return self.rng("first name").choice(self.words.conversation.first_names[self.person.sex])
-        return "Mr" if self.person.sex == "male" else "Mrs"
-
-    def further_fields(self) -> dict[str, str]:
-        condition, rng = self.condition, self.rng("fields")
-        other = rng.choice(condition.differentials)
-        exams = {f"s{i}": entry.site for i, entry in enumerate(self.exams)}
-        exams |= {f"f{i}": self.text(f"exam:{entry.id}") for i, entry in enumerate(self.exams)}
-        return {
-            **conversation.story_fields(self),
-            **exams,
-            "name": f"{self.title} {self.surname}",
-            "age": self.person.age,
-            "specialty": SPECIALTY_NAMES.get(condition.specialty, condition.specialty),
-            "allergies": self.allergies_text(self.allergens),
-            "h": self.text("history:main"),
-            "x": self.text("history:comorbidity"),
-            "m": self.text("medication:main"),
-            "mx": self.text("medication:comorbidity"),
-            "side": self.side,
-            "other_side": self.other_side,
-            "dx": condition.name,
-            "ddx": other.name,
-            "shared": other.shared,
-            "against": other.against,
-            "test": condition.next_test.test,
-            "because": condition.next_test.because,
-            "red_flag": rng.choice(condition.red_flags),
-            "counsel": rng.choice(condition.counselling),
-            "step": rng.choice(condition.guideline_steps).text,
-            "study": self.imaging.study,
-            "study_spoken": spoken(self.imaging.study),
-        }
-
-    def allergies_text(self, allergens: Sequence[str]) -> str:
-        """ "penicillin (an urticarial rash)"; allergens that are not on record get a reaction of their own."""
-        return ", ".join(f"{name} ({self.reaction(name)})" for name in allergens) or "none known"
-
-    def reaction(self, allergen: str) -> str:
-        known = self.facts.get(f"allergy:{allergen}")
-        if known is not None:
-            return known.text.partition(" (")[2].removesuffix(")")
-        return self.rng(f"reaction {allergen}").choice(self.bank.allergens[allergen].reactions)
-
-    def suits(self, applies: Applies) -> bool:
-        """Whether an entry of the problem data fits the patient and the illness."""
-        condition, person = self.condition, self.person
-        return (
-            applies.ages.low <= person.age_years <= applies.ages.high
-            and applies.sex in ("any", person.sex)
-            and (applies.specialties == "any" or condition.specialty in applies.specialties)
-            and not {condition.id, condition.specialty, *condition.labs} & set(applies.unless)
-            and not any(word.lower() in self.words_of_case for word in applies.unless)
-        )
-
-    @cached_property
-    def words_of_case(self) -> str:
-        """Illnesses, drugs and plans of the case, in lower case, to look for what speaks against an entry."""
-        condition = self.condition
-        medicines = (medicine.drug for medicine in condition.medications)
-        steps = (step.text for step in condition.guideline_steps)
-        findings = [text for entry in condition.exam for text in entry.finding]
-        findings += [text for study in condition.imaging for text in study.finding]
-        plans = condition.first_line.text, condition.alternative.text
-        return "; ".join([self.illnesses, *self.drugs, *medicines, *plans, *steps, *findings]).lower()
-
-    def speaker(self, slot_id: str, choices: Iterable[Speaker]) -> Speaker:
-        return self.rng(f"speaker {slot_id}").choice(list(choices))
 
 
 def simulate_case(condition: Condition, *, case_id: str, split: str, seed: int, level: int) -> SimulatedCase:

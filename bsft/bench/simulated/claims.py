@@ -29,7 +29,8 @@ def value_claim(case: SimulatedCase, value_id: str, name: str, value: str, *, is
 
 
 def lab_claim(case: SimulatedCase, rng: random.Random) -> Claim:
-    analyte_id = rng.choice(case.normal_labs or list(case.shown_labs))
+    harms = case.words.problems.harms
+    analyte_id = rng.choice([a for a in case.shown_labs if harms.of(a)] or list(case.shown_labs))
     analyte = case.bank.analytes[analyte_id]
     return value_claim(case, analyte_id, spoken_analyte(analyte), measured(analyte, case.value(f"lab:{analyte_id}")))
 

@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from bsft.bench.grammar import choose
-from bsft.bench.person import ago
 from bsft.bench.scene import Scene, Slot, Speaker
 from bsft.bench.spoken import clock, spoken
 
@@ -30,20 +29,21 @@ BEDSIDE = ("observations", "examination")
 RESULTS = ("laboratory", "imaging")
 DECISIONS = ("assessment", "order")
 """Topics in the order in which a round comes to them; those of one line change places."""
-TAIL = (*DECISIONS, "teaching", "worry")
+TAIL = (*DECISIONS, "next_test", "teaching", "worry")
 """What an answering task must not show: the diagnosis, the treatment and advice are said there."""
 
 ANSWERED_BY: Mapping[str, tuple[Speaker, ...]] = {
     "intro": (RESIDENT, NURSE), "background": (PHARMACIST, NURSE, RESIDENT), "allergy": (NURSE, PHARMACIST, RESIDENT),
     "observations": (NURSE,), "examination": (RESIDENT, CONSULTANT), "laboratory": (("Laboratory", "record"),),
     "imaging": (("Report", "record"),), "assessment": (RESIDENT,), "order": (ATTENDING, CONSULTANT),
-    "teaching": (RESIDENT,), "worry": (RESIDENT, NURSE),
+    "next_test": (RESIDENT,), "teaching": (RESIDENT,), "worry": (RESIDENT, NURSE),
 }  # fmt: skip
 ASKED_BY: Mapping[str, tuple[Speaker, ...]] = {
     "intro": (ATTENDING, CONSULTANT), "story": (RESIDENT, ATTENDING, NURSE), "background": (ATTENDING, RESIDENT),
     "allergy": (RESIDENT, ATTENDING, PHARMACIST), "observations": (ATTENDING, RESIDENT), "examination": (ATTENDING,),
     "laboratory": (ATTENDING, RESIDENT, CONSULTANT), "imaging": (ATTENDING, CONSULTANT),
-    "assessment": (ATTENDING, CONSULTANT), "order": (NURSE, RESIDENT), "teaching": (CONSULTANT,),
+    "assessment": (ATTENDING, CONSULTANT), "order": (NURSE, RESIDENT), "next_test": (ATTENDING, CONSULTANT),
+    "teaching": (CONSULTANT,),
 }  # fmt: skip
 VOICES: Mapping[str, tuple[str, ...]] = {
     "attending": ("terse", "any"), "consultant": ("teaching",), "resident": ("thorough",), "nurse": ("brisk",),
@@ -64,7 +64,7 @@ def make_scene(case: SimulatedCase, required: Iterable[str]) -> Scene:
     """The scene of the case's level: at least the topics required, in the case's own order."""
     rng = case.rng("conversation")
     topics = [*_mixed(HISTORY, rng), *_mixed(BEDSIDE, rng), *_mixed(RESULTS, rng), *DECISIONS]
-    tail = ["teaching", "worry"] if case.level == 4 else []
+    tail = ["next_test", "teaching", "worry"] if case.level == 4 else []
     if case.level in OTHER_TOPICS:
         needed = set(required)
         others = [topic for topic in topics[: -len(DECISIONS)] if topic not in needed]
@@ -162,17 +162,6 @@ def _small_talk(case: SimulatedCase, i: int, rng: random.Random) -> list[Slot]:
         Slot(f"small talk {i}/{act}", *speaker, choose(text, rng), case.fields)
         for act, speaker, text in (("ask", asker, first), ("answer", answerer, second))
     ]
-
-
-def story_fields(case: SimulatedCase) -> dict[str, str]:
-    """The events that are told, out of order, with their times."""
-    told = list(case.told_events)
-    case.rng("telling").shuffle(told)
-    fields: dict[str, str] = {}
-    for letter, event_id in zip("abc", told, strict=True):
-        fact = case.facts[event_id]
-        fields |= {letter: fact.text, f"t{letter}": ago(-fact.time_hours)}
-    return fields
 
 
 def topic_fields(case: SimulatedCase, topic: str) -> dict[str, str]:

@@ -69,7 +69,7 @@ def alert_items(
     others = [other for other in kinds if other is not kind]
     claims = {kind.label: problem.claim, **{o.label: o.claim(case, rng) for o in rng.sample(others, len(others))}}
     images, problem = _with_figure(case, problem, rng)
-    alert = make_alert(spec, case, claims, rng, track=kind.track, images=images)
+    alert = make_alert(spec, case, problem.clean, claims, rng, track=kind.track, images=images)
     stem = f"{case.case.id}/{spec.name}/{kind.name.partition('/')[2]}"
     yield from twin_items(alert, problem, stem)
     if handled:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from bsft.bench.bank.schema import Analyte, Vital
 from bsft.bench.left_out import LeftOut
 from bsft.bench.limits import critical_limits, reference_range
-from bsft.bench.oracle import unsuitable, value_is_critical
+from bsft.bench.oracle import allergy_is_debatable, takes_no_tablets, unsuitable, value_is_critical
 from bsft.bench.problem import Problem, value_beyond_limit, value_within_limit
 from bsft.bench.replies import NO_FLAG
 from bsft.bench.scene import Scene
@@ -70,6 +70,8 @@ def _allergy(case: SimulatedCase, rng: random.Random) -> Problem:
     after = case.allergies_text((allergen, *case.allergens[1:]))
     claim = {**_allergy_claim(case, rng), "drug": drug, "allergen": allergen, "reaction": case.reaction(allergen)}
     claim["drug_class"] = case.bank.drugs[drug].drug_class
+    if partner == "extra":  # the case's own alternative replaces its main treatment only
+        claim["alternative"] = "an alternative"
     return Problem("critical/allergy", "flag_allergy", scene, "allergy", "allergies", after, claim, partner=partner)
 
 
@@ -134,6 +136,8 @@ def _suits(case: SimulatedCase, entry: Contraindication | KidneyDrug) -> bool:
         and not any(word.lower() in case.words_of_case for word in (*entry.unless, *states))
         and entry.drug not in used
         and not set(case.allergens) & set(conflicting(case.bank, entry.drug, case.person.age_years))
+        and not any(allergy_is_debatable(case.bank, name, [entry.drug]) for name in case.allergens)
+        and not ("by mouth" in entry.order and takes_no_tablets(condition))
         and (isinstance(entry, KidneyDrug) or _illness_fits(case, entry.illness))
     )
 

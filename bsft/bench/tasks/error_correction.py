@@ -1,7 +1,7 @@
 """Error correction.
 
 Abstract: a number of the scene cannot be right: a result that no living patient has, one beside the wrong unit, one
-    that has moved by a decimal place since the last sample, a dose ten times too high or too low.
+    that has moved by a decimal place since the last sample, a dose ten times too high.
 Group: proactive. Source: the paper's first figure; the kinds are ours.
 Labels: no_flag, flag_impossible_value, flag_unit, flag_decimal, flag_dose (in recorded cases: no_flag, flag_identity,
     flag_vital_value, flag_lab_value).
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from bsft.bench.bank.schema import Medication
 from bsft.bench.left_out import LeftOut
-from bsft.bench.oracle import value_is_impossible, wrong_doses
+from bsft.bench.oracle import dose_is_wrong, value_is_impossible
 from bsft.bench.person import Person
 from bsft.bench.problem import Problem, shift_decimal
 from bsft.bench.replies import NO_FLAG
@@ -122,13 +122,12 @@ def _jump(value: float, shifted: float) -> float:
 
 
 def _dose(case: SimulatedCase, rng: random.Random) -> Problem:
-    """An order or home medicine at ten times its dose, or at a tenth."""
+    """An order or home medicine at ten times its dose."""
     for slot, field, text, order in _doses(case):
         drug = case.bank.drugs.get(order.drug)
-        wrong = [] if drug is None else wrong_doses(drug, order)
-        if drug is None or not wrong:
+        if drug is None or not dose_is_wrong(drug, 10 * order.dose, order.unit):
             continue
-        dose = f"{round(order.dose * rng.choice(wrong), 6):g} {order.unit}"
+        dose = f"{round(10 * order.dose, 6):g} {order.unit}"
         after = text.replace(f"{order.dose:g} {order.unit}", dose, 1)
         claim = {"drug": order.drug, "dose": dose, "usual": _usual(order, drug.usual_dose.high, drug.unit)}
         topic = "background" if slot == "background" else "order"

@@ -7,7 +7,8 @@ split `test_heldout` only. What is said around recorded cases (`recorded.yaml`) 
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -19,7 +20,6 @@ from bsft.bench.bank.schema import Range
 from bsft.bench.grammar import choose
 from bsft.bench.wordings.problem_data import ProblemData
 from bsft.records.errors import BadInput, explain
-from bsft.records.schema import Role
 from bsft.records.untrusted import read_yaml
 
 WordingT = TypeVar("WordingT")
@@ -36,6 +36,13 @@ Templates = Annotated[list[str], Field(min_length=4)]
 """At least two for training and two held out."""
 
 Texts = Annotated[list[str], Field(min_length=3)]
+
+_FIELD = re.compile(r"\{(\w+)\}")
+_TOPIC_OF = {
+    **dict.fromkeys(("a", "b", "c", "ta", "tb", "tc"), "story"), **dict.fromkeys(("h", "x"), "background"),
+    **dict.fromkeys(("s0", "f0", "s1", "f1", "S0", "F0"), "examination"),
+}  # fmt: skip
+"""Field of a reply -> the topic under which it is said."""
 
 Act = Mapping[str, list[str]]
 """Voice -> templates; those of `any` are everybody's."""
@@ -75,9 +82,17 @@ class Request(_Entry):
     """What somebody asks the agent to do, and what it answers; unprompted where `query` is empty."""
 
     id: str
-    by: Annotated[list[Role], Field(alias="from")] = []
+    needs: list[str] = []
+    """Topics that the scene must have had for the question to make sense."""
     query: list[str] | None = None
     reply: Annotated[list[str], Field(min_length=2)]
+
+    def replies(self, topics: Collection[str]) -> list[str]:
+        """The replies that tell nothing but what was said under these topics; none where the question is senseless."""
+        if not set(self.needs) <= set(topics):
+            return []
+        told = {reply: {_TOPIC_OF.get(field) for field in _FIELD.findall(reply)} for reply in self.reply}
+        return [reply for reply in self.reply if told[reply] <= {None, *topics}]
 
 
 class ConcernWords(_Entry):
