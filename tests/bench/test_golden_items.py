@@ -1,6 +1,7 @@
 """Every item that bsft makes is, byte for byte, the one whose digest is kept in tests/golden/items.json.
 
-Who means to change items changes them there, too, and says why; `python tests/bench/test_golden_items.py` prints what is made now.
+Who means to change items changes them there, too, and says why; `python tests/bench/test_golden_items.py` prints what
+is made now.
 """
 
 from __future__ import annotations
