@@ -14,7 +14,6 @@ from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically
 
 MM_PER_INCH = 25.4
-POINTS_PER_MM = 72 / MM_PER_INCH
 INK = "#1B1B1B"
 LABEL = "#444444"
 GRID = "#D9D9D9"
