@@ -5,9 +5,9 @@ Raise `VERSION` when items change on purpose, and put the new hashes beside it. 
 
 from __future__ import annotations
 
-VERSION = "open-v2-alpha2"
+VERSION = "open-v2-alpha3"
 FROZEN = {
-    "open-v2-alpha2": {
+    "open-v2-alpha3": {
         300: "b251b428a5cf444ab5a42eedc4c587dd645a2a2773023e325afcf33e6b2856d4",
         6876: "b49b504695f31177b8e276379d68ee82a477ef9556169ca1b262db98ef84ea24",
     },
