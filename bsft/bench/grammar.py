@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from math import prod
 
 _TOKEN = re.compile(r"[\[\]|]|[^\[\]|]+")
 _SPACES = re.compile(r" {2,}")
-_SPACE_BEFORE = re.compile(r" +([.,;:?!])")
+_SPACED_MARKS = ((" .", "."), (" ,", ","), (" ;", ";"), (" :", ":"), (" ?", "?"), (" !", "!"))
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,13 @@ class Choice:
         """How many different texts it can become, if no two of its parts are alike."""
         return sum(prod(1 if isinstance(p, str) else p.n_forms for p in part) for part in self.parts)
 
-    def draw(self, rng: random.Random) -> str:
+    def draw(self, random: Callable[[], float]) -> str:
+        """One of the texts; `random` gives numbers in [0, 1)."""
         # int(random() * n) is a third of the cost of choice(), and a benchmark draws tens of millions of times
-        part = self.parts[int(rng.random() * len(self.parts))]
-        return "".join(p if isinstance(p, str) else p.draw(rng) for p in part)
+        text = ""
+        for part in self.parts[int(random() * len(self.parts))]:
+            text += part if part.__class__ is str else part.draw(random)  # type: ignore[union-attr, operator]
+        return text
 
 
 def choose(template: str, rng: random.Random) -> str:
@@ -39,7 +43,7 @@ def choose(template: str, rng: random.Random) -> str:
     Raises:
         ValueError: a bracket that is not closed, or closed but not opened.
     """
-    return _parsed(template).draw(rng) if "[" in template else template
+    return _parsed(template).draw(rng.random) if "[" in template else template
 
 
 def n_forms(template: str) -> int:
@@ -51,7 +55,9 @@ def tidy(text: str) -> str:
     """Without the spaces that empty alternatives leave."""
     if "  " in text:
         text = _SPACES.sub(" ", text)
-    return _SPACE_BEFORE.sub(r"\1", text).strip(" ")
+    for spaced, mark in _SPACED_MARKS:
+        text = text.replace(spaced, mark)
+    return text.strip(" ")
 
 
 @cache

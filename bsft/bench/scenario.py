@@ -15,7 +15,7 @@ from functools import cached_property
 from bsft.bench.bank.load import Bank, load_bank
 from bsft.bench.grammar import choose, tidy
 from bsft.bench.person import Person
-from bsft.bench.scene import Scene, Slot, Speaker, capitalise, fill
+from bsft.bench.scene import Fields, Scene, Slot, Speaker, capitalise, fill
 from bsft.bench.spoken import VITAL_PHRASES, number
 from bsft.bench.wordings import Edition, draw
 from bsft.records.schema import Case
@@ -111,7 +111,7 @@ class Scenario(ABC):
 
     def said(self, template: str, **fields: str) -> str:
         """A chosen wording with the case's fields and `fields`."""
-        return capitalise(tidy(fill(template, {**self.fields, **fields})))
+        return capitalise(tidy(fill(template, Fields(self.fields, **fields))))
 
     def slot(self, slot_id: str, templates: Sequence[str], speaker: Speaker, **fields: str) -> Slot:
         """A turn in one of `templates`, with this case's common fields and `fields`."""

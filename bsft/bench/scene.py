@@ -6,7 +6,6 @@ same wordings and differ at the locus only.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,7 +18,6 @@ Speaker = tuple[str, Role]
 
 ECHOES = ("/accept", "/agree", "/object", "/answer2", "/thanks")
 """Acts that only make sense right after what they answer."""
-_PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
 def capitalise(text: str) -> str:
@@ -34,11 +32,17 @@ def fill(template: str, fields: Mapping[str, str]) -> str:
         KeyError: the template names a field that is not given.
     """
 
-    def value(match: re.Match[str]) -> str:
-        name = match[1]
-        return fields[name] if name in fields else capitalise(fields[name[0].lower() + name[1:]])
+    return template.format_map(fields if isinstance(fields, Fields) else Fields(fields))
 
-    return _PLACEHOLDER.sub(value, template)
+
+class Fields(dict[str, str]):
+    """Fields of which a capitalised name gives the capitalised text."""
+
+    def __missing__(self, name: str) -> str:
+        lowered = name[0].lower() + name[1:]
+        if lowered == name:
+            raise KeyError(name)
+        return capitalise(self[lowered])
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from collections import defaultdict
@@ -42,11 +41,16 @@ def _complaint(item: Item) -> str:
     return max((phrase for phrase in known if phrase in opening), key=len)
 
 
+def _shared_start(texts: Sequence[str]) -> int:
+    """How many characters all texts begin with."""
+    return next((i for i, letters in enumerate(zip(*texts, strict=False)) if len(set(letters)) > 1), 0)
+
+
 def _candidates(item: Item) -> list[Candidate]:
     """Every answer beside the words of the complaint; without the frame, which all answers share."""
     answers = [option for option in item.options if not option.flag]
     texts = [option.text for option in answers]
-    start, end = len(os.path.commonprefix(texts)), len(os.path.commonprefix([text[::-1] for text in texts]))
+    start, end = _shared_start(texts), _shared_start([text[::-1] for text in texts])
     complaint = _WORD.findall(_complaint(item))
     found = []
     for option in answers:

@@ -213,7 +213,9 @@ def test_many_proactive_items_show_a_figure_and_few_figures_are_trends() -> None
 
 
 def test_a_proactive_figure_is_described_by_what_is_seen() -> None:
-    readings = {reading for c in load_bank().conditions.values() if c.figure is not None for reading in c.figure.reading}
+    readings = {
+        reading for c in load_bank().conditions.values() if c.figure is not None for reading in c.figure.reading
+    }
     for item in all_items():
         if item.group == "proactive" and item.images:
             text = next(turn.text for turn in item.turns if turn.speaker == "Figure")

@@ -32,8 +32,12 @@ def check_reference(bank: Bank) -> Iterator[str]:
     for state, names in rules.states.items():
         unknown = [name for name in names if name not in classes and name not in bank.drugs]
         yield from (f"{state}: forbids {name!r}, which is neither a drug class nor a drug" for name in unknown)
-    presented = {name for entry in bank.presentations.values() if entry.conditions != "all" for name in entry.conditions}
-    yield from (f"{name}: presents with a complaint, but is no condition" for name in sorted(presented - {*bank.conditions}))
+    presented = {
+        name for entry in bank.presentations.values() if entry.conditions != "all" for name in entry.conditions
+    }
+    yield from (
+        f"{name}: presents with a complaint, but is no condition" for name in sorted(presented - {*bank.conditions})
+    )
     yield from (f"{name}: a condition without a presentation" for name in bank.conditions if name not in presented)
     contraindications = {state for drug in drugs for state in drug.avoid_in}
     for condition, states in rules.conditions.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from functools import cache
 
 from bsft.bench.bank.load import Bank, load_bank
 from bsft.bench.bank.schema import Condition
@@ -21,14 +22,8 @@ def draw_allergens(condition: Condition, person: Person, comorbidity_drug: str, 
         return []
     bank = load_bank()
     medicines = [medicine.drug for medicine in condition.medications]
-    drugs = [*condition.first_line.drugs, *condition.alternative.drugs, *medicines, *comorbidity_drug.split()[:1]]
-    harmless = [
-        name
-        for name, allergen in bank.allergens.items()
-        if person.age_years >= allergen.min_age_years
-        and not allergy_conflict(bank, name, drugs)
-        and not allergy_is_debatable(bank, name, drugs)
-    ]
+    drugs = (*condition.first_line.drugs, *condition.alternative.drugs, *medicines, *comorbidity_drug.split()[:1])
+    harmless = [name for name in _harmless(bank, drugs) if person.age_years >= bank.allergens[name].min_age_years]
     to_drugs = [name for name in harmless if bank.allergens[name].forbids]
     others = [name for name in harmless if not bank.allergens[name].forbids]
     chosen: list[str] = []
@@ -54,8 +49,19 @@ def order_conflicts(bank: Bank, condition: Condition) -> tuple[list[str], list[s
 
 def conflicting(bank: Bank, drug: str, age_years: float) -> list[str]:
     """Allergens that forbid a drug."""
+    return [name for name in _forbidding(bank, drug) if age_years >= bank.allergens[name].min_age_years]
+
+
+@cache
+def _harmless(bank: Bank, drugs: tuple[str, ...]) -> list[str]:
+    """Allergens that neither forbid one of the drugs nor make it debatable."""
     return [
         name
-        for name, allergen in bank.allergens.items()
-        if age_years >= allergen.min_age_years and allergy_conflict(bank, name, [drug])
+        for name in bank.allergens
+        if not allergy_conflict(bank, name, drugs) and not allergy_is_debatable(bank, name, drugs)
     ]
+
+
+@cache
+def _forbidding(bank: Bank, drug: str) -> list[str]:
+    return [name for name in bank.allergens if allergy_conflict(bank, name, [drug])]

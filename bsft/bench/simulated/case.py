@@ -9,7 +9,7 @@ from functools import cached_property
 
 from bsft.bench.bank.schema import Condition
 from bsft.bench.scenario import Errand
-from bsft.bench.scene import Scene
+from bsft.bench.scene import Scene, Slot
 from bsft.bench.simulated import conversation
 from bsft.bench.simulated.claims import unjustified_concern
 from bsft.bench.simulated.patient import SimulatedPatient
@@ -28,15 +28,25 @@ class SimulatedCase(SimulatedPatient):
     """What the tasks know of a simulated patient, and what is said, asked and answered about them."""
 
     @cached_property
-    def whole_scene(self) -> Scene:
-        """The scene of the higher levels, which all items of the case share."""
-        return conversation.make_scene(self, ())
+    def _scenes(self) -> dict[frozenset[str], Scene]:
+        return {}
+
+    @cached_property
+    def _exchanges(self) -> dict[str, tuple[Slot, ...]]:
+        return {}
 
     def scene(self, *required: str) -> Scene:
-        """A scene of the case's level that has at least the topics required."""
-        return (
-            self.whole_scene if self.level > max(conversation.OTHER_TOPICS) else conversation.make_scene(self, required)
-        )
+        """A scene of the case's level that has at least the topics required; all of the higher levels are one."""
+        topics = frozenset(required if self.level in conversation.OTHER_TOPICS else ())
+        if topics not in self._scenes:
+            self._scenes[topics] = conversation.make_scene(self, topics)
+        return self._scenes[topics]
+
+    def exchange(self, topic: str) -> tuple[Slot, ...]:
+        """The turns about one topic, which are the same in all scenes of the case."""
+        if topic not in self._exchanges:
+            self._exchanges[topic] = tuple(conversation.make_exchange(self, topic))
+        return self._exchanges[topic]
 
     def undecided_scene(self, *required: str, complaint: str | None = None) -> Scene:
         """The same up to where the team says what it thinks and does; its opening does not tell the condition.
@@ -69,11 +79,8 @@ class SimulatedCase(SimulatedPatient):
 
     def claims(self, label: str, fields: Mapping[str, str], rng: random.Random) -> list[str]:
         templates = self.words.concerns.labels[label].claim
-        return [self._claim(draw(templates, self.edition, rng), fields) for _ in range(CLAIM_DRAWS)]
-
-    def _claim(self, template: str, fields: Mapping[str, str]) -> str:
-        text = self.said(template, **fields)
-        return text if text.endswith((".", "?")) else f"{text}."
+        texts = (self.said(draw(templates, self.edition, rng), **fields) for _ in range(CLAIM_DRAWS))
+        return [text if text.endswith((".", "?")) else f"{text}." for text in texts]
 
     def handled(self, label: str, fields: Mapping[str, str], rng: random.Random) -> str:
         """Somebody's words that the matter of `label` is known and being dealt with."""

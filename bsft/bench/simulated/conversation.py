@@ -73,7 +73,7 @@ def make_scene(case: SimulatedCase, required: Iterable[str]) -> Scene:
         topics = [topic for topic in topics if topic in needed]
     slots: list[Slot] = []
     for topic in ("intro", *topics, *tail):
-        slots += _exchange(case, topic)
+        slots += case.exchange(topic)
     for i in range(SMALL_TALK[case.level]):
         own = case.rng(f"small talk {i}")
         starts = [n for n, slot in enumerate(slots) if n and "/" in slot.id and slot.id.endswith("/ask")]
@@ -86,7 +86,7 @@ def _mixed(topics: tuple[str, ...], rng: random.Random) -> list[str]:
     return rng.sample(topics, len(topics))
 
 
-def _exchange(case: SimulatedCase, topic: str) -> Iterator[Slot]:
+def make_exchange(case: SimulatedCase, topic: str) -> Iterator[Slot]:
     """The turns about one topic."""
     rng = case.rng(f"exchange {topic}")
     if topic == "worry":
@@ -111,7 +111,7 @@ def _exchange(case: SimulatedCase, topic: str) -> Iterator[Slot]:
 
 
 def _acted_on(case: SimulatedCase, topic: str, rng: random.Random) -> Iterator[Slot]:
-    """Somebody has acted on every alarming value of the illness that was just shown, and on tablets that cannot be taken."""
+    """Somebody has acted on the alarming values of the illness that were just shown, and on tablets nobody can take."""
     if topic == "background" and case.tablets_are_held:
         text = draw(case.words.situations.tablets_held, case.edition, rng)
         yield Slot("acted on/tablets", *rng.choice((RESIDENT, PHARMACIST)), text, case.fields)

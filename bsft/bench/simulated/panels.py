@@ -137,9 +137,7 @@ def fit_weights(members: Indices, wanted: Matrix, targets: Matrix) -> Matrix:
     raise ValueError(f"answers {np.flatnonzero(deviation > TOLERANCE).tolist()} have too few others to stand beside")
 
 
-def _candidates(
-    closeness: Matrix, among: Sequence[int], size: int, rng: random.Random
-) -> Counter[tuple[int, ...]]:
+def _candidates(closeness: Matrix, among: Sequence[int], size: int, rng: random.Random) -> Counter[tuple[int, ...]]:
     """Distinct panels of close answers, some from every answer of those given, and how often each was found."""
     if len(among) < size:
         return Counter()

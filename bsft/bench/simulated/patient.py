@@ -99,11 +99,15 @@ class SimulatedPatient(Scenario):
         """The home medicine that the scene shows with its dose."""
         return next(m for m in self.condition.medications if m.drug == self.facts["medication:main"].name)
 
+    @cached_property
+    def takes_no_tablets(self) -> bool:
+        return takes_no_tablets(self.condition)
+
     @property
     def tablets_are_held(self) -> bool:
         """Whether the home medicine is a tablet that the patient cannot take now: nothing else is ordered by mouth."""
         by_mouth = "by mouth" in self.condition.first_line.text
-        return self.home_medicine.route == "by mouth" and takes_no_tablets(self.condition) and not by_mouth
+        return self.home_medicine.route == "by mouth" and self.takes_no_tablets and not by_mouth
 
     @cached_property
     def allergens(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from bsft.bench.bank.schema import Analyte, Vital
 from bsft.bench.left_out import LeftOut
 from bsft.bench.limits import critical_limits, reference_range
-from bsft.bench.oracle import allergy_is_debatable, takes_no_tablets, unsuitable, value_is_critical
+from bsft.bench.oracle import allergy_is_debatable, unsuitable, value_is_critical
 from bsft.bench.problem import Problem, value_beyond_limit, value_within_limit
 from bsft.bench.replies import NO_FLAG
 from bsft.bench.scene import Scene
@@ -137,7 +137,7 @@ def _suits(case: SimulatedCase, entry: Contraindication | KidneyDrug) -> bool:
         and entry.drug not in used
         and not set(case.allergens) & set(conflicting(case.bank, entry.drug, case.person.age_years))
         and not any(allergy_is_debatable(case.bank, name, [entry.drug]) for name in case.allergens)
-        and not ("by mouth" in entry.order and takes_no_tablets(condition))
+        and not ("by mouth" in entry.order and case.takes_no_tablets)
         and (isinstance(entry, KidneyDrug) or _illness_fits(case, entry.illness))
     )
 

@@ -1,7 +1,7 @@
 """Image reasoning.
 
-Abstract: a figure is put up after the round (an ECG, an X-ray, a chart, an audiogram ...), and the agent is asked what it shows.
-    Figures are specifications, and are also described in words.
+Abstract: a figure is put up after the round (an ECG, an X-ray, a chart, an audiogram ...), and the agent is asked what
+    it shows. Figures are specifications, and are also described in words.
 Group: reactive. Source: the paper's first figure.
 Options: the right reading, three readings that are right of other figures of the kind (for the few kinds of which the
     bank has only two or three figures, also wrong readings of the same form), one unjustified concern. Tracings and

@@ -10,7 +10,7 @@ import random
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -91,8 +91,12 @@ class Request(_Entry):
         """The replies that tell nothing but what was said under these topics; none where the question is senseless."""
         if not set(self.needs) <= set(topics):
             return []
-        told = {reply: {_TOPIC_OF.get(field) for field in _FIELD.findall(reply)} for reply in self.reply}
-        return [reply for reply in self.reply if told[reply] <= {None, *topics}]
+        return [reply for reply, told in self._told if told <= set(topics)]
+
+    @cached_property
+    def _told(self) -> list[tuple[str, set[str]]]:
+        """Each reply, and the topics that it speaks of."""
+        return [(r, {_TOPIC_OF[field] for field in _FIELD.findall(r) if field in _TOPIC_OF}) for r in self.reply]
 
 
 class ConcernWords(_Entry):
