@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from bsft.bench.bank.check import check_bank
+from bank_check import check_bank
+
 from bsft.bench.bank.load import Bank
 from bsft.bench.bank.schema import Condition
 

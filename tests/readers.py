@@ -21,9 +21,9 @@ from story_cases import case
 
 from bsft.bench import build
 from bsft.bench.bank import load as bank
+from bsft.bench.bank.load import read_checked
 from bsft.bench.recorded import naming
 from bsft.bench.recorded.make import make_items
-from bsft.bench.wordings import read_words
 from bsft.data.vocabulary import BehaviorVocabulary
 from bsft.importing.agentclinic import import_agentclinic
 from bsft.importing.cases import read_cases
@@ -217,7 +217,7 @@ def _of_the_rest(home: Path) -> list[Reader]:
         Reader("draft in a reply", "json", draft, read_draft),
         Reader("user's config", "yaml", own, lambda: check_structure(read_text(own), str(own))),
         Reader("words of findings", "yaml", lexicon, lambda: findings.read_words(lexicon)),
-        Reader("spellings", "yaml", said, lambda: read_words(said, TypeAdapter(dict[str, naming.Spelling]))),
+        Reader("spellings", "yaml", said, lambda: read_checked(said, TypeAdapter(dict[str, naming.Spelling]))),
         Reader("condition of the bank", "yaml", place, lambda: bank._read_condition(place)),
     ]
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from bsft.bench.bank.schema import Analyte
+from bsft.bench.bank.reference_schema import Analyte
 from bsft.bench.spoken import number
 from bsft.bench.wordings import load_words
 from bsft.records.schema import ImageSpec
@@ -18,33 +18,7 @@ XrayKind = Literal["rib", "nodule", "diaphragm", "plate"]
 TRENDS = frozenset({"lab_trend", "temperature_chart", "growth_chart"})
 """Kinds that show one value over time."""
 
-NAMES = {
-    "ecg": "ECG",
-    "spirometry": "spirometry",
-    "audiogram": "audiogram",
-    "lab_trend": "laboratory trend",
-    "growth_chart": "growth chart",
-    "temperature_chart": "temperature chart",
-    "tympanogram": "tympanogram",
-    "chest_xray": "chest X-ray",
-}
-
-ECG_PATTERNS = {
-    "lbbb": "broad notched R in V6",
-    "rbbb": "RSR in V1",
-    "s1q3t3": "S in I, Q and inverted T in III",
-    "delta": "slurred QRS upstroke",
-}
-
 CHART_HOURS = (0.0, 6.0, 12.0, 18.0, 24.0)
-SHAPES: Mapping[str, tuple[float, ...]] = {
-    "a steady rise of the {what} over 24 hours": (0, 0.25, 0.5, 0.75, 1),
-    "a steady fall of the {what} over 24 hours": (0, -0.25, -0.5, -0.75, -1),
-    "a stable {what} throughout the 24 hours": (0, 0.02, -0.02, 0.02, 0),
-    "a peak of the {what} at 12 hours, then a fall": (0, 0.5, 1, 0.5, 0),
-    "a low point of the {what} at 12 hours, then a rise": (0, -0.5, -1, -0.5, 0),
-}
-"""What a simulated chart shows, and its course in units of its largest change."""
 MIN_AMPLITUDE_STEPS = 6
 """The largest change of a chart, at least, in units of the last decimal that is reported."""
 MIN_RELATIVE_CHANGE = 0.15
@@ -88,7 +62,7 @@ def describe(kind: str, params: Params, analytes: Mapping[str, Analyte]) -> str:
     if kind == "chest_xray":
         seen = load_words().figures.chest_xray[_finding(params)].seen.format(side=params["side"])
         return f"Chest X-ray: both lungs dark to the edge, a slim heart, {seen}"
-    raise ValueError(f"unknown figure {kind!r}; known are {', '.join(NAMES)}")
+    raise ValueError(f"unknown figure {kind!r}; known are {', '.join(load_words().figures.names)}")
 
 
 def _finding(params: Params) -> XrayKind:
@@ -113,8 +87,8 @@ def _describe_ecg(params: Params) -> str:
         parts.append("ST level")
     if "t_wave" in params:
         parts.append(f"T waves {params['t_wave']}")
-    if (pattern := str(params.get("pattern", "none"))) in ECG_PATTERNS:
-        parts.append(ECG_PATTERNS[pattern])
+    if (pattern := str(params.get("pattern", "none"))) in (known := load_words().figures.ecg_patterns):
+        parts.append(known[pattern])
     return "ECG: " + ", ".join(parts)
 
 
@@ -161,8 +135,8 @@ def lab_chart(analyte_id: str, analyte: Analyte, name: str, start: float, rng: r
     amplitude = min(amplitude, analyte.max_change_per_day or amplitude)
     if amplitude < max(MIN_AMPLITUDE_STEPS * 10**-analyte.decimals, MIN_RELATIVE_CHANGE * start):
         return None
-    shape = rng.choice(list(SHAPES))
-    values = [float(number(start + amplitude * step, analyte.decimals)) for step in SHAPES[shape]]
+    shape, course = rng.choice(list(load_words().figures.shapes.items()))
+    values = [float(number(start + amplitude * step, analyte.decimals)) for step in course]
     params: dict[str, float | str | list[float]] = {
         "analyte": analyte_id, "hours": list(CHART_HOURS), "values": values,
     }  # fmt: skip
@@ -171,9 +145,9 @@ def lab_chart(analyte_id: str, analyte: Analyte, name: str, start: float, rng: r
 
 def temperature_chart(start: float, rng: random.Random) -> Reading:
     """A simulated temperature chart that starts at the measured temperature."""
-    shape = rng.choice(list(SHAPES))
+    shape, course = rng.choice(list(load_words().figures.shapes.items()))
     amplitude = rng.uniform(*TEMPERATURE_CHANGE_C)
-    celsius = [round(start + amplitude * step, 1) for step in SHAPES[shape]]
+    celsius = [round(start + amplitude * step, 1) for step in course]
     return _chart("temperature_chart", {"hours": list(CHART_HOURS), "celsius": celsius}, "temperature", shape, rng)
 
 
@@ -181,6 +155,6 @@ def _chart(
     kind: str, params: dict[str, float | str | list[float]], what: str, shape: str, rng: random.Random
 ) -> Reading:
     right = shape.format(what=what)
-    wrong = [other.format(what=what) for other in SHAPES if other != shape]
+    wrong = [other.format(what=what) for other in load_words().figures.shapes if other != shape]
     rng.shuffle(wrong)
     return Reading(ImageSpec(kind=kind, params=params, alt=right), right, wrong)

@@ -33,7 +33,7 @@ class Choice:
         # int(random() * n) is a third of the cost of choice(), and a benchmark draws tens of millions of times
         text = ""
         for part in self.parts[int(random() * len(self.parts))]:
-            text += part if part.__class__ is str else part.draw(random)  # type: ignore[union-attr, operator]
+            text += part if isinstance(part, str) else part.draw(random)
         return text
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bsft.bench.bank.schema import Analyte, Range, Vital
+from bsft.bench.bank.reference_schema import Analyte, Vital
+from bsft.bench.bank.schema import Range
 from bsft.bench.person import Person
 
 Limits = tuple[float | None, float | None]

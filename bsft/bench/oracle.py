@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterable
 
 from bsft.bench.bank.load import Bank
-from bsft.bench.bank.schema import Analyte, Condition, Drug, Vital
+from bsft.bench.bank.reference_schema import Analyte, Drug, Vital
+from bsft.bench.bank.schema import Condition
 from bsft.bench.limits import Limits
 
 DOSE_FACTOR = 2.5

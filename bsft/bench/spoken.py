@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from bsft.bench.bank.schema import Analyte, Medication, Range
+from bsft.bench.bank.reference_schema import Analyte
+from bsft.bench.bank.schema import Medication, Range
 
 DISPLAYED_VITALS = (
     "heart_rate_bpm", "systolic_bp_mmhg", "temperature_c", "oxygen_saturation_percent", "respiratory_rate_per_min",

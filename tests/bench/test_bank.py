@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bank_check import check_bank
 from changed_bank import findings_of
 from pydantic import ValidationError
 
-from bsft.bench.bank.check import check_bank
 from bsft.bench.bank.load import Bank, load_bank
-from bsft.bench.bank.schema import Allergen, Interchangeable, Related
+from bsft.bench.bank.reference_schema import Allergen, Interchangeable, Related
 from bsft.records.errors import BadInput
 
 PNEUMONIA = "community_acquired_pneumonia"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from bank_check import check_bank
 from changed_bank import findings_of
 from pydantic import ValidationError
 
-from bsft.bench.bank.check import check_bank
 from bsft.bench.bank.load import Bank, load_bank
-from bsft.bench.bank.schema import ForbiddenHome, Range
+from bsft.bench.bank.reference_schema import ForbiddenHome
+from bsft.bench.bank.schema import Range
 from bsft.bench.oracle import allergy_conflict, allergy_is_debatable, takes_no_tablets, value_is_critical
 
 

@@ -8,23 +8,25 @@ from functools import cache
 from pathlib import Path
 from typing import TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from bsft.bench.bank.schema import (
+from bsft.bench.bank.reference_schema import (
     Allergen,
     Analyte,
-    Condition,
     Drug,
-    Entry,
     ForbiddenHome,
     Interchangeable,
     Presentation,
     Vital,
 )
+from bsft.bench.bank.schema import Condition, Entry
 from bsft.records.errors import BadInput, explain
 from bsft.records.untrusted import read_yaml
 
 EntryT = TypeVar("EntryT", bound=Entry)
+ReadT = TypeVar("ReadT")
+
+_CONDITION = TypeAdapter(Condition)
 
 CHILD_AGE_YEARS = 12
 """Below it the child reference ranges apply."""
@@ -66,17 +68,14 @@ def load_bank(root: Path | None = None) -> Bank:
         vitals=_read_reference(reference / "vitals.yaml", Vital),
         drugs=_read_reference(reference / "drugs.yaml", Drug),
         allergens=_read_reference(reference / "allergens.yaml", Allergen),
-        interchangeable=_read_one(reference / "interchangeable.yaml", Interchangeable),
-        forbidden_home=_read_one(reference / "forbidden_home.yaml", ForbiddenHome),
+        interchangeable=read_checked(reference / "interchangeable.yaml", TypeAdapter(Interchangeable)),
+        forbidden_home=read_checked(reference / "forbidden_home.yaml", TypeAdapter(ForbiddenHome)),
         presentations=_read_reference(reference / "presentations.yaml", Presentation),
     )
 
 
 def _read_condition(file: Path) -> Condition:
-    try:
-        condition = Condition.model_validate(read_yaml(file))
-    except ValidationError as error:
-        raise BadInput(f"{file}: {explain(error)}") from None
+    condition = read_checked(file, _CONDITION)
     # Names that agree with the path make ids unique within a specialty and findable without a search.
     for field, found, expected in (
         ("id", condition.id, file.stem),
@@ -97,8 +96,13 @@ def _read_reference(file: Path, kind: type[EntryT]) -> dict[str, EntryT]:
     return entries
 
 
-def _read_one(file: Path, kind: type[EntryT]) -> EntryT:
+def read_checked(file: Path, kind: TypeAdapter[ReadT]) -> ReadT:
+    """A file that ships with the package, checked.
+
+    Raises:
+        BadInput: the file is damaged.
+    """
     try:
-        return kind.model_validate(read_yaml(file))
+        return kind.validate_python(read_yaml(file))
     except ValidationError as error:
         raise BadInput(f"{file}: {explain(error)}") from None

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import BaseModel, TypeAdapter
+
+from bsft.bench.bank.load import read_checked
 
 _SPELLINGS = (
     (re.compile(r"[μµ]"), "µ"),
@@ -17,21 +22,16 @@ _SPELLINGS = (
     (re.compile(r"≤"), "<="),
     (re.compile(r"≥"), ">="),
 )
-_UNIT_SPELLINGS = {
-    "gm": "g", "mcg": "µg", "ug": "µg", "ul": "µL", "uL": "µL", "µl": "µL", "dl": "dL", "ml": "mL", "l": "L",
-    "fl": "fL", "um3": "µm3", "umol": "µmol", "uIU": "µIU", "hr": "h", "hour": "h", "hours": "h", "sec": "s",
-    "secs": "s", "second": "s", "seconds": "s", "minute": "min", "minutes": "min", "mins": "min", "HPF": "hpf",
-    "LPF": "lpf", "breath": "breaths", "beat": "beats", "decibel": "dB", "decibels": "dB", "day": "days",
-    "week": "weeks", "month": "months", "year": "years", "cell": "cells", "mmhg": "mmHg",
-}  # fmt: skip
-"""Other spelling -> ours."""
-_UNITS = {
-    "%", "mmHg", "cmH2O", "°C", "°F", "bpm", "breaths", "beats", "cells", "copies", "hpf", "lpf", "kPa", "dB", "Hz",
-    "mOsm", "mosm", "mIU", "µIU", "IU", "kIU", "kU", "mU", "U", "mEq", "mol", "mmol", "µmol", "nmol", "pmol",
-    "kg", "g", "mg", "µg", "ng", "pg", "L", "dL", "mL", "µL", "fL", "mm3", "µm3", "m3", "cm2", "m2", "km", "m", "cm",
-    "mm", "µm", "h", "min", "s", "ms", "days", "weeks", "months", "years", "lb", "lbs", "oz", "ft", "in", "kcal", "J",
-}  # fmt: skip
-_ATOM = "|".join(re.escape(unit) for unit in sorted(_UNITS | set(_UNIT_SPELLINGS), key=len, reverse=True))
+
+
+class _Units(BaseModel):
+    units: list[str]
+    spellings: dict[str, str]
+    """Other spelling -> ours."""
+
+
+_KNOWN = read_checked(Path(__file__).parent / "units.yaml", TypeAdapter(_Units))
+_ATOM = "|".join(re.escape(unit) for unit in sorted({*_KNOWN.units, *_KNOWN.spellings}, key=len, reverse=True))
 NUMBER = r"(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|\.\d+"
 UNIT = rf"(?:[x×*]\s?)?(?:10\^?\d+)?\s?/?\s?(?:{_ATOM})(?:\s?/\s?(?:1\.73\s?)?(?:{_ATOM}))*(?![A-Za-z\d/])"
 _QUANTITY = re.compile(
@@ -106,7 +106,7 @@ def unit_spelling(unit: str | None) -> str | None:
     if unit is None:
         return None
     parts = plain_units(unit).replace(" ", "").split("/")
-    return "/".join(_UNIT_SPELLINGS.get(part, part) for part in parts)
+    return "/".join(_KNOWN.spellings.get(part, part) for part in parts)
 
 
 def _value(match: re.Match[str]) -> float | str:

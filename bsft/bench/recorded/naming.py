@@ -10,8 +10,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from bsft.bench.bank.load import load_bank
-from bsft.bench.wordings import read_words
+from bsft.bench.bank.load import load_bank, read_checked
 
 _GENERIC = frozenset({
     "disease", "syndrome", "disorder", "condition", "acute", "chronic", "active", "primary", "secondary", "type",
@@ -41,7 +40,7 @@ def spellings() -> Mapping[str, Spelling]:
     Raises:
         BadInput: the file is damaged.
     """
-    return read_words(Path(__file__).parent / "analytes.yaml", TypeAdapter(dict[str, Spelling]))
+    return read_checked(Path(__file__).parent / "analytes.yaml", TypeAdapter(dict[str, Spelling]))
 
 
 def words_of(text: str) -> set[str]:

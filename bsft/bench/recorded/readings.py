@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.bank.schema import Analyte
+from bsft.bench.bank.reference_schema import Analyte
 from bsft.bench.limits import reference_range
 from bsft.bench.oracle import value_is_impossible
 from bsft.bench.person import Person

@@ -17,10 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bsft.bench.bank.load import CHILD_AGE_YEARS, Bank
-from bsft.bench.bank.schema import Condition, Related, Treatment, pairs_of
+from bsft.bench.bank.reference_schema import Related, pairs_of
+from bsft.bench.bank.schema import Condition, Treatment
+from bsft.bench.items import answer_item
 from bsft.bench.simulated.allergies import order_conflicts
 from bsft.bench.simulated.panels import ANY_COMPLAINT, Answer, Panels, fit_panels
 from bsft.bench.splits import is_heldout
+from bsft.records.schema import Item, TaskSpec
 
 if TYPE_CHECKING:
     from bsft.bench.simulated.case import SimulatedCase
@@ -189,3 +192,19 @@ def panel_answers(
     """An answer that is right in the case's condition and answers that are right in others, and a complaint of all."""
     right, others, complaint = panels(case.bank, is_heldout(case.condition)).draw(case.condition.id, rng)
     return case.answers(task, [{"x": answer.text} for answer in (right, *others)], rng), complaint
+
+
+def panel_item(
+    spec: TaskSpec, case: SimulatedCase, panels: Callable[[Bank, bool], Panels], topics: Sequence[str],
+    until: Sequence[str] = (),
+) -> Item:  # fmt: skip
+    """An item whose answers are right in conditions that present alike.
+
+    Args:
+        topics: that its scene has at least.
+        until: topics at whose first turn the scene ends.
+    """
+    rng = case.rng(spec.name)
+    answers, complaint = panel_answers(case, spec.name, panels, rng)
+    scene = case.undecided_scene(*topics, complaint=complaint).before(*until)
+    return answer_item(spec, case, scene, case.question(spec.name, rng), answers, rng)

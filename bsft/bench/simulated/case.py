@@ -58,9 +58,6 @@ class SimulatedCase(SimulatedPatient):
         scene = self.scene(*required).before(*conversation.TAIL)
         return scene.put("intro", complaint=self.plain_complaint(complaint))
 
-    def topic_fields(self, topic: str) -> dict[str, str]:
-        return conversation.topic_fields(self, topic)
-
     def errand(self, scene: Scene, rng: random.Random) -> Errand:
         prompted = rng.random() >= UNPROMPTED_SHARE
         topics = {slot.topic for slot in scene}

@@ -123,7 +123,7 @@ def _acted_on(case: SimulatedCase, topic: str, rng: random.Random) -> Iterator[S
 
 
 def _answer(case: SimulatedCase, topic: str, speaker: Speaker, rng: random.Random) -> Slot:
-    fields = case.topic_fields(topic)
+    fields = _topic_fields(case, topic)
     act = {"story": "answer_patient" if case.speaks_for_self else "answer_relative", "order": "propose"}.get(topic)
     act = act or ("heading" if topic in RESULTS else "answer")
     slot = _said(case, topic, act, speaker, rng, **fields)
@@ -168,7 +168,7 @@ def _small_talk(case: SimulatedCase, i: int, rng: random.Random) -> list[Slot]:
     ]
 
 
-def topic_fields(case: SimulatedCase, topic: str) -> dict[str, str]:
+def _topic_fields(case: SimulatedCase, topic: str) -> dict[str, str]:
     """The facts that a topic's answer holds, each a field of its own, so that a problem can change one."""
     if topic == "observations":
         return {f"v{i}": case.vital_text(vital) for i, vital in enumerate(case.shown_vitals)}

@@ -85,7 +85,7 @@ def fit_panels(
         ValueError: no weights of the panels give the answers their frequencies.
     """
     rng = random.Random(seed)
-    found = {
+    found: dict[tuple[str, tuple[int, ...]], float] = {
         (complaint, panel): count
         for complaint, own in complaints.items()
         for panel, count in _candidates(closeness, own, size, rng).items()

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
-from bsft.bench.bank.schema import Analyte, Condition, ExamFinding, Imaging, Medication, Vital
+from bsft.bench.bank.reference_schema import Analyte, Vital
+from bsft.bench.bank.schema import Condition, ExamFinding, Imaging, Medication
 from bsft.bench.left_out import LeftOut
 from bsft.bench.limits import critical_limits, reference_range
 from bsft.bench.oracle import takes_no_tablets, value_is_critical
 from bsft.bench.person import ago
 from bsft.bench.scenario import Scenario
 from bsft.bench.scene import Speaker
+from bsft.bench.simulated.fields import spoken_fields
 from bsft.bench.splits import EDITIONS
-from bsft.bench.spoken import DISPLAYED_VITALS, number, spoken
+from bsft.bench.spoken import DISPLAYED_VITALS, number
 from bsft.bench.wordings import Edition, Words, load_words
 from bsft.bench.wordings.problem_data import Applies
 from bsft.records.schema import Fact
@@ -42,12 +44,6 @@ RELATIVES: Mapping[float, tuple[str, ...]] = {
 
 ALARM_MARGIN = 0.2
 """How far before a critical limit somebody would have spoken already, as a share of its distance from normal."""
-
-SPECIALTY_NAMES = {
-    "emergency_medicine": "emergency medicine",
-    "infectious_disease": "infectious diseases",
-    "obstetrics_gynaecology": "obstetrics and gynaecology",
-}
 
 
 @dataclass(frozen=True)
@@ -267,45 +263,7 @@ class SimulatedPatient(Scenario):
         return "Mr" if self.person.sex == "male" else "Ms" if self.person.age_years < MRS_AGE_YEARS else "Mrs"
 
     def further_fields(self) -> dict[str, str]:
-        condition, rng = self.condition, self.rng("fields")
-        other = rng.choice(condition.differentials)
-        exams = {f"s{i}": entry.site for i, entry in enumerate(self.exams)}
-        exams |= {f"f{i}": self.text(f"exam:{entry.id}") for i, entry in enumerate(self.exams)}
-        return {
-            **self._story_fields(),
-            **exams,
-            "name": f"{self.title} {self.surname}",
-            "age": self.person.age,
-            "specialty": SPECIALTY_NAMES.get(condition.specialty, condition.specialty),
-            "allergies": self.allergies_text(self.allergens),
-            "h": self.text("history:main"),
-            "x": self.text("history:comorbidity"),
-            "m": self.text("medication:main"),
-            "mx": self.text("medication:comorbidity"),
-            "side": self.side,
-            "other_side": self.other_side,
-            "dx": condition.name,
-            "ddx": other.name,
-            "shared": other.shared,
-            "against": other.against,
-            "test": condition.next_test.test,
-            "because": condition.next_test.because,
-            "red_flag": rng.choice(condition.red_flags),
-            "counsel": rng.choice(condition.counselling),
-            "step": rng.choice(condition.guideline_steps).text,
-            "study": self.imaging.study,
-            "study_spoken": spoken(self.imaging.study),
-        }
-
-    def _story_fields(self) -> dict[str, str]:
-        """The events that are told, out of order, with their times."""
-        told = list(self.told_events)
-        self.rng("telling").shuffle(told)
-        fields: dict[str, str] = {}
-        for letter, event_id in zip("abc", told, strict=True):
-            fact = self.facts[event_id]
-            fields |= {letter: fact.text, f"t{letter}": ago(-fact.time_hours)}
-        return fields
+        return spoken_fields(self)
 
     def allergies_text(self, allergens: Sequence[str]) -> str:
         """ "penicillin (an urticarial rash)"; allergens that are not on record get a reaction of their own."""

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.bank.schema import Analyte, Condition, Medication, Range, Vital
+from bsft.bench.bank.reference_schema import Analyte, Vital
+from bsft.bench.bank.schema import Condition, Medication, Range
 from bsft.bench.limits import reference_range
 from bsft.bench.person import Person
 from bsft.bench.simulated.allergies import draw_allergens

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal
 
 from bsft.bench.figures import TRENDS, describe, ecg_tracing
 from bsft.bench.items import make_alert, twin_items
@@ -49,6 +49,11 @@ class Kind:
     make: Callable[[SimulatedCase, random.Random], Problem]
     claim: Callable[[SimulatedCase, random.Random], Claim]
     weight: float = 1.0
+
+
+def proactive_spec(name: str, kinds: Sequence[Kind], source: Literal["paper", "bsft"]) -> TaskSpec:
+    labels = [NO_FLAG, *(kind.label for kind in kinds)]
+    return TaskSpec(name=name, group="proactive", metric="macro_f1", labels=labels, source=source)
 
 
 def first_possible(kinds: Sequence[Kind], case: SimulatedCase, rng: random.Random) -> tuple[Kind, Problem] | None:
@@ -97,9 +102,7 @@ def _with_figure(case: SimulatedCase, problem: Problem, rng: random.Random) -> t
     slot = Slot("figure", "Figure", "record", f"{capitalise(text)}.", {})
     clean = case.place(problem.clean, rng, slot)
     spec = ImageSpec.model_construct(kind=kind, params=params, alt=text)
-    return [spec], Problem(
-        problem.kind, problem.label, clean, problem.slot, problem.field, problem.after, problem.claim, problem.partner
-    )
+    return [spec], replace(problem, clean=clean)
 
 
 def _figure(case: SimulatedCase, problem: Problem, rng: random.Random) -> tuple[str, dict[str, Any]] | None:

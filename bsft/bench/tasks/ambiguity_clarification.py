@@ -17,13 +17,11 @@ from functools import partial
 
 from bsft.bench.left_out import LeftOut
 from bsft.bench.problem import Problem
-from bsft.bench.replies import NO_FLAG
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.simulated.claims import Claim
 from bsft.bench.simulated.conversation import ATTENDING, CONSULTANT, NURSE, PHARMACIST, RESIDENT
-from bsft.bench.tasks.alerting import Kind
+from bsft.bench.tasks.alerting import Kind, proactive_spec
 from bsft.bench.wordings.problem_data import Ambiguity
-from bsft.records.schema import TaskSpec
 
 
 def _problem(label: str, case: SimulatedCase, rng: random.Random) -> Problem:
@@ -64,10 +62,4 @@ KINDS = tuple(
     for what in ("medicine", "site", "test", "strength")
 )  # fmt: skip
 
-SPEC = TaskSpec(
-    name="ambiguity_clarification",
-    group="proactive",
-    metric="macro_f1",
-    labels=[NO_FLAG, *(kind.label for kind in KINDS)],
-    source="bsft",
-)
+SPEC = proactive_spec("ambiguity_clarification", KINDS, "bsft")

@@ -18,13 +18,11 @@ from typing import TYPE_CHECKING
 
 from bsft.bench.left_out import LeftOut
 from bsft.bench.problem import Problem
-from bsft.bench.replies import NO_FLAG
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.simulated.claims import Claim, history_medicine_claim, name_and_age, other_patient, wrong_patient_claim
 from bsft.bench.simulated.conversation import ATTENDING, CLINICIANS, NURSE, PHARMACIST, RESIDENT
 from bsft.bench.spoken import VITAL_PHRASES, clock, number
-from bsft.bench.tasks.alerting import Kind, RecordedProblems
-from bsft.records.schema import TaskSpec
+from bsft.bench.tasks.alerting import Kind, RecordedProblems, proactive_spec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase
@@ -113,13 +111,7 @@ KINDS = (
     Kind("consistency/time", "flag_time", "numeric_inference", _time, _time_claim),
 )
 
-SPEC = TaskSpec(
-    name="consistency_check",
-    group="proactive",
-    metric="macro_f1",
-    labels=[NO_FLAG, *(kind.label for kind in KINDS)],
-    source="paper",
-)
+SPEC = proactive_spec("consistency_check", KINDS, "paper")
 
 
 def _recorded_speakers(case: RecordedCase) -> Problem:

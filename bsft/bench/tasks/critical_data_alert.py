@@ -18,21 +18,19 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
-from bsft.bench.bank.schema import Analyte, Vital
+from bsft.bench.bank.reference_schema import Analyte, Vital
 from bsft.bench.left_out import LeftOut
 from bsft.bench.limits import critical_limits, reference_range
 from bsft.bench.oracle import allergy_is_debatable, unsuitable, value_is_critical
 from bsft.bench.problem import Problem, value_beyond_limit, value_within_limit
-from bsft.bench.replies import NO_FLAG
 from bsft.bench.scene import Scene
 from bsft.bench.simulated.allergies import conflicting
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.simulated.claims import Claim, lab_claim, value_claim, vital_claim, vital_value
 from bsft.bench.simulated.conversation import ATTENDING, CONSULTANT, NURSE, PHARMACIST, RESIDENT
 from bsft.bench.spoken import VITAL_PHRASES, lab_row, measured, number, spoken_analyte
-from bsft.bench.tasks.alerting import Kind, RecordedProblems
+from bsft.bench.tasks.alerting import Kind, RecordedProblems, proactive_spec
 from bsft.bench.wordings.problem_data import Contraindication, KidneyDrug
-from bsft.records.schema import TaskSpec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase
@@ -239,13 +237,7 @@ KINDS = (
     Kind("critical/vital", "flag_critical_vital", "core", _vital, vital_claim),
 )
 
-SPEC = TaskSpec(
-    name="critical_data_alert",
-    group="proactive",
-    metric="macro_f1",
-    labels=[NO_FLAG, *(kind.label for kind in KINDS)],
-    source="bsft",
-)
+SPEC = proactive_spec("critical_data_alert", KINDS, "bsft")
 
 
 def _recorded_vital(case: RecordedCase) -> Problem:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from bsft.bench.items import answer_item
-from bsft.bench.simulated.answer_panels import diagnosis_panels, panel_answers
+from bsft.bench.simulated.answer_panels import diagnosis_panels, panel_item
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.records.schema import Item, TaskSpec
 
@@ -28,10 +28,7 @@ DISTRACTORS = 3
 
 
 def simulated_item(case: SimulatedCase) -> Item:
-    rng = case.rng(SPEC.name)
-    answers, complaint = panel_answers(case, SPEC.name, diagnosis_panels, rng)
-    scene = case.undecided_scene("story", "examination", "laboratory", complaint=complaint)
-    return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)
+    return panel_item(SPEC, case, diagnosis_panels, ("story", "examination", "laboratory"))
 
 
 def recorded_item(case: RecordedCase, others: OtherCases) -> Item:

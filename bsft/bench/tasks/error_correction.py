@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from bsft.bench.bank.schema import Medication
@@ -22,13 +23,11 @@ from bsft.bench.left_out import LeftOut
 from bsft.bench.oracle import dose_is_wrong, value_is_impossible
 from bsft.bench.person import Person
 from bsft.bench.problem import Problem, shift_decimal
-from bsft.bench.replies import NO_FLAG
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.simulated.claims import REPEAT_SAMPLE, Claim, result_claim, unit_claim
 from bsft.bench.simulated.conversation import NURSE, RESIDENT
 from bsft.bench.spoken import VITAL_PHRASES, measured, number, spoken_analyte
-from bsft.bench.tasks.alerting import Kind, RecordedProblems
-from bsft.records.schema import TaskSpec
+from bsft.bench.tasks.alerting import Kind, RecordedProblems, proactive_spec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase
@@ -109,10 +108,7 @@ def _decimal(case: SimulatedCase, rng: random.Random) -> Problem:
             "earlier", case.words.situations.earlier_result, rng.choice((NURSE, RESIDENT)),
             analyte=spoken_analyte(analyte), earlier=text,
         )  # fmt: skip
-        scene = case.place(problem.clean, rng, slot)
-        return Problem(
-            problem.kind, problem.label, scene, problem.slot, problem.field, problem.after, problem.claim, "earlier"
-        )
+        return replace(problem, clean=case.place(problem.clean, rng, slot), partner="earlier")
     raise LeftOut("no result that a shifted decimal point would change much")
 
 
@@ -160,13 +156,7 @@ KINDS = (
     Kind("error/dose", "flag_dose", "numeric_inference", _dose, _dose_claim, 1.2),
 )
 
-SPEC = TaskSpec(
-    name="error_correction",
-    group="proactive",
-    metric="macro_f1",
-    labels=[NO_FLAG, *(kind.label for kind in KINDS)],
-    source="paper",
-)
+SPEC = proactive_spec("error_correction", KINDS, "paper")
 
 
 def _recorded_identity(case: RecordedCase) -> Problem:

@@ -16,8 +16,9 @@ from __future__ import annotations
 
 import random
 
-from bsft.bench.bank.schema import Figure, pairs_of
-from bsft.bench.figures import NAMES, Reading, chest_xray, describe, ecg_tracing, lab_chart, temperature_chart
+from bsft.bench.bank.reference_schema import pairs_of
+from bsft.bench.bank.schema import Figure
+from bsft.bench.figures import Reading, chest_xray, describe, ecg_tracing, lab_chart, temperature_chart
 from bsft.bench.items import answer_item
 from bsft.bench.scene import Slot
 from bsft.bench.simulated.answer_panels import N_OPTIONS, reading_panels
@@ -44,7 +45,7 @@ def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
     reading = _reading(case, rng)
     texts = [reading.right, *reading.wrong[: N_OPTIONS - 1]]
-    name = NAMES[reading.spec.kind]
+    name = case.words.figures.names[reading.spec.kind]
     text = describe(reading.spec.kind, reading.spec.params, case.bank.analytes)
     answers = case.answers(SPEC.name, [{"x": own, "image": name} for own in texts], rng)
     scene = case.undecided_scene("story").append(Slot("figure", "Figure", "record", "{figure}.", {"figure": text}))

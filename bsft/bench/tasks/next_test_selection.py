@@ -10,8 +10,7 @@ Sample: "Which test should come next to settle the diagnosis?" -> "I would reque
 
 from __future__ import annotations
 
-from bsft.bench.items import answer_item
-from bsft.bench.simulated.answer_panels import next_test_panels, panel_answers
+from bsft.bench.simulated.answer_panels import next_test_panels, panel_item
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.records.schema import Item, TaskSpec
 
@@ -19,8 +18,4 @@ SPEC = TaskSpec(name="next_test_selection", group="balanced", metric="accuracy",
 
 
 def simulated_item(case: SimulatedCase) -> Item:
-    rng = case.rng(SPEC.name)
-    answers, complaint = panel_answers(case, SPEC.name, next_test_panels, rng)
-    scene = case.undecided_scene("story", "examination", "observations", complaint=complaint)
-    scene = scene.before("laboratory", "imaging")
-    return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)
+    return panel_item(SPEC, case, next_test_panels, ("story", "examination", "observations"), ("laboratory", "imaging"))

@@ -21,13 +21,11 @@ from typing import TYPE_CHECKING
 from bsft.bench.left_out import LeftOut
 from bsft.bench.problem import Problem
 from bsft.bench.recorded.base_scene import laboratory, observations
-from bsft.bench.replies import NO_FLAG
 from bsft.bench.scene import Scene, fill
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.simulated.claims import Claim
 from bsft.bench.simulated.conversation import ATTENDING, CONSULTANT, NURSE, RESIDENT
-from bsft.bench.tasks.alerting import Kind, RecordedProblems
-from bsft.records.schema import TaskSpec
+from bsft.bench.tasks.alerting import Kind, RecordedProblems, proactive_spec
 
 if TYPE_CHECKING:
     from bsft.bench.recorded.case import RecordedCase
@@ -64,13 +62,7 @@ KINDS = tuple(
     for what, weight in (("test", 1.0), ("imaging", 1.6), ("treatment", 5.0))
 )  # fmt: skip
 
-SPEC = TaskSpec(
-    name="omission_detection",
-    group="proactive",
-    metric="macro_f1",
-    labels=[NO_FLAG, *(kind.label for kind in KINDS)],
-    source="paper",
-)
+SPEC = proactive_spec("omission_detection", KINDS, "paper")
 
 
 def _recorded_vital(case: RecordedCase) -> Problem:

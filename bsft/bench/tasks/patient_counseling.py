@@ -11,8 +11,7 @@ Sample: "Which advice belongs to this illness?" -> "Please attend for a repeat c
 
 from __future__ import annotations
 
-from bsft.bench.items import answer_item
-from bsft.bench.simulated.answer_panels import advice_panels, panel_answers
+from bsft.bench.simulated.answer_panels import advice_panels, panel_item
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.records.schema import Item, TaskSpec
 
@@ -20,7 +19,4 @@ SPEC = TaskSpec(name="patient_counseling", group="balanced", metric="accuracy", 
 
 
 def simulated_item(case: SimulatedCase) -> Item:
-    rng = case.rng(SPEC.name)
-    answers, complaint = panel_answers(case, SPEC.name, advice_panels, rng)
-    scene = case.undecided_scene("story", "examination", "laboratory", complaint=complaint)
-    return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)
+    return panel_item(SPEC, case, advice_panels, ("story", "examination", "laboratory"))

@@ -14,16 +14,14 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from bsft.bench.bank.load import read_checked
 from bsft.bench.bank.schema import Range
 from bsft.bench.grammar import choose
 from bsft.bench.wordings.problem_data import ProblemData
-from bsft.records.errors import BadInput, explain
-from bsft.records.untrusted import read_yaml
 
 WordingT = TypeVar("WordingT")
-ReadT = TypeVar("ReadT")
 
 Edition = Literal["train", "test", "heldout", "all"]
 """Which wordings may be used: `train` none that is held out, `test` held-out phrases of the bank too, `heldout`
@@ -173,8 +171,11 @@ class XrayFinding(_Entry):
 
 
 class FigureWords(_Entry):
-    """Figures that any adult may have."""
+    """Words for figures, and what any adult may have on them."""
 
+    names: dict[str, str]
+    ecg_patterns: dict[str, str]
+    shapes: dict[str, list[float]]
     ecg: Annotated[list[EcgTracing], Field(min_length=4)]
     chest_xray: dict[Literal["rib", "nodule", "diaphragm", "plate"], XrayFinding]
 
@@ -265,14 +266,14 @@ def load_words() -> Words:
         BadInput: a file is damaged.
     """
     return Words(
-        read_words(WORDINGS / "conversation.yaml", TypeAdapter(Conversation)),
-        read_words(WORDINGS / "requests.yaml", TypeAdapter(dict[Literal["requests"], list[Request]]))["requests"],
-        read_words(WORDINGS / "concerns.yaml", TypeAdapter(Concerns)),
-        read_words(WORDINGS / "answers.yaml", TypeAdapter(Questions)),
-        read_words(WORDINGS / "problems.yaml", TypeAdapter(ProblemData)),
-        read_words(WORDINGS / "situations.yaml", TypeAdapter(Situations)),
-        read_words(WORDINGS / "figures.yaml", TypeAdapter(FigureWords)),
-        read_words(WORDINGS / "comorbidities.yaml", TypeAdapter(dict[str, list[Comorbidity]]))["comorbidities"],
+        read_checked(WORDINGS / "conversation.yaml", TypeAdapter(Conversation)),
+        read_checked(WORDINGS / "requests.yaml", TypeAdapter(dict[Literal["requests"], list[Request]]))["requests"],
+        read_checked(WORDINGS / "concerns.yaml", TypeAdapter(Concerns)),
+        read_checked(WORDINGS / "answers.yaml", TypeAdapter(Questions)),
+        read_checked(WORDINGS / "problems.yaml", TypeAdapter(ProblemData)),
+        read_checked(WORDINGS / "situations.yaml", TypeAdapter(Situations)),
+        read_checked(WORDINGS / "figures.yaml", TypeAdapter(FigureWords)),
+        read_checked(WORDINGS / "comorbidities.yaml", TypeAdapter(dict[str, list[Comorbidity]]))["comorbidities"],
     )
 
 
@@ -283,16 +284,4 @@ def load_record_words() -> RecordWords:
     Raises:
         BadInput: the file is damaged.
     """
-    return read_words(WORDINGS / "recorded.yaml", TypeAdapter(RecordWords))
-
-
-def read_words(file: Path, kind: TypeAdapter[ReadT]) -> ReadT:
-    """A file that ships with the package, checked.
-
-    Raises:
-        BadInput: the file is damaged.
-    """
-    try:
-        return kind.validate_python(read_yaml(file))
-    except ValidationError as error:
-        raise BadInput(f"{file}: {explain(error)}") from None
+    return read_checked(WORDINGS / "recorded.yaml", TypeAdapter(RecordWords))

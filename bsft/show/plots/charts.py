@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from bsft.bench.bank.load import load_bank
-from bsft.bench.bank.schema import Analyte, Range
+from bsft.bench.bank.reference_schema import Analyte
+from bsft.bench.bank.schema import Range
 from bsft.config import did_you_mean
 from bsft.records.errors import BadInput
 from bsft.show.plots.canvas import INK, LABEL, MEASURED, NORMAL_BAND, chart, footnote

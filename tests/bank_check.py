@@ -1,15 +1,17 @@
 """Finds what the bank's schema cannot see, because it lies between files: an unknown drug, an unusual dose.
 
-What only a clinician would object to is found by the rules of `bsft.bench.bank.clinical`.
+What only a clinician would object to is found by the rules of `bank_clinical`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from bsft.bench.bank import clinical
+import bank_clinical
+
 from bsft.bench.bank.load import CHILD_AGE_YEARS, Bank
-from bsft.bench.bank.schema import Analyte, Condition, Drug, Medication, Population, Range, Treatment, Vital
+from bsft.bench.bank.reference_schema import Analyte, Drug, Vital
+from bsft.bench.bank.schema import Condition, Medication, Population, Range, Treatment
 
 MICROGRAMS_PER_UNIT = {"micrograms": 1.0, "mg": 1e3, "g": 1e6}
 
@@ -29,9 +31,9 @@ FERTILE_AGE_YEARS = Range(low=12, high=55)
 
 def check_bank(bank: Bank) -> list[str]:
     """Findings of plausibility, each beginning with the condition or reference entry; none when all is well."""
-    findings = [*_check_reference(bank), *clinical.check_reference(bank)]
+    findings = [*_check_reference(bank), *bank_clinical.check_reference(bank)]
     for condition in bank.conditions.values():
-        for rule in (_check_population, _check_results, _check_doses, _check_treatments, *clinical.RULES):
+        for rule in (_check_population, _check_results, _check_doses, _check_treatments, *bank_clinical.RULES):
             findings += [f"{condition.id}: {finding}" for finding in rule(bank, condition)]
     return findings
 

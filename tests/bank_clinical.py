@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 
 from bsft.bench.bank.load import CHILD_AGE_YEARS, Bank
-from bsft.bench.bank.schema import Analyte, Condition, Medication, Vital
+from bsft.bench.bank.reference_schema import Analyte, Vital
+from bsft.bench.bank.schema import Condition, Medication
 
 STOP_WORDS = re.compile(r"\b(stop|withhold|pause|suspend|discontinue|switch off)\b")
 HOURS_PER_DAY = 24
