@@ -25,8 +25,8 @@ from bsft.bench.simulated.case import simulate_case
 from bsft.bench.splits import CasePlan, plan_cases
 from bsft.bench.tasks import TASKS, items_of
 from bsft.bench.version import FROZEN, VERSION
+from bsft.config.base import MAX_SEED
 from bsft.config.data import MAX_CASES, MIN_CASES
-from bsft.config.ranges import MAX_SEED
 from bsft.display.progress import progress_bar
 from bsft.records.directories import replace_directory
 from bsft.records.errors import BadInput

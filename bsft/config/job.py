@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from bsft.config.base import ConfigError, Section, one_of, safe_name
+from bsft.config.base import MAX_SEED, ConfigError, Section, choice, number, safe_name, user_path
 from bsft.config.data import DataConfig
 from bsft.config.method import MethodConfig, SftConfig
 from bsft.config.model import ModelConfig
-from bsft.config.ranges import seed
 from bsft.config.trainer import TrainerConfig
 from bsft.records.names import PROJECT_RULE, is_project
-from bsft.records.paths import expand_home
+
+
+def _project(key: str, found: str) -> str:
+    if not is_project(found):
+        raise ConfigError(f"{key}: found {found!r}, allowed: {PROJECT_RULE}")
+    return found
 
 
 @dataclass
@@ -24,17 +28,12 @@ class LoggerConfig(Section):
     without these, too, wandb is offline and the project is bsft.
     """
 
-    name: str = MISSING
-    project: str | None = None
-    entity: str | None = None
-    mode: str | None = None
+    prefix = "logger."
 
-    def __post_init__(self) -> None:
-        one_of("logger.name", self.name, ("wandb", "csv", "none"))
-        one_of("logger.mode", self.mode or "offline", ("offline", "online", "disabled"))
-        for key, found in (("project", self.project), ("entity", self.entity)):
-            if found is not None and not is_project(found):
-                raise ConfigError(f"logger.{key}: found {found!r}, allowed: {PROJECT_RULE}")
+    name: str = choice(MISSING, "wandb", "csv", "none")
+    project: str | None = field(default=None, metadata={"check": _project})
+    entity: str | None = field(default=None, metadata={"check": _project})
+    mode: str | None = choice(None, "offline", "online", "disabled")
 
 
 @dataclass
@@ -46,16 +45,14 @@ class Config(Section):
     data: DataConfig = MISSING
     trainer: TrainerConfig = MISSING
     logger: LoggerConfig = MISSING
-    seed: int = 0
-    sweep: str = "runs"
-    root: str = "multirun"
+    seed: int = number(0, 0, MAX_SEED)
+    sweep: str = safe_name("runs")
+    root: str = user_path("multirun")
     redo: bool = False
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        seed("seed", self.seed)
-        safe_name("sweep", self.sweep)
-        self.root = expand_home(self.root)
+        super().__post_init__()
         if isinstance(self.method, SftConfig):
             self._check_tuning(self.method)
 

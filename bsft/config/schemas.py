@@ -9,7 +9,7 @@ from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
-from bsft.config.base import ConfigError, Section, did_you_mean
+from bsft.config.base import ConfigError, Section
 from bsft.config.data import JsonlConfig, MedErrBenchConfig, OpenBenchConfig
 from bsft.config.job import Config, LoggerConfig
 from bsft.config.method import BaselineConfig, BehaviorSftConfig, FewShotConfig, InstructedConfig, SftConfig
@@ -51,30 +51,15 @@ def validate(cfg: DictConfig) -> Config:
         cfg = cfg.copy()
         with open_dict(cfg):
             del cfg["hydra"]
-    _reject_unknown(cfg, "")
     try:
         if missing := sorted(OmegaConf.missing_keys(cfg)):
             raise ConfigError(f"{missing[0]} has no value: set {missing[0]}=...")
         config = OmegaConf.to_object(cfg)
     except OmegaConfBaseException as error:
-        raise ConfigError(str(error).splitlines()[0]) from None
+        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from None
     assert isinstance(config, Config)
     config.seal()
     return config
-
-
-def _reject_unknown(node: DictConfig, prefix: str) -> None:
-    """`+key` slips past a structured config; nothing outside the schema may pass here."""
-    node_type = OmegaConf.get_type(node)
-    if not dataclasses.is_dataclass(node_type):
-        return
-    known = [f.name for f in dataclasses.fields(node_type)]
-    for key in node:
-        name = str(key)
-        if name not in known:
-            raise ConfigError(f"unknown key {prefix}{name}{did_you_mean(name, known)}")
-        if name in known and not OmegaConf.is_missing(node, name) and isinstance(child := node[name], DictConfig):
-            _reject_unknown(child, f"{prefix}{name}.")
 
 
 def plain(config: Section) -> dict[str, Any]:
