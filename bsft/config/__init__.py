@@ -19,7 +19,7 @@ from bsft.config.method import (
     SftConfig,
 )
 from bsft.config.model import DEFAULT_DATE, ModelConfig
-from bsft.config.schemas import SCHEMAS, plain, register, validate
+from bsft.config.schemas import SCHEMAS, plain, register, validate, without_hydra
 from bsft.config.trainer import FitConfig, OptimConfig, ScoreConfig, TrainerConfig
 
 __all__ = [
@@ -51,4 +51,5 @@ __all__ = [
     "plain",
     "register",
     "validate",
+    "without_hydra",
 ]

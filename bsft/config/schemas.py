@@ -41,16 +41,23 @@ def register() -> None:
             store.store(group=group, name=f"schema_{name}", node=node)
 
 
+def without_hydra(composed: DictConfig) -> DictConfig:
+    """A composed config, or a copy of it, without the node of Hydra's own settings."""
+    if "hydra" not in composed:
+        return composed
+    alone = composed.copy()
+    with open_dict(alone):
+        del alone["hydra"]
+    return alone
+
+
 def validate(cfg: DictConfig) -> Config:
     """Turns a composed config into a frozen `Config`.
 
     Raises:
         ConfigError: a missing value, a wrong type, an unknown key or a contradiction; names the key.
     """
-    if "hydra" in cfg:
-        cfg = cfg.copy()
-        with open_dict(cfg):
-            del cfg["hydra"]
+    cfg = without_hydra(cfg)
     try:
         if missing := sorted(OmegaConf.missing_keys(cfg)):
             raise ConfigError(f"{missing[0]} has no value: set {missing[0]}=...")

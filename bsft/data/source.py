@@ -52,15 +52,23 @@ def _given(path: Path) -> str:
 
     Neither the files' names count nor what is only shown (the benchmark's name, its licence, notes).
     """
-    manifest = path / MANIFEST
-    if manifest.is_file():
-        said = _manifest(manifest, sha256_of(manifest))
+    if (said := manifest_of(path)) is not None:
         files = {split: [sha256_of(path / name) for name in names] for split, names in said.files.items()}
         return digest(json.dumps([files, [task.model_dump() for task in said.tasks]], sort_keys=True))
     files_alone = [path] if path.is_file() else sorted(path.glob("*.jsonl"))
     if not files_alone:
         raise BadInput(f"data.path={path}: no such file, or a directory without .jsonl files")
     return digest(*(sha256_of(file) for file in files_alone))
+
+
+def manifest_of(directory: Path) -> Manifest | None:
+    """What the manifest of a benchmark says, before its items are read; None where there is none.
+
+    Raises:
+        BadInput: it is damaged, or lists what is no file beside it.
+    """
+    file = directory / MANIFEST
+    return _manifest(file, sha256_of(file)) if file.is_file() else None
 
 
 @cache

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from bsft import config as cfg
 from bsft.launch.checks import check_job
+from bsft.records.directories import unused
 from bsft.records.errors import BadInput
 from bsft.runs import completeness
 from bsft.runs.directory import RunDirectory
@@ -25,9 +24,9 @@ def prepare(job: cfg.Config) -> None:
         BadInput: the directory belongs to another configuration, is damaged, or cannot be written to.
     """
     directory = RunDirectory.of(job)
-    if job.redo:
-        _start_over(directory.path)
-    elif (frozen := directory.frozen_identity()) is not None and frozen != identity(job):
+    if job.redo and directory.path.exists():  # kept aside until the new run replaces them, and after it
+        directory.path.rename(unused(directory.path.with_name(f".{directory.path.name}.old")))
+    if (frozen := directory.frozen_identity()) is not None and frozen != identity(job):
         raise BadInput(
             f"{directory.path}: belongs to another configuration with the same name; use redo=true or another sweep"
         )
@@ -45,14 +44,3 @@ def check_and_prepare(job: cfg.Config) -> None:
     check_job(job)
     if job.redo or not is_done(job):
         prepare(job)
-
-
-def _start_over(path: Path) -> None:
-    """Keeps the old results until the new run replaces them: they are moved aside, not deleted."""
-    if path.exists():
-        old = path.with_name(f".{path.name}.old")
-        n = 0
-        while old.exists():
-            n += 1
-            old = path.with_name(f".{path.name}.old{n}")
-        path.rename(old)

@@ -23,7 +23,7 @@ def replacing_directory(target: Path, check: Callable[[Path], None] = lambda tar
         OSError: the place cannot be written to.
     """
     check(target)
-    scratch = _unused(target.with_name(f".{target.name}.{os.getpid()}"))
+    scratch = unused(target.with_name(f".{target.name}.{os.getpid()}"))
     scratch.mkdir(parents=True)
     try:
         yield scratch
@@ -45,7 +45,7 @@ def replace_directory(source: Path, target: Path) -> None:
         source.rename(target)
         to_disk(target.parent)
         return
-    aside = _unused(_aside(target))
+    aside = unused(_aside(target))
     target.rename(aside)
     try:
         source.rename(target)
@@ -86,7 +86,7 @@ def _aside(target: Path) -> Path:
     return target.with_name(f".{target.name}.replaced")
 
 
-def _unused(path: Path) -> Path:
+def unused(path: Path) -> Path:
     """The path, with a number after it where something has its name already: that may be anybody's."""
     names = itertools.chain([path], (path.with_name(f"{path.name}{n}") for n in itertools.count(1)))
     return next(name for name in names if not os.path.lexists(name))
