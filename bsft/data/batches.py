@@ -114,9 +114,8 @@ def flat_batches(
     examples: Sequence[Example], *, max_tokens: int, pad_id: int, behavior_weight: float
 ) -> Iterator[Batch]:
     """Micro-batches of at most `max_tokens` padded tokens, of sequences of similar length."""
-    ordered = sorted(examples, key=lambda e: len(e.ids))
     group: list[Example] = []
-    for example in ordered:
+    for example in sorted(examples, key=lambda e: len(e.ids)):
         if group and (len(group) + 1) * len(example.ids) > max_tokens:
             yield flat_batch(group, pad_id=pad_id, behavior_weight=behavior_weight)
             group = []
@@ -133,8 +132,7 @@ def tree_batches(examples: Sequence[Example], *, max_tokens: int, behavior_weigh
     group: list[Example] = []
     n_tokens = 0
     for case in cases.values():
-        for part in _parts(case, max_tokens):
-            size = build_tree([e.ids for e in part]).n_tokens
+        for part, size in _parts(case, max_tokens):
             if group and n_tokens + size > max_tokens:
                 yield tree_batch(group, behavior_weight=behavior_weight)
                 group, n_tokens = [], 0
@@ -144,9 +142,13 @@ def tree_batches(examples: Sequence[Example], *, max_tokens: int, behavior_weigh
         yield tree_batch(group, behavior_weight=behavior_weight)
 
 
-def _parts(case: list[Example], max_tokens: int) -> list[list[Example]]:
-    """A case whose tree is too large is halved until its parts fit (or are single examples)."""
-    if len(case) == 1 or build_tree([e.ids for e in case]).n_tokens <= max_tokens:
-        return [case]
+def _parts(case: list[Example], max_tokens: int) -> Iterator[tuple[list[Example], int]]:
+    """Parts of a case with the sizes of their trees: one that is too large is halved until it fits, or is one
+    example."""
+    size = build_tree([e.ids for e in case]).n_tokens
+    if len(case) == 1 or size <= max_tokens:
+        yield case, size
+        return
     middle = len(case) // 2
-    return [*_parts(case[:middle], max_tokens), *_parts(case[middle:], max_tokens)]
+    yield from _parts(case[:middle], max_tokens)
+    yield from _parts(case[middle:], max_tokens)

@@ -56,7 +56,7 @@ def test_a_model_that_cannot_be_split_is_read_whole(logits_of_ids: None, caplog:
             in (caplog.text)
         )
     renderer = make_renderer(backbone)
-    candidates = [renderer.candidates(item, with_behavior=True) for item in items_of([0])[:1]]
+    candidates = [renderer.candidates(item) for item in items_of([0])[:1]]
     [scored] = OptionScorer(backbone, batching="flat", batch_tokens=999).score(candidates, lambda *_: [None])
     for found, option in zip(scored.log_likelihoods[None], scored.candidates.option_ids, strict=True):
         ids = torch.tensor([scored.candidates.prompt_ids + option])
