@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from bsft.records.store import line_of
 
 
 def write_items(file: Path, more: bytes = b"") -> Path:
-    lines = [line_of(item) for split in ("train", "test") for case in range(4) for item in case_items(case, split)]
-    own = [line.replace('"case', f'"{line.partition("split")[2][3:7]}-case') for line in lines]
-    file.write_bytes(b"\xef\xbb\xbf" + "".join(own).encode() + more)
+    """Items of cases that are each in one split, with a byte order mark before them."""
+    lines: list[str] = []
+    for split, case in itertools.product(("train", "test"), range(4)):
+        lines += [line_of(item).replace(f'"case{case}', f'"{split}{case}') for item in case_items(case, split)]
+    file.write_bytes(b"\xef\xbb\xbf" + "".join(lines).encode() + more)
     return file
 
 

@@ -15,6 +15,7 @@ from bsft.config.job import Config, LoggerConfig
 from bsft.config.method import BaselineConfig, BehaviorSftConfig, FewShotConfig, InstructedConfig, SftConfig
 from bsft.config.model import ModelConfig
 from bsft.config.trainer import TrainerConfig
+from bsft.records.paths import expand_home
 
 SCHEMAS: dict[str, dict[str, type[Section]]] = {
     "method": {
@@ -33,7 +34,11 @@ SCHEMAS: dict[str, dict[str, type[Section]]] = {
 
 
 def register() -> None:
-    """Puts every schema into Hydra's config store (idempotent)."""
+    """Puts every schema into Hydra's config store (idempotent).
+
+    `${bsft.home:PATH}` in YAML files is the path with `~` expanded, for Hydra, which makes directories itself.
+    """
+    OmegaConf.register_new_resolver("bsft.home", expand_home, replace=True)
     store = ConfigStore.instance()
     store.store(name="schema", node=Config)
     for group, schemas in SCHEMAS.items():

@@ -101,7 +101,10 @@ def build_tree(sequences: Sequence[Sequence[int]], ancestors: Sequence[Ints] | N
     if not sequences or any(len(s) == 0 for s in sequences):
         raise ValueError("a prefix tree needs at least one sequence, and none may be empty")
     arrays = [np.asarray(s, dtype=np.int64) for s in sequences]
-    roots, group_of = _group_ancestors(ancestors, len(sequences))
+    groups: dict[bytes, int] = {}
+    above = [np.empty(0, np.int64)] * len(arrays) if ancestors is None else ancestors
+    group_of = [groups.setdefault(own.astype(np.int64).tobytes(), len(groups)) for own in above]
+    roots = [np.frombuffer(key, np.int64).copy() for key in groups]
     order = sorted(range(len(arrays)), key=lambda i: (group_of[i], tuple(sequences[i])))
     ids: list[Ints] = []
     depths: list[Ints] = []
@@ -126,21 +129,6 @@ def build_tree(sequences: Sequence[Sequence[int]], ancestors: Sequence[Ints] | N
         previous = i
     end[path] = n
     return PrefixTree(np.concatenate(ids), np.concatenate(depths), end[:n].copy(), paths, runs, roots)
-
-
-def _group_ancestors(ancestors: Sequence[Ints] | None, n: int) -> tuple[list[Ints], list[int]]:
-    if ancestors is None:
-        return [np.empty(0, np.int64)], [0] * n
-    groups: dict[bytes, int] = {}
-    roots: list[Ints] = []
-    group_of: list[int] = []
-    for own in ancestors:
-        key = np.ascontiguousarray(own, dtype=np.int64).tobytes()
-        if key not in groups:
-            groups[key] = len(roots)
-            roots.append(np.asarray(own, dtype=np.int64))
-        group_of.append(groups[key])
-    return roots, group_of
 
 
 def common_length(a: Ints, b: Ints) -> int:

@@ -40,6 +40,7 @@ class ChatTemplate:
             **special_tokens,
             "tools": None,
             "documents": None,
+            "add_generation_prompt": False,
             "date_string": day.strftime("%d %b %Y"),
             "strftime_now": day.strftime,
         }
@@ -48,20 +49,16 @@ class ChatTemplate:
         except jinja2.TemplateError as error:
             raise BadInput(f"the chat template is not valid Jinja: {_one_line(error)}") from None
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:
+    def render(self, messages: Sequence[Message]) -> str:
         """
         Raises:
             BadInput: the template refuses the messages, or fails on them.
         """
-        plain = [dict(message) for message in messages]
         try:
-            return self._compiled.render(messages=plain, add_generation_prompt=add_generation_prompt, **self._variables)
+            return self._compiled.render(messages=[dict(message) for message in messages], **self._variables)
         except Exception as error:  # a template is a program of somebody else's and may raise anything
-            raise BadInput(f"the chat template refuses {_roles(messages)}: {_one_line(error)}") from error
-
-
-def _roles(messages: Sequence[Message]) -> str:
-    return ", ".join(message["role"] for message in messages)
+            roles = ", ".join(message["role"] for message in messages)
+            raise BadInput(f"the chat template refuses {roles}: {_one_line(error)}") from error
 
 
 def _one_line(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -27,11 +26,3 @@ def libraries_to(handler: logging.Handler) -> Iterator[None]:
         root.removeHandler(handler)
         for logger, handlers, propagate in before:
             logger.handlers, logger.propagate = handlers, propagate
-
-
-@contextmanager
-def any_glyphs() -> Iterator[None]:
-    """Lets matplotlib draw boxes for characters that its font lacks, without a warning for each."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")
-        yield

@@ -8,14 +8,3 @@ from bsft.launch.command import is_further_rank, job_arguments, main, mask_overr
 from bsft.launch.hydra_internals import STOCK_SWEEPER
 from bsft.launch.planning import Plan, plan
 from bsft.launch.prepare import check_and_prepare
-
-__all__ = [
-    "STOCK_SWEEPER",
-    "Plan",
-    "check_and_prepare",
-    "is_further_rank",
-    "job_arguments",
-    "main",
-    "mask_overrides",
-    "plan",
-]

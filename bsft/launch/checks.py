@@ -38,12 +38,12 @@ def check_job(job: cfg.Config) -> None:
     fingerprint(job.data)
     names = _names(job.data)
     for task in job.data.tasks:
-        _one_of("data.tasks", task, names.tasks)
+        cfg.one_of("data.tasks", task, sorted(names.tasks))
     if names.labels is not None:
         for flag in job.data.flags:
-            _one_of("data.flags", flag, names.labels)
+            cfg.one_of("data.flags", flag, sorted(names.labels))
     for key, split in _splits_used(job).items():
-        _one_of(f"data.{key}", split, names.splits)
+        cfg.one_of(f"data.{key}", split, sorted(names.splits))
     check_installed(job.model)
     _check_template(job)
     qlora = isinstance(job.method, cfg.SftConfig) and job.method.tuning == "qlora"
@@ -51,12 +51,6 @@ def check_job(job: cfg.Config) -> None:
         raise cfg.ConfigError("method.tuning=qlora needs bitsandbytes: pip install 'bsft[qlora]'")
     if not isinstance(job.data, cfg.JsonlConfig) or job.model.source == "packaged":
         _check_writable(cache_dir())
-
-
-def _one_of(key: str, found: str, allowed: Iterable[str]) -> None:
-    known = sorted(allowed)
-    if found not in known:
-        raise cfg.ConfigError(f"{key}: unknown {found}{cfg.did_you_mean(found, known)} (allowed: {', '.join(known)})")
 
 
 def _splits_used(job: cfg.Config) -> dict[str, str]:

@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -32,16 +33,18 @@ from bsft.launch.composing import first_sentence
 from bsft.launch.hydra_internals import options_parser
 from bsft.launch.planning import compose_one, plan
 from bsft.launch.prepare import is_done, prepare
-from bsft.launch.usage import usage
 from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically
-from bsft.records.paths import config_dir, register_home
+from bsft.records.paths import config_dir, user_path
 from bsft.records.secrets import masked
+from bsft.records.untrusted import read_yaml
 from bsft.runs.directory import LOG, RunDirectory, run_directories
 from bsft.runs.identity import job_name, register_resolver
 
 INTERRUPTED, TERMINATED = 130, 143
 """Exit statuses after Ctrl+C and after SIGTERM."""
+WIDTH = 110
+"""Of the help, in characters."""
 _MISTAKES = (cfg.ConfigError, BadInput, HydraException, OmegaConfBaseException, yaml.YAMLError, OSError)
 
 
@@ -55,7 +58,6 @@ def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -
     given = list(sys.argv[1:] if argv is None else argv)
     cfg.register()
     register_resolver()
-    register_home()
     try:
         with _terminable():
             return _run(task, given)
@@ -95,7 +97,7 @@ def is_further_rank() -> bool:
 def _run(task: Callable[[DictConfig], Any], given: list[str]) -> int:
     parsed, flags = _parse(given)
     if parsed.help:
-        sys.stdout.write(usage(parsed.config_dir))
+        sys.stdout.write(_usage(parsed.config_dir))
         return 0
     if is_further_rank():
         return _hydra(task, [*flags, *parsed.overrides])
@@ -223,3 +225,23 @@ def _table(jobs: Sequence[cfg.Config]) -> Table:
         rows.append([Cell(text) for text in texts])
     columns = [Column(header) for header in ("job", "method", "model", "data", "seed", "state")]
     return Table(f"{len(jobs)} jobs", columns, rows)
+
+
+def _usage(more_configs: str | None = None) -> str:
+    """The help text: what can be chosen, read off the files that it is chosen from. Nothing is composed.
+
+    Args:
+        more_configs: a directory with YAML files of the user's own (`--config-dir`).
+    """
+    directories = [config_dir(), *([user_path(more_configs)] if more_configs is not None else [])]
+    groups = [_group(group, directories) for group in (*cfg.SCHEMAS, "experiment")]
+    words = read_yaml(config_dir() / "config.yaml")["hydra"]["help"]
+    return f"{words['header']}\ngroups and their options:\n" + "\n".join(groups) + f"\n\n{words['footer']}"
+
+
+def _group(group: str, directories: list[Path]) -> str:
+    options = sorted({file.stem for directory in directories for file in (directory / group).glob("*.yaml")})
+    title = f"  {group}="
+    return textwrap.fill(
+        ", ".join(options), WIDTH, initial_indent=f"{title:<14}", subsequent_indent=" " * 14, break_on_hyphens=False
+    )

@@ -30,18 +30,17 @@ def format_of(model: cfg.ModelConfig) -> ChatFormat | None:
     """
     if model.source == "random":
         return TINY_CHAT
-    directory = _directory(model)
+    if model.source == "local":
+        directory: Path | None = Path(str(model.path))
+    elif model.source == "packaged":
+        directory = converted_already(model)
+    else:
+        directory = _hub_directory(str(model.id), commit_of(model))
     if directory is not None:
         found = _format_in(directory, model.chat_template, *(_stamp(directory / name) for name in _FILES))
         return found if found is not None else _loaded(model, directory)
     gguf = packaged_gguf_as_is(model) if model.source == "packaged" else None
     return None if gguf is None else _format_in_gguf(gguf, model.chat_template, _stamp(gguf))
-
-
-def _directory(model: cfg.ModelConfig) -> Path | None:
-    if model.source == "local":
-        return Path(str(model.path))
-    return converted_already(model) if model.source == "packaged" else _hub_directory(str(model.id), commit_of(model))
 
 
 @cache

@@ -108,14 +108,12 @@ def _environment_secrets() -> list[str]:
 
 def masked_arguments(arguments: Sequence[str]) -> list[str]:
     """A command line's arguments; the value of `key=value` is judged by its key as a whole, spaces included."""
-    return [_masked_argument(argument) for argument in arguments]
-
-
-def _masked_argument(argument: str) -> str:
-    key, equals, value = argument.partition("=")
-    if equals and is_secret_key(key.lstrip("+-~")) and value.lower() not in _NOT_SECRET | {""}:
-        return f"{key}={MASK}"
-    return masked(argument)
+    shown = []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        secret = is_secret_key(key.lstrip("+-~")) and value.lower() not in _NOT_SECRET | {""}
+        shown.append(f"{key}={MASK}" if secret else masked(argument))
+    return shown
 
 
 def masked_tree(tree: Mapping[str, Any]) -> dict[str, Any]:

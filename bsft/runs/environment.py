@@ -55,11 +55,7 @@ def _git(*arguments: str) -> str | None:
     """Output of git in the checkout this package lies in, or None outside one."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(Path(__file__).parent), *arguments],
-            capture_output=True,
-            text=True,
-            timeout=10,
-            check=True,
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
         )
     except (OSError, subprocess.SubprocessError):
         return None

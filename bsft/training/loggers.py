@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ from bsft.runs.rows import SUMMARY, Rows
 from bsft.training.tracking import tracked
 
 
+@dataclass(frozen=True)
 class RunLogger:
     """The loggers of one job: Lightning's, or a table of our own."""
 
-    def __init__(self, lightning: Logger | None, table: Rows | None = None) -> None:
-        self.lightning = lightning
-        self.table = table
+    lightning: Logger | None
+    table: Rows | None = None
 
     def summarise(self, metrics: Mapping[str, Any]) -> None:
         """Logs the final metrics, once; the table leaves out what two equal runs differ in, their cost."""

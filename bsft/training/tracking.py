@@ -142,9 +142,8 @@ def _has_credentials() -> bool:
     if settings.api_key or os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     host = urlsplit(settings.base_url).hostname or ""
-    named = [Path(os.environ["NETRC"])] if "NETRC" in os.environ else [Path.home() / ".netrc", Path.home() / "_netrc"]
     with suppress(OSError, netrc.NetrcParseError):  # no such file, or not one that says anything
-        return any(netrc.netrc(str(file)).authenticators(host) is not None for file in named if file.is_file())
+        return netrc.netrc(os.environ.get("NETRC") or str(Path.home() / ".netrc")).authenticators(host) is not None
     return False
 
 

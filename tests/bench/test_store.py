@@ -61,7 +61,7 @@ def test_a_directory_without_manifest_takes_all_its_files(tmp_path: Path) -> Non
 def test_blank_lines_count_as_lines_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "items.jsonl"
     file.write_text("\n" + "\n\n".join(json.dumps(record) for record in records(1)) + "\n\n")
-    assert [line.number for line in read_items(file)] == [2, 4, 6, 8]
+    assert [number for number, _, _ in read_items(file)] == [2, 4, 6, 8]
 
 
 # --- one bad line ---------------------------------------------------------------------------------------------------

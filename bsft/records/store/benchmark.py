@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 from bsft.records.errors import BadInput
 from bsft.records.schema import Group, Item, Manifest, TaskSpec
 from bsft.records.store.index import Head, ItemIndex
-from bsft.records.store.lines import parse_item
-from bsft.records.untrusted import MAX_LINE_BYTES, open_regular
+from bsft.records.untrusted import MAX_LINE_BYTES, open_regular, parse_record
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ class Items(Sequence[Item]):
                     opened, file = index.file.codes[row], self.benchmark.file(row)
                     stream = stack.enter_context(_open(file))
                 stream.seek(index.offset[row])
-                item = parse_item(stream.readline(MAX_LINE_BYTES), f"{file}: byte {index.offset[row]}")
+                item = parse_record(Item, stream.readline(MAX_LINE_BYTES), f"{file}: byte {index.offset[row]}")
                 if item.id != index.id_of(row):
                     raise BadInput(f"{file}: the file was changed while it was in use")
                 yield item

@@ -70,7 +70,7 @@ class ItemIndex:
     variant: Ints
     offset: Ints
     twin: Ints
-    ids: bytes
+    ids: NDArray[np.uint8]
     id_end: Ints
 
     def __len__(self) -> int:
@@ -78,7 +78,7 @@ class ItemIndex:
 
     def id_of(self, row: int) -> str:
         start = self.id_end[row - 1] if row else 0
-        return self.ids[start : self.id_end[row]].decode()
+        return self.ids[start : self.id_end[row]].tobytes().decode()
 
     def head(self, row: int, groups: Mapping[str, Group]) -> Head:
         """
@@ -130,6 +130,6 @@ class IndexBuilder:
             variant=rows["variant"],
             offset=np.array(self._offsets, dtype=np.int64),
             twin=twin,
-            ids=b"".join(ids),
+            ids=np.frombuffer(b"".join(ids), dtype=np.uint8),
             id_end=np.cumsum([len(item_id) for item_id in ids], dtype=np.int64),
         )
