@@ -19,7 +19,7 @@ from making import make_config
 from omegaconf import OmegaConf
 
 from bsft import config as cfg
-from bsft.launch.prepare import prepare
+from bsft.launch.checks import prepare
 from bsft.records.errors import BadInput
 from bsft.runs.directory import CONFIG, ENV, LOG, METRICS, PREDICTIONS, RunDirectory, run_directories
 from bsft.train import task

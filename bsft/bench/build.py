@@ -28,9 +28,8 @@ from bsft.bench.version import FROZEN, VERSION
 from bsft.config.base import MAX_SEED
 from bsft.config.data import MAX_CASES, MIN_CASES
 from bsft.display.progress import progress_bar
-from bsft.records.directories import replace_directory
 from bsft.records.errors import BadInput
-from bsft.records.files import replacing, write_atomically
+from bsft.records.files import replace_directory, replacing, write_atomically
 from bsft.records.schema import SCHEMA_VERSION, Item, Manifest
 from bsft.records.store import check_replaceable, line_of, write_manifest
 from bsft.records.untrusted import file_sha256, read_record

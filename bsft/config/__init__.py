@@ -6,7 +6,7 @@ answer at once.
 
 from bsft.config.base import ConfigError, Section, did_you_mean, one_of
 from bsft.config.data import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBenchConfig
-from bsft.config.job import Config, LoggerConfig
+from bsft.config.job import SCHEMAS, Config, LoggerConfig, plain, register, validate, without_hydra
 from bsft.config.method import (
     SYSTEM_PROMPT,
     BaselineConfig,
@@ -19,5 +19,4 @@ from bsft.config.method import (
     SftConfig,
 )
 from bsft.config.model import DEFAULT_DATE, ModelConfig
-from bsft.config.schemas import SCHEMAS, plain, register, validate, without_hydra
 from bsft.config.trainer import FitConfig, OptimConfig, ScoreConfig, TrainerConfig

@@ -77,12 +77,10 @@ class Conversation:
 
     def _messages(self, scene: str) -> list[Message]:
         earlier = [text for exchange in self._exchanges for text in (exchange.user, exchange.assistant)]
-        first, *rest = [*earlier, scene]
         if not self.merges_system_prompt:
-            return [{"role": "system", "content": self._system_prompt}, *_alternating([first, *rest])]
-        if self._system_prompt.strip():
-            first = f"{self._system_prompt}\n\n{first}"
-        return _alternating([first, *rest])
+            return [{"role": "system", "content": self._system_prompt}, *_alternating([*earlier, scene])]
+        first, *rest = [*earlier, scene]
+        return _alternating([f"{self._system_prompt}\n\n{first}" if self._system_prompt.strip() else first, *rest])
 
     def _around(self, messages: Sequence[Message]) -> tuple[str, str]:
         """What the template writes before a reply and after it."""

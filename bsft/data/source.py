@@ -11,8 +11,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from bsft.config import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBenchConfig
-from bsft.records.directories import remove
 from bsft.records.errors import BadInput
+from bsft.records.files import remove
 from bsft.records.hashing import digest, sha256_of
 from bsft.records.paths import cache_dir
 from bsft.records.schema import Manifest
@@ -92,7 +92,8 @@ def obtain(data: DataConfig) -> Benchmark:
     """
     if isinstance(data, JsonlConfig):
         return open_benchmark(Path(data.path))
-    target = cache_dir() / "benchmarks" / f"{data.name}-{digest(fingerprint(data), _options(data))[:16]}"
+    options = f"{data.normalise_case} {data.min_kind_test_items}" if isinstance(data, MedErrBenchConfig) else ""
+    target = cache_dir() / "benchmarks" / f"{data.name}-{digest(fingerprint(data), options)[:16]}"
     target.parent.mkdir(parents=True, exist_ok=True)
     if (benchmark := _intact(target)) is not None:
         return benchmark
@@ -115,12 +116,6 @@ def _intact(target: Path) -> Benchmark | None:
     except BadInput as error:
         log.warning("the cached benchmark is damaged, so it is made again: %s", error)
         return None
-
-
-def _options(data: DataConfig) -> str:
-    if isinstance(data, MedErrBenchConfig):
-        return f"{data.normalise_case} {data.min_kind_test_items}"
-    return ""
 
 
 def _make(data: DataConfig, target: Path) -> None:

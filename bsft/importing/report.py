@@ -13,9 +13,9 @@ from typing import Literal
 from rich.console import Console
 
 from bsft.display.table import Cell, Column, Table
-from bsft.records.directories import replacing_directory
 from bsft.records.errors import BadInput
 from bsft.records.escaping import json_text
+from bsft.records.files import replacing_directory
 from bsft.records.store import check_replaceable
 from bsft.records.store.ownership import IMPORT_REPORT as REPORT
 from bsft.records.untrusted import file_sha256

@@ -1,5 +1,5 @@
-"""What a job needs from outside its config, as far as that can be seen without torch: tasks, flags and splits that its
-benchmark has, packages that its model needs, a chat template that can write its conversations."""
+"""What a job needs before it starts, as far as that can be seen without torch: tasks, flags and splits that its
+benchmark has, packages that its model needs, a chat template that can write its conversations, a directory."""
 
 from __future__ import annotations
 
@@ -19,10 +19,13 @@ from bsft.launch.tokenizer_files import format_of
 from bsft.model.own_adapter import check_own_adapter, has_own_adapter
 from bsft.model.weights import check_installed
 from bsft.records.errors import BadInput
+from bsft.records.files import unused
 from bsft.records.paths import cache_dir
 from bsft.records.schema import TaskSpec
 from bsft.records.store import open_benchmark
-from bsft.runs.identity import model_content
+from bsft.runs import completeness
+from bsft.runs.directory import RunDirectory
+from bsft.runs.identity import identity, model_content
 
 
 def check_job(job: cfg.Config) -> None:
@@ -137,3 +140,41 @@ def _check_writable(directory: Path) -> None:
         there = there.parent
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise BadInput(f"the cache {directory} cannot be written to; set BSFT_CACHE to a directory that can")
+
+
+# --- what lies in its directory before it starts: nothing yet, its frozen config, or that it is done ---
+
+
+def is_done(job: cfg.Config) -> bool:
+    """A job is done when its directory holds everything that it should *and* its recorded identity is this one's."""
+    directory = RunDirectory.of(job)
+    return completeness.is_done(directory) and directory.frozen_identity() == identity(job)
+
+
+def prepare(job: cfg.Config) -> None:
+    """Freezes the job's config in its directory; `redo` starts it over.
+
+    Raises:
+        BadInput: the directory belongs to another configuration, is damaged, or cannot be written to.
+    """
+    directory = RunDirectory.of(job)
+    if job.redo and directory.path.exists():  # kept aside until the new run replaces them, and after it
+        directory.path.rename(unused(directory.path.with_name(f".{directory.path.name}.old")))
+    if (frozen := directory.frozen_identity()) is not None and frozen != identity(job):
+        raise BadInput(
+            f"{directory.path}: belongs to another configuration with the same name; use redo=true or another sweep"
+        )
+    directory.freeze(job)
+    if directory.status().state != "running" or job.redo:
+        directory.set_status("queued")
+
+
+def check_and_prepare(job: cfg.Config) -> None:
+    """Checks and prepares a job that was not known when the command was started.
+
+    Raises:
+        ConfigError, BadInput: as the pre-flight does.
+    """
+    check_job(job)
+    if job.redo or not is_done(job):
+        prepare(job)

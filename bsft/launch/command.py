@@ -28,11 +28,10 @@ from omegaconf.errors import OmegaConfBaseException
 from bsft import config as cfg
 from bsft.display.console import SafeConsole, print_error
 from bsft.display.table import Cell, Column, Table
-from bsft.launch.checks import check_job
+from bsft.launch.checks import check_job, is_done, prepare
 from bsft.launch.composing import first_sentence
 from bsft.launch.hydra_internals import options_parser
 from bsft.launch.planning import compose_one, plan
-from bsft.launch.prepare import is_done, prepare
 from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically
 from bsft.records.paths import config_dir, user_path

@@ -78,15 +78,13 @@ class Configs:
             HydraException: an override that is none.
             ConfigError: one that Hydra's parser cannot take apart.
         """
-        return [self._parsed(override) for override in overrides]
-
-    def _parsed(self, override: str) -> Override:
-        try:
-            [parsed] = self._parser.parse_overrides([override])
-        except (ValueError, RecursionError):
-            raise cfg.ConfigError(
-                f"{override[:60]}...: allowed are numbers of up to 4,300 digits, and brackets that are not nested deep"
-            ) from None
+        parsed: list[Override] = []
+        for override in overrides:
+            try:
+                parsed += self._parser.parse_overrides([override])
+            except (ValueError, RecursionError):
+                allowed = "numbers of up to 4,300 digits, and brackets that are not nested deep"
+                raise cfg.ConfigError(f"{override[:60]}...: allowed are {allowed}") from None
         return parsed
 
     def expanded(self, given: Sequence[str]) -> list[str]:

@@ -21,8 +21,8 @@ from bsft.data.render import Candidates
 from bsft.display.progress import progress_bar
 from bsft.model.module import BehaviorLM, Validate
 from bsft.model.sharding import ShardedStrategy
-from bsft.records.directories import replacing_directory
 from bsft.records.errors import BadInput
+from bsft.records.files import replacing_directory
 from bsft.runs.completeness import ADAPTER, flaw_of_adapter, seal_adapter, seconds_of_fit
 from bsft.runs.directory import RunDirectory
 from bsft.runs.job import Job

@@ -32,8 +32,7 @@ _PREFIX = "index."
 def key_of(manifest: Manifest | None, sha256: Mapping[str, str], name: str) -> str:
     """What an index depends on: the files' content, what the manifest says of them, and the code that checks them."""
     said = "" if manifest is None else manifest.model_dump_json()
-    text = json.dumps([name, said, sorted(sha256.items()), _code_sha256()])
-    return hashlib.sha256(text.encode()).hexdigest()
+    return digest(json.dumps([name, said, sorted(sha256.items()), _code_sha256()]))
 
 
 @cache

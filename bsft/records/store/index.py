@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bsft.records.schema import Group, Item, Variant
+from bsft.records.schema import Group, Item, TaskSpec, Variant
 
 Ints = NDArray[np.signedinteger[Any]]
 _VARIANTS: tuple[Variant, ...] = get_args(Variant)
@@ -80,18 +80,14 @@ class ItemIndex:
         start = self.id_end[row - 1] if row else 0
         return self.ids[start : self.id_end[row]].tobytes().decode()
 
-    def head(self, row: int, groups: Mapping[str, Group]) -> Head:
-        """
-        Args:
-            groups: task -> group.
-        """
+    def head(self, row: int, tasks: Mapping[str, TaskSpec]) -> Head:
         twin, task = int(self.twin[row]), self.task[row]
         return Head(
             self.id_of(row),
             self.case[row],
             None if twin < 0 else self.id_of(twin),
             task,
-            groups[task],
+            tasks[task].group,
             self.label[row],
             _VARIANTS[self.variant[row]],
         )

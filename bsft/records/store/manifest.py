@@ -103,11 +103,8 @@ class Tally:
                     f"the files, expected {n_said}; build or import the benchmark again"
                 )
 
-    def tasks(self) -> list[TaskSpec]:
-        """Tasks read off their items: macro-F1 over the options' labels, accuracy where gold is constant."""
-        return [self._task(name) for name in sorted(self.groups)]
-
     def _task(self, name: str) -> TaskSpec:
+        """A task read off its items: macro-F1 over the options' labels, accuracy where gold is constant."""
         constant = len({label for task, _, label in self._n if task == name}) < 2
         return TaskSpec.model_validate(
             {
@@ -126,7 +123,7 @@ class Tally:
             schema_version=SCHEMA_VERSION,
             seed=0,
             licence="unknown",
-            tasks=self.tasks(),
+            tasks=[self._task(task) for task in sorted(self.groups)],
             files=dict(files),
             counts=self.counts(),
             sha256=dict(sha256),
