@@ -57,7 +57,7 @@ def label_weights(example: Example, behavior_weight: float) -> list[float]:
 
 
 def flat_batch(examples: Sequence[Example], *, pad_id: int, behavior_weight: float) -> Batch:
-    """Separate sequences, padded on the right. The last label is not fed, because nothing follows it."""
+    """Separate sequences as `(B, T)`, padded on the right. The last label is not fed, because nothing follows it."""
     longest = max(len(e.ids) for e in examples) - 1
     ids = torch.full((len(examples), longest), pad_id)
     mask = torch.zeros((len(examples), longest), dtype=torch.long)
@@ -86,7 +86,7 @@ def flat_batch(examples: Sequence[Example], *, pad_id: int, behavior_weight: flo
 
 
 def tree_batch(examples: Sequence[Example], *, behavior_weight: float) -> Batch:
-    """The same sequences as one tree; equal labels at equal positions are kept once with their weights summed."""
+    """The same sequences as one tree, `(1, T)`; equal labels at equal positions are kept once, their weights summed."""
     tree = build_tree([e.ids[:-1] for e in examples])
     summed: dict[tuple[int, int], float] = {}
     for example, path in zip(examples, tree.paths, strict=True):

@@ -132,14 +132,14 @@ def build_tree(sequences: Sequence[Sequence[int]], ancestors: Sequence[Ints] | N
 
 
 def common_length(a: Ints, b: Ints) -> int:
-    """Length of the longest common prefix."""
+    """Length of the longest common prefix of token ids `(A,)` and `(B,)`."""
     n = min(len(a), len(b))
     different = np.flatnonzero(a[:n] != b[:n])
     return int(different[0]) if len(different) else n
 
 
 def ranges_of(indices: Ints) -> tuple[Range, ...]:
-    """Sorted indices as maximal ranges `[start, stop)`."""
+    """Sorted indices `(N,)` as maximal ranges `[start, stop)`."""
     if len(indices) == 0:
         return ()
     cuts = [0, *(np.flatnonzero(np.diff(indices) != 1) + 1).tolist(), len(indices)]
@@ -185,13 +185,13 @@ def block_mask(tree: PrefixTree, block: Block) -> NDArray[np.bool_]:
 
 
 def key_depths(tree: PrefixTree, block: Block, past_depths: Ints) -> Ints:
-    """Depth of each key of a block (for sliding windows)."""
+    """Depth of each key of a block, `(number of keys,)`, for sliding windows; `past_depths` are `(number cached,)`."""
     own = np.concatenate([tree.depths[a:b] for a, b in block.keys])
     return np.concatenate([*(past_depths[a:b] for a, b in block.past), own])
 
 
 def visible_keys(tree: PrefixTree, block: Block, past_depths: Ints, window: int | None) -> NDArray[np.bool_]:
-    """The block's mask within a sliding window of `window` tokens, or without one."""
+    """The block's mask, `(stop - start, number of keys)`, within a sliding window of `window` tokens, if any."""
     seen = block_mask(tree, block)
     if window is not None:
         depths = tree.depths[block.start : block.stop, None]

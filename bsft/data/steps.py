@@ -20,7 +20,7 @@ def plan_steps(items: Iterable[Head | Item], fit: cfg.FitConfig, seed: int) -> l
     """Which items each optimisation step holds, for the whole training.
 
     An epoch cuts each case's items, twins together, into chunks of about `items_per_case`. Chunks go out in rounds, one
-    chunk of every case a round, so that a step's `cases_per_step` chunks come from different cases. Batching (flat or
+    chunk of every case per round, so that a step's `cases_per_step` chunks come from different cases. Batching (flat or
     tree) plays no part in it.
     """
     cases: dict[str, list[list[int]]] = {}

@@ -55,8 +55,8 @@ def print_error(sentence: str) -> None:
 
 @contextmanager
 def libraries_to(handler: logging.Handler) -> Iterator[None]:
-    """Sends logs and warnings, on which users cannot act, to a handler while the block runs; those of libraries that are
-    imported by then."""
+    """Sends logs and warnings, on which users cannot act, to a handler while the block runs; those of libraries that
+    are imported by then."""
     root = logging.getLogger()
     before = [(logger, logger.handlers[:], logger.propagate) for logger in map(logging.getLogger, LIBRARIES)]
     for logger, _, _ in before:

@@ -62,9 +62,8 @@ class Rows:
         """The cells of all rows that are not empty."""
         try:
             with self.file.open(newline="", encoding="utf-8", errors="replace") as stream:
-                return [
-                    {name: value for name, value in row.items() if name and value} for row in csv.DictReader(stream)
-                ]
+                rows = csv.DictReader(stream)
+                return [{name: value for name, value in row.items() if name and value} for row in rows]
         except FileNotFoundError:
             return []
         except (csv.Error, OSError) as error:

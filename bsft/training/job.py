@@ -22,6 +22,7 @@ from lightning import seed_everything
 from omegaconf import DictConfig
 from transformers.utils.logging import disable_progress_bar
 
+from bsft import __version__
 from bsft import config as cfg
 from bsft.display.console import libraries_to
 from bsft.model.fast.native.build import obstacle
@@ -40,7 +41,7 @@ from bsft.training.fitting import fit
 from bsft.training.loggers import open_logger
 
 log = logging.getLogger(__name__)
-_PACKAGES = ("bsft", "torch", "transformers", "peft", "lightning", "tokenizers", "hydra-core", "numpy", "wandb")
+_PACKAGES = ("torch", "transformers", "peft", "lightning", "tokenizers", "hydra-core", "numpy", "wandb")
 
 
 class Unrecorded(BadInput):
@@ -170,7 +171,7 @@ def _environment() -> dict[str, Any]:
         "commit": _git("rev-parse", "HEAD"),
         "diff": masked(_git("diff", "HEAD", "--stat") or ""),
         "python": sys.version.split()[0],
-        "versions": {name: _version(name) for name in _PACKAGES},
+        "versions": {"bsft": __version__, **{name: importlib.metadata.version(name) for name in _PACKAGES}},
         "platform": platform.platform(),
         "cpu": _cpu_name(),
         "n_cpus": os.cpu_count(),
@@ -179,13 +180,6 @@ def _environment() -> dict[str, Any]:
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "command": masked_arguments(sys.argv),
     }
-
-
-def _version(package: str) -> str | None:
-    try:
-        return importlib.metadata.version(package)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _cpu_name() -> str | None:

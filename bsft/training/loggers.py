@@ -154,7 +154,7 @@ def _masked_command() -> Iterator[None]:
 
 
 def _arguments(config: cfg.Config, directory: Path, target: Target) -> dict[str, Any]:
-    """One run a job: id = job name, group = sweep."""
+    """One run per job: id = job name, group = sweep."""
     import wandb
 
     return {

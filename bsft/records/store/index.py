@@ -1,4 +1,4 @@
-"""An index of a benchmark: where each item stands, and its head, in arrays of a few bytes an item.
+"""An index of a benchmark: where each item stands, and its head, in arrays of a few bytes per item.
 
 Selecting, planning a training and counting labels need no more than heads, so that texts stay on disk.
 """
