@@ -79,15 +79,24 @@ class FitConfig(Section):
 
 @dataclass
 class ScoreConfig(Section):
-    """Scoring: tokens held at once, bootstrap samples, and on how many items free text is generated."""
+    """Scoring: tokens held at once, bootstrap samples, and on how many items free text is generated.
+
+    With `matched_items` validation items (0: without), a threshold is chosen that raises concerns about at most
+    `matched_over_intervention` of those that need none, and results are reported at it too; with `prior`, also less
+    what the model says to a request without its scene."""
 
     batch_tokens: int = 8192
     max_items: int | None = None
     bootstrap_samples: int = 1000
     generate_items: int = 0
     max_new_tokens: int = 64
+    matched_items: int = 400
+    matched_over_intervention: float = 0.05
+    prior: bool = True
 
     def __post_init__(self) -> None:
+        within("trainer.score.matched_items", self.matched_items, 0)
+        share("trainer.score.matched_over_intervention", self.matched_over_intervention)
         for key in ("batch_tokens", "max_items"):
             within(f"trainer.score.{key}", getattr(self, key), 1)
         within("trainer.score.bootstrap_samples", self.bootstrap_samples, 1, MAX_BOOTSTRAP_SAMPLES)

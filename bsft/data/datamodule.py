@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from bsft.data.batches import Step
 from bsft.data.render import Candidates, Example, Renderer
 from bsft.data.selection import select_items
 from bsft.data.steps import Recipe, Remaining, Steps, plan_steps
+from bsft.records.schema import Item
 from bsft.records.store import Benchmark, Items
 
 
@@ -54,6 +56,11 @@ class BehaviorBenchDataModule(LightningDataModule):
         return [
             self.renderer.candidates(item, items.twin(i), with_behavior=with_behavior) for i, item in enumerate(items)
         ]
+
+    def without_scenes(self, items: Iterable[Item]) -> list[Candidates]:
+        """The items' requests and options alone, ready for scoring."""
+        with_behavior = self.renderer.vocabulary is not None
+        return [self.renderer.without_scene(item, with_behavior=with_behavior) for item in items]
 
     def steps(self, *, rank: int = 0, world_size: int = 1) -> Steps:
         """The training's steps; after `setup("fit")`."""

@@ -123,6 +123,14 @@ class Renderer:
         prompt_ids, option_ids = self._encode(item, dropped, [option.text for option in item.options], behavior)
         return Candidates(item, prompt_ids, option_ids, dropped)
 
+    def without_scene(self, item: Item, *, with_behavior: bool = False) -> Candidates:
+        """The same request and options with nothing of the case shown: what is said without having seen anything."""
+        dropped = tuple(range(len(item.turns)))
+        behavior: Behavior | None = "reactive" if with_behavior else None
+        return Candidates(
+            item, *self._encode(item, dropped, [option.text for option in item.options], behavior), dropped
+        )
+
     def prompt(self, item: Item, dropped: Sequence[int] = ()) -> str:
         """The prompt as text, up to where the reply begins; see `LiteralEncoder` for marks in it."""
         return self._chat.prompt(self.scene(item, dropped))
@@ -137,7 +145,8 @@ class Renderer:
 
     def scene(self, item: Item, dropped: Sequence[int]) -> str:
         lines = [_line(turn) for i, turn in enumerate(item.turns) if i not in dropped]
-        return self._text.mark("\n".join([*lines, "", item.query if item.query is not None else UNPROMPTED]))
+        request = item.query if item.query is not None else UNPROMPTED
+        return self._text.mark("\n".join([*lines, "", request] if lines else [request]))
 
     def dropped_turns(self, item: Item, twin: Item | None) -> tuple[int, ...]:
         """Which turns a scene loses to fit `scene_tokens`: speech before documents, older before newer, never the
