@@ -85,6 +85,9 @@ def test_the_page_is_self_contained_and_whole(five_methods: Sweep) -> None:
         "Speaking up and keeping silent",
         "Learning curves",
         "Tasks",
+        "Raising alarms",
+        "At matched over-intervention",
+        "Paired AUC by kind of problem: smollm2_135m, behaviorbench_open/test",
         "Behaviour tokens",
         "Runs",
     ]
