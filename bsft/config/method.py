@@ -90,12 +90,15 @@ class BehaviorConfig(Section):
     """Behaviour tokens: how they are initialised and trained, and which behaviour speaks at inference.
 
     `row_lr` is the learning rate of the tokens' own rows, with the schedule of `trainer.fit.optim.lr`.
+    `every_turn` also teaches, in items with a twin, which behaviour is due after every turn: to wait until the problem
+    can be seen, and to speak up from then on.
     `mode`: predict (the most likely token), force (`token`), none (no token at all).
     """
 
     init: str = "description"
     loss_weight: float = 1.0
     row_lr: float = 0.02
+    every_turn: bool = False
     mode: str = "predict"
     token: str | None = None
 

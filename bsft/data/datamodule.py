@@ -29,7 +29,9 @@ class BehaviorBenchDataModule(LightningDataModule):
         self.renderer = renderer
         self.batching = batching
         method = config.method
-        self.behavior_weight = method.behavior.loss_weight if isinstance(method, cfg.BehaviorSftConfig) else 0.0
+        behavior = method.behavior if isinstance(method, cfg.BehaviorSftConfig) else None
+        self.behavior_weight = behavior.loss_weight if behavior else 0.0
+        self._every_turn = behavior is not None and behavior.every_turn
         self.train_items: Items | None = None
         self.plan: list[list[int]] = []
         on_cuda = config.trainer.accelerator == "cuda" or (
@@ -44,10 +46,12 @@ class BehaviorBenchDataModule(LightningDataModule):
             self.train_items = select_items(self.benchmark, data.train_split, data, data.max_train_items)
             self.plan = plan_steps(self.train_items.heads(), self.config.trainer.fit, self.config.seed)
 
-    def example(self, index: int) -> Example:
-        """A training item, read and rendered."""
+    def examples(self, index: int) -> list[Example]:
+        """What is learnt of a training item: its reply, and with `every_turn` the behaviour after every turn."""
         assert self.train_items is not None
-        return self.renderer.example(self.train_items[index], self.train_items.twin(index))
+        item, twin = self.train_items[index], self.train_items.twin(index)
+        decisions = self.renderer.decisions(item, twin) if self._every_turn else []
+        return [self.renderer.example(item, twin), *decisions]
 
     def candidates(self, split: str, limit: int | None) -> list[Candidates]:
         """A split's items ready for scoring, case by case; `trainer.score.max_items` cuts even a case short."""
@@ -72,7 +76,7 @@ class BehaviorBenchDataModule(LightningDataModule):
             rank,
             world_size,
         )
-        return Steps(self.plan, self.example, recipe)
+        return Steps(self.plan, self.examples, recipe)
 
     def train_dataloader(self) -> DataLoader[Step]:
         trainer = self.trainer

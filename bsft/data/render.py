@@ -112,6 +112,22 @@ class Renderer:
         behavior_id = self.vocabulary.id_of(behavior) if self.vocabulary and behavior else None
         return Example(item.id, item.case_id, prompt_ids, behavior_id, answer_ids)
 
+    def decisions(self, item: Item, twin: Item | None = None) -> list[Example]:
+        """The behaviour that is due after every turn, nobody having asked: of an item with a twin, to wait until its
+        problem can be seen, and to speak up from then on. Nothing for other items, or if that turn is not known."""
+        assert self.vocabulary is not None
+        visible = item.perturbation.visible_from if item.perturbation else len(item.turns)
+        if item.twin_id is None or visible is None:
+            return []
+        dropped = self.dropped_turns(item, twin)
+        shown = [i for i in range(len(item.turns)) if i not in dropped]
+        lines = [_line(item.turns[i]) for i in shown]
+        prompts = [self._chat.prompt(self._text.mark("\n".join(lines[: n + 1]))) for n in range(len(lines))]
+        return [
+            Example(f"{item.id}@{i}", item.case_id, tuple(ids), self.vocabulary.id_of(_due(i >= visible)), ())
+            for i, ids in zip(shown, self._read(prompts), strict=True)
+        ]
+
     def candidates(self, item: Item, twin: Item | None = None, *, with_behavior: bool = False) -> Candidates:
         """The prompt and all options of an item.
 
@@ -229,6 +245,10 @@ def _leading_ids(tokenizer: PreTrainedTokenizerBase) -> list[int]:
     plain = cast(list[int], tokenizer("A", add_special_tokens=False)["input_ids"])
     whole = cast(list[int], tokenizer("A")["input_ids"])
     return next((whole[:n] for n in range(len(whole)) if whole[n : n + len(plain)] == plain), [])
+
+
+def _due(visible: bool) -> Behavior:
+    return "proactive" if visible else "reactive"
 
 
 def _line(turn: Turn) -> str:

@@ -95,19 +95,21 @@ class Recipe:
 class Steps(Dataset[Step]):
     """Makes a step when it is asked for."""
 
-    def __init__(self, plan: Sequence[Sequence[int]], example: Callable[[int], Example], recipe: Recipe) -> None:
+    def __init__(
+        self, plan: Sequence[Sequence[int]], examples: Callable[[int], Sequence[Example]], recipe: Recipe
+    ) -> None:
         """
         Args:
-            plan: numbers of examples, step by step.
-            example: reads and renders one.
+            plan: numbers of items, step by step.
+            examples: reads and renders what is learnt of one.
         """
-        self._plan, self._example, self._recipe = plan, example, recipe
+        self._plan, self._examples, self._recipe = plan, examples, recipe
 
     def __len__(self) -> int:
         return len(self._plan)
 
     def __getitem__(self, number: int) -> Step:
-        examples = [self._example(i) for i in self._plan[number]]
+        examples = [example for i in self._plan[number] for example in self._examples(i)]
         total = sum(len(e.answer_ids) for e in examples)
         own, recipe = self._share(examples), self._recipe
         idle = not own

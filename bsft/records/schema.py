@@ -133,6 +133,8 @@ class Perturbation(Record):
     locus: Locus
     before: str
     after: str
+    visible_from: Annotated[int, Field(ge=0)] | None = None
+    """Index of the turn by which all evidence of the problem has been shown; None: not known."""
 
 
 class Item(Record):
