@@ -183,11 +183,14 @@ FLAGS = {
         "missed_intervention_rate": 0.61,
         "pair_accuracy": 0.45,
         "pair_accuracy_by_chance": 0.21,
+        "twin_effect_nats": 2.5,
     },
     "kind": {
         "critical/vital_sign": {"n": 80, "n_pairs": 40, "paired_auc": 0.92, "paired_auc_ci95": [0.8, 1.0]},
         "error/side": {"n": 60, "n_pairs": 30, "paired_auc": 0.52, "paired_auc_ci95": [0.3, 0.7]},
     },
+    "within_item_spread_nats": 0.6,
+    "noise_floor": {"paraphrase": {"n": 40, "median_nats": 0.4}},
     "matched": {
         "target": 0.05,
         "threshold_nats": -1.5,

@@ -85,6 +85,7 @@ DETERMINES: dict[str, Any] = {
     "trainer.score.matched_items": 7,
     "trainer.score.matched_over_intervention": 0.1,
     "trainer.score.prior": False,
+    "trainer.score.noise_floor": False,
     "method.behavior.every_turn": True,
 }
 """Setting -> another value. What changes a result's numbers, even by rounding, or the names that it is filed under."""

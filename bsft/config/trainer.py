@@ -83,7 +83,8 @@ class ScoreConfig(Section):
 
     With `matched_items` validation items (0: without), a threshold is chosen that raises concerns about at most
     `matched_over_intervention` of those that need none, and results are reported at it too; with `prior`, also less
-    what the model says to a request without its scene."""
+    what the model says to a request without its scene. `noise_floor` also scores restatements of the items, where the
+    benchmark has them, to say how far a margin moves when nothing that matters is changed."""
 
     batch_tokens: int = 8192
     max_items: int | None = None
@@ -93,6 +94,7 @@ class ScoreConfig(Section):
     matched_items: int = 400
     matched_over_intervention: float = 0.05
     prior: bool = True
+    noise_floor: bool = True
 
     def __post_init__(self) -> None:
         within("trainer.score.matched_items", self.matched_items, 0)

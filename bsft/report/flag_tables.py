@@ -16,6 +16,12 @@ _COLUMNS = {
     "pair_accuracy": "pair accuracy",
     "pair_accuracy_by_chance": "by chance",
 }
+_NATS = {
+    "twin_effect_nats": "problem against twin",
+    "noise.paraphrase": "paraphrase",
+    "noise.other_sex": "other sex",
+    "spread": "among concerns",
+}
 _MATCHED = {
     "proactive": "proactive",
     "over_intervention_rate": "over-intervention",
@@ -37,6 +43,22 @@ def flags_table(rows: Sequence[Row], several_blocks: bool) -> Table:
     )
     return Table(
         "Raising alarms", [Column("method"), *(Column(name, "number") for name in _COLUMNS.values())], lines, note
+    )
+
+
+def noise_table(rows: Sequence[Row], several_blocks: bool) -> Table:
+    """How far margins move with a problem, and with nothing that matters."""
+    lines = [
+        [Cell(full_label(row, several_blocks)), *(score_cell(row.values.get(name)) for name in _NATS)]
+        for row in rows
+        if "twin_effect_nats" in row.values
+    ]
+    note = (
+        "Medians in nats: how far a problem moves the margin from its clean twin's; how far a restatement does that "
+        "changes nothing that matters; how far apart an item's concerns lie, per token."
+    )
+    return Table(
+        "Effect and noise", [Column("method"), *(Column(name, "number") for name in _NATS.values())], lines, note
     )
 
 

@@ -19,7 +19,7 @@ ARMS = {
 """Ways of choosing the behaviour token in the order in which they are shown, with their display names."""
 ARM_VALUES = ("macro_f1", "proactive", "over_intervention_rate")
 
-FLAG_VALUES = ("auc", "paired_auc", "missed_intervention_rate", "pair_accuracy_by_chance")
+FLAG_VALUES = ("auc", "paired_auc", "missed_intervention_rate", "pair_accuracy_by_chance", "twin_effect_nats")
 MATCHED_VALUES = ("proactive", "over_intervention_rate", "missed_intervention_rate")
 
 Measured = tuple[float | None, Interval | None]
@@ -84,6 +84,18 @@ def _of_matched(name: str, *, prior_removed: bool) -> Callable[[Result], Measure
     return measured
 
 
+def _of_noise(variant: str) -> Callable[[Result], Measured]:
+    def measured(result: Result) -> Measured:
+        found = result.flags.noise_floor.get(variant) if result.flags else None
+        return (found.median_nats if found else None, None)
+
+    return measured
+
+
+def _spread(result: Result) -> Measured:
+    return (result.flags.within_item_spread_nats if result.flags else None, None)
+
+
 def _auc_without_prior(result: Result) -> Measured:
     removed = result.flags.prior_removed if result.flags else None
     return (removed.auc if removed else None, None)
@@ -105,6 +117,8 @@ OF_RUNS: dict[str, Callable[[Result], Measured]] = {
     "fit_s": lambda r: (r.cost.fit_s or None, None),
     "score_s": lambda r: (r.cost.score_s, None),
     **{name: _of_flags(name) for name in FLAG_VALUES},
+    **{f"noise.{variant}": _of_noise(variant) for variant in ("paraphrase", "other_sex")},
+    "spread": _spread,
     "prior_removed.auc": _auc_without_prior,
     **{f"matched.{name}": _of_matched(name, prior_removed=False) for name in MATCHED_VALUES},
     **{f"prior_removed.{name}": _of_matched(name, prior_removed=True) for name in MATCHED_VALUES},

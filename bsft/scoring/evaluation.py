@@ -162,8 +162,14 @@ class Evaluation:
             "text": text,
         }
 
-    def metrics(self, scored: Sequence[Scored], calibration: Calibration | None = None) -> Evaluated:
-        """What the items give; those that lost their evidence when they were shortened are counted and left out."""
+    def metrics(
+        self, scored: Sequence[Scored], calibration: Calibration | None = None, restated: Sequence[Alarm] = ()
+    ) -> Evaluated:
+        """What the items give; those that lost their evidence when they were shortened are counted and left out.
+
+        Args:
+            restated: alarms of items that restate some of the scored ones.
+        """
         kept = with_evidence(scored)
         responses = [response_of(s, self.primary_context(s)) for s in kept]
         result = evaluate(responses, self._tasks, bootstrap_samples=self._bootstrap_samples)
@@ -176,7 +182,7 @@ class Evaluation:
             group=result.group,
             task=result.task,
             restraint=result.restraint,
-            flags=self._flags(kept, responses, calibration),
+            flags=self._flags(kept, responses, calibration, restated),
             naive={name: self._naive(items, name) for name in POLICIES},
             behavior=self._behavior(kept),
         )
@@ -192,7 +198,11 @@ class Evaluation:
         )
 
     def _flags(
-        self, scored: Sequence[Scored], responses: Sequence[Response], calibration: Calibration | None
+        self,
+        scored: Sequence[Scored],
+        responses: Sequence[Response],
+        calibration: Calibration | None,
+        restated: Sequence[Alarm],
     ) -> FlagReport:
         alarms = self.alarms(scored)
         flags = Flags(responses, {a.item.id: a.margin for a in alarms}, Bootstrap(self._bootstrap_samples))
@@ -204,6 +214,7 @@ class Evaluation:
             kind=flags.by_kind(),
             over_intervention_by_variant=flags.over_intervention_by_variant(),
             within_item_spread_nats=float(np.median(spreads)) if spreads else None,
+            noise_floor=flags.noise_floor(restated),
             matched=self._matched(responses, alarms, calibration, calibration.alarms) if calibration else None,
             prior_removed=self._prior_removed(responses, alarms, calibration) if calibration else None,
         )

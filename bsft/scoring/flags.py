@@ -9,9 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from bsft.records.schema import Item
+from bsft.scoring.alarms import Alarm
 from bsft.scoring.metrics import Response
-from bsft.scoring.result import FlagScores, Interval
-from bsft.stats.arrays import label_indices
+from bsft.scoring.result import FlagScores, Interval, NoiseFloor
+from bsft.stats.arrays import Floats, label_indices
 from bsft.stats.bootstrap import Bootstrap, Estimate
 from bsft.stats.measures import macro_f1
 
@@ -36,7 +37,8 @@ class Flags:
         needed = np.array([r.item.gold_behavior == "proactive" for r in self.responses], bool)
         flagged = np.array([r.flagged for r in self.responses], bool)
         right = np.array([(a.correct, b.correct) for a, b in pairs], bool).reshape(-1, 2)
-        auc, paired = self._area(), self._paired_area()
+        auc, margins = self._area(), self._paired_margins()
+        paired = self.bootstrap.paired_auc(*margins, [a.item.case_id for a, _ in self._read_pairs]) if margins else None
         return FlagScores(
             n=len(self.responses),
             n_pairs=len(pairs),
@@ -48,6 +50,7 @@ class Flags:
             over_intervention_rate=float(flagged[~needed].mean()) if not needed.all() else None,
             missed_intervention_rate=float(1 - flagged[needed].mean()) if needed.any() else None,
             pair_accuracy=float(right.all(1).mean()) if pairs else None,
+            twin_effect_nats=float(np.median(np.abs(np.subtract(*margins)))) if margins else None,
             pair_accuracy_by_chance=float(right.mean(0).prod()) if pairs else None,
         )
 
@@ -63,6 +66,15 @@ class Flags:
             assert problem.item.perturbation is not None
             found.setdefault(problem.item.perturbation.kind, []).extend((problem, twin))
         return {kind: self._of(own).scores() for kind, own in sorted(found.items())}
+
+    def noise_floor(self, restated: Iterable[Alarm]) -> dict[str, NoiseFloor]:
+        """How far the margins of restated items are from those of the items that they restate, by variant."""
+        moved: dict[str, list[float]] = {}
+        for alarm in restated:
+            original = alarm.item.original_id
+            if original is not None and original in self.margins:
+                moved.setdefault(alarm.item.variant, []).append(abs(alarm.margin - self.margins[original]))
+        return {v: NoiseFloor(n=len(own), median_nats=float(np.median(own))) for v, own in sorted(moved.items())}
 
     def over_intervention_by_variant(self) -> dict[str, float]:
         """Share that got a concern of the items that need none: plain ones, clean twins, controls that are handled."""
@@ -93,16 +105,16 @@ class Flags:
             return None
         return self.bootstrap.auroc(self._margins(items), needed, [item.case_id for item in items])
 
-    def _paired_area(self) -> Estimate | None:
-        pairs = [(a.item, b.item) for a, b in self._pairs if {a.item.id, b.item.id} <= self.margins.keys()]
-        if not pairs:
-            return None
-        problems, twins = zip(*pairs, strict=True)
-        return self.bootstrap.paired_auc(
-            self._margins(problems), self._margins(twins), [item.case_id for item in problems]
-        )
+    @property
+    def _read_pairs(self) -> list[tuple[Response, Response]]:
+        return [(a, b) for a, b in self._pairs if {a.item.id, b.item.id} <= self.margins.keys()]
 
-    def _margins(self, items: Sequence[Item]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def _paired_margins(self) -> tuple[Floats, Floats] | None:
+        """`(P,)` margins of problems and of their twins."""
+        pairs = self._read_pairs
+        return (self._margins([a.item for a, _ in pairs]), self._margins([b.item for _, b in pairs])) if pairs else None
+
+    def _margins(self, items: Sequence[Item]) -> Floats:
         return np.array([self.margins[item.id] for item in items], np.float64)
 
     def _macro_f1(self) -> float | None:

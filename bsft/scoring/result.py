@@ -93,8 +93,17 @@ class FlagScores(_Record):
     over_intervention_rate: Fraction | None = None
     missed_intervention_rate: Fraction | None = None
     pair_accuracy: Fraction | None = None
+    twin_effect_nats: float | None = None
+    """How far the margins of a problem and of its own twin are apart, the median over pairs."""
     pair_accuracy_by_chance: Fraction | None = None
     """What pair accuracy would be if twins were answered independently of each other."""
+
+
+class NoiseFloor(_Record):
+    """How far, in nats, a margin moves when an item is restated without changing anything that matters."""
+
+    n: int
+    median_nats: float
 
 
 class Matched(_Record):
@@ -128,6 +137,8 @@ class FlagReport(_Record):
     over_intervention_by_variant: dict[str, Fraction] = {}
     within_item_spread_nats: float | None = None
     """Median over items of how far apart the concerns lie, per token."""
+    noise_floor: dict[str, NoiseFloor] = {}
+    """By variant of the restatement: `paraphrase`, `other_sex`."""
     matched: Matched | None = None
     prior_removed: PriorRemoved | None = None
 

@@ -13,10 +13,11 @@ from bsft.data.render import Candidates
 from bsft.data.selection import select_items
 from bsft.display.progress import progress_bar
 from bsft.records.files import write_json
-from bsft.records.schema import Behavior, Item
+from bsft.records.schema import Behavior, Item, noise_split
 from bsft.records.store import Head
 from bsft.runs.directory import METRICS, PREDICTIONS
 from bsft.runs.job import Job
+from bsft.scoring.alarms import Alarm
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
 from bsft.scoring.evaluation import Calibration, Evaluation, response_of, with_evidence, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics
@@ -53,6 +54,7 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
     candidates = job.data.candidates(data.eval_split, data.max_eval_items)
     scored = _likelihoods(job, candidates, evaluation.contexts)
     calibration = _calibration(job, evaluation, scored)
+    restated = _restated(job, evaluation, scored)
     score_s = time.monotonic() - start
     generated_for = with_evidence(scored)[: recipe.generate_items]
     replies = _replies(job, evaluation, generated_for)
@@ -64,7 +66,7 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
         data=data.name,
         split=data.eval_split,
         seed=config.seed,
-        **dict(evaluation.metrics(scored, calibration)),
+        **dict(evaluation.metrics(scored, calibration, restated)),
         generation=generation_metrics(replies, chosen),
         cost=Cost(
             fit_s=round(fit_s, 1),
@@ -93,6 +95,18 @@ def _calibration(job: Job, evaluation: Evaluation, scored: Sequence[Scored]) -> 
         items = [s.candidates.item for s in scored] + [a.item for a in alarms]
         priors = _priors(job, evaluation, items)
     return Calibration(recipe.matched_over_intervention, alarms, priors)
+
+
+def _restated(job: Job, evaluation: Evaluation, scored: Sequence[Scored]) -> list[Alarm]:
+    """Alarms of the items that restate scored ones, where the benchmark has such items."""
+    split = noise_split(job.config.data.eval_split)
+    if not job.config.trainer.score.noise_floor or split not in job.benchmark.splits:
+        return []
+    originals = {s.candidates.item.id for s in scored}
+    items = [item for item in job.benchmark.items(split) if item.original_id in originals]
+    with_behavior = job.renderer.vocabulary is not None
+    candidates = [job.renderer.candidates(item, with_behavior=with_behavior) for item in items]
+    return evaluation.alarms(with_evidence(_likelihoods(job, candidates, evaluation.alarm_contexts, "noise floor of ")))
 
 
 def _priors(job: Job, evaluation: Evaluation, items: Sequence[Item]) -> dict[str, float]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from made_runs import FLAGS, Sweep
 
-from bsft.report.flag_tables import flags_table, kinds_table, matched_table
+from bsft.report.flag_tables import flags_table, kinds_table, matched_table, noise_table
 from bsft.report.rows import Row, blocks, comparison
 from bsft.report.sweep import read_sweep
 
@@ -38,6 +38,11 @@ def test_matched_over_intervention_with_and_without_the_prior(tmp_path: Path) ->
         ["baseline", "prior removed", "0.770", "0.390", "–", "–"],
     ]
     assert table.note is not None and "5 %" in table.note
+
+
+def test_effects_stand_beside_their_noise(tmp_path: Path) -> None:
+    [line] = noise_table(made(tmp_path), False).rows
+    assert [cell.value for cell in line] == ["baseline", "2.500", "0.400", "–", "0.600"]
 
 
 def test_kinds_are_rows_with_their_pairs_and_seeds_become_a_mean(tmp_path: Path) -> None:

@@ -87,6 +87,7 @@ def test_the_page_is_self_contained_and_whole(five_methods: Sweep) -> None:
         "Tasks",
         "Raising alarms",
         "At matched over-intervention",
+        "Effect and noise",
         "Paired AUC by kind of problem: smollm2_135m, behaviorbench_open/test",
         "Behaviour tokens",
         "Runs",

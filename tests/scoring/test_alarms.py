@@ -133,6 +133,23 @@ def test_scores_by_task_and_kind_count_problems_and_their_twins() -> None:
     assert flags.scores().n == len(ITEMS)
 
 
+def test_the_noise_floor_is_how_far_restatements_move_the_margin() -> None:
+    responses = [alarm(item, 0.0).response(0.0) for item in ITEMS]
+    flags = Flags(responses, {item.id: 1.0 + due(item) for item in ITEMS}, Bootstrap(5))
+    restated = [
+        alarm(item.model_copy(update={"id": f"{item.id}~", "original_id": item.id, "variant": variant}), margin)
+        for variant, margins in (("paraphrase", (1.25, 0.5, 1.0)), ("other_sex", (1.5,)))
+        for item, margin in zip((i for i in ITEMS if i.variant == "clean"), margins, strict=False)
+    ]
+    elsewhere = alarm(ITEMS[0].model_copy(update={"original_id": "of another split", "variant": "paraphrase"}), 9.0)
+    found = flags.noise_floor([*restated, elsewhere])
+    assert {variant: (floor.n, floor.median_nats) for variant, floor in found.items()} == {
+        "other_sex": (1, 0.5),
+        "paraphrase": (3, 0.25),
+    }
+    assert flags.scores().twin_effect_nats == 1
+
+
 def test_pair_accuracy_stands_beside_what_independent_answers_would_give() -> None:
     """Half of the problems and two thirds of the calm twins are answered rightly, by chance a third of pairs."""
     problems = [item for item in ITEMS if due(item)]
