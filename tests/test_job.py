@@ -28,7 +28,7 @@ from bsft.training.job import run_composed
 METHODS = ["baseline", "instructed", "few_shot", "general_sft", "behavior_sft"]
 KEYS = {
     "schema", "method", "model", "data", "split", "seed", "n", "n_shortened", "n_evidence_lost", "overall", "group",
-    "task", "naive", "restraint", "behavior", "generation", "cost",
+    "task", "naive", "restraint", "flags", "behavior", "generation", "cost",
 }  # fmt: skip
 
 

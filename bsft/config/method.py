@@ -77,6 +77,8 @@ class BehaviorConfig(Section):
     """Behaviour tokens: how they are initialised and trained, and which behaviour speaks at inference.
 
     `row_lr` is the learning rate of the tokens' own rows, with the schedule of `trainer.fit.optim.lr`.
+    `every_turn` also teaches, in items with a twin, which behaviour is due after every turn: to wait until the problem
+    can be seen, and to speak up from then on.
     `mode`: predict (the most likely token), force (`token`), none (no token at all).
     """
 
@@ -85,6 +87,7 @@ class BehaviorConfig(Section):
     init: str = choice("description", "description", "mean", "random")
     loss_weight: float = number(1.0, 0, 1_000_000)
     row_lr: float = number(0.02, 0, MAX_LEARNING_RATE)
+    every_turn: bool = False
     mode: str = choice("predict", "predict", "force", "none")
     token: str | None = choice(None, "reactive", "balanced", "proactive")
 

@@ -60,7 +60,12 @@ class FitConfig(Section):
 
 @dataclass
 class ScoreConfig(Section):
-    """Scoring: tokens held at once, bootstrap samples, and on how many items free text is generated."""
+    """Scoring: tokens held at once, bootstrap samples, and on how many items free text is generated.
+
+    With `matched_items` validation items (0: without), a threshold is chosen that raises concerns about at most
+    `matched_over_intervention` of those that need none, and results are reported at it too; with `prior`, also less
+    what the model says to a request without its scene. `noise_floor` also scores restatements of the items, where the
+    benchmark has them, to say how far a margin moves when nothing that matters is changed."""
 
     prefix = "trainer.score."
 
@@ -69,6 +74,10 @@ class ScoreConfig(Section):
     bootstrap_samples: int = number(1000, 1, 1_000_000)
     generate_items: int = number(0, 0)
     max_new_tokens: int = number(64, 1, 100_000)
+    matched_items: int = number(400, 0)
+    matched_over_intervention: float = number(0.05, 0, 1)
+    prior: bool = True
+    noise_floor: bool = True
 
 
 @dataclass

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
@@ -15,6 +15,7 @@ from bsft.data.batches import Batch, Step, flat_batches, tree_batches
 from bsft.data.render import Candidates, Example, Renderer
 from bsft.data.selection import select_items
 from bsft.data.steps import Remaining, Steps, plan_steps
+from bsft.records.schema import Item
 from bsft.records.store import Benchmark, Items
 
 
@@ -28,7 +29,9 @@ class BehaviorBenchDataModule(LightningDataModule):
         self.renderer = renderer
         self.batching = batching
         method = config.method
-        self.behavior_weight = method.behavior.loss_weight if isinstance(method, cfg.BehaviorSftConfig) else 0.0
+        behavior = method.behavior if isinstance(method, cfg.BehaviorSftConfig) else None
+        self.behavior_weight = behavior.loss_weight if behavior else 0.0
+        self._every_turn = behavior is not None and behavior.every_turn
         self.train_items: Items | None = None
         self.plan: list[list[int]] = []
         on_cuda = config.trainer.accelerator == "cuda" or (
@@ -43,19 +46,25 @@ class BehaviorBenchDataModule(LightningDataModule):
             self.train_items = select_items(self.benchmark, data.train_split, data, data.max_train_items)
             self.plan = plan_steps(self.train_items.heads(), self.config.trainer.fit, self.config.seed)
 
-    def example(self, index: int) -> Example:
-        """A training item, read and rendered."""
+    def examples(self, index: int) -> list[Example]:
+        """What is learnt of a training item: its reply, and with `every_turn` the behaviour after every turn."""
         assert self.train_items is not None
-        return self.renderer.example(self.train_items[index], self.train_items.twin(index))
+        item, twin = self.train_items[index], self.train_items.twin(index)
+        decisions = self.renderer.decisions(item, twin) if self._every_turn else []
+        return [self.renderer.example(item, twin), *decisions]
 
     def candidates(self, split: str, limit: int | None) -> list[Candidates]:
         """A split's items ready for scoring, case by case; `trainer.score.max_items` cuts even a case short."""
         items = select_items(self.benchmark, split, self.config.data, limit)[: self.config.trainer.score.max_items]
         return [self.renderer.candidates(item, items.twin(i)) for i, item in enumerate(items)]
 
+    def without_scenes(self, items: Iterable[Item]) -> list[Candidates]:
+        """The items' requests and options alone, ready for scoring."""
+        return [self.renderer.without_scene(item) for item in items]
+
     def steps(self, *, rank: int = 0, world_size: int = 1) -> Steps:
         """The training's steps; after `setup("fit")`."""
-        return Steps(self.plan, self.example, self._batches, rank=rank, world_size=world_size)
+        return Steps(self.plan, self.examples, self._batches, rank=rank, world_size=world_size)
 
     def _batches(self, examples: Sequence[Example]) -> Iterator[Batch]:
         max_tokens, weight = self.config.trainer.fit.micro_batch_tokens, self.behavior_weight

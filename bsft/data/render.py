@@ -108,10 +108,33 @@ class Renderer:
         behavior_id = None if self.vocabulary is None else self.vocabulary.id_of(item.gold_behavior)
         return Example(item.id, item.case_id, prompt_ids, behavior_id, answer_ids)
 
+    def decisions(self, item: Item, twin: Item | None = None) -> list[Example]:
+        """The behaviour that is due after every turn, nobody having asked: of an item with a twin, to wait until its
+        problem can be seen, and to speak up from then on. Nothing for other items, or if that turn is not known."""
+        assert self.vocabulary is not None
+        visible = item.perturbation.visible_from if item.perturbation else len(item.turns)
+        if item.twin_id is None or visible is None:
+            return []
+        dropped = self.dropped_turns(item, twin)
+        shown = [i for i in range(len(item.turns)) if i not in dropped]
+        lines = [_line(item.turns[i]) for i in shown]
+        prompts = [self._chat.prompt(self._text.mark("\n".join(lines[: n + 1]))) for n in range(len(lines))]
+        due = [self.vocabulary.id_of("proactive" if i >= visible else "reactive") for i in shown]
+        return [
+            Example(f"{item.id}@{i}", item.case_id, tuple(ids), behavior_id, ())
+            for i, ids, behavior_id in zip(shown, self._read(prompts), due, strict=True)
+        ]
+
     def candidates(self, item: Item, twin: Item | None = None) -> Candidates:
         """The prompt and all options of an item; if the method has behaviour tokens, the options as they follow one
         (the same for each of the three)."""
-        dropped = self.dropped_turns(item, twin)
+        return self._candidates(item, self.dropped_turns(item, twin))
+
+    def without_scene(self, item: Item) -> Candidates:
+        """The same request and options with nothing of the case shown: what is said without having seen anything."""
+        return self._candidates(item, tuple(range(len(item.turns))))
+
+    def _candidates(self, item: Item, dropped: tuple[int, ...]) -> Candidates:
         prompt_ids, option_ids = self._encode(item, dropped, [option.text for option in item.options], "reactive")
         return Candidates(item, prompt_ids, option_ids, dropped)
 
@@ -129,7 +152,8 @@ class Renderer:
 
     def scene(self, item: Item, dropped: Sequence[int]) -> str:
         lines = [_line(turn) for i, turn in enumerate(item.turns) if i not in dropped]
-        return self._text.mark("\n".join([*lines, "", item.query if item.query is not None else UNPROMPTED]))
+        request = item.query if item.query is not None else UNPROMPTED
+        return self._text.mark("\n".join([*lines, "", request] if lines else [request]))
 
     def dropped_turns(self, item: Item, twin: Item | None) -> tuple[int, ...]:
         """Which turns a scene loses to fit `scene_tokens`: speech before documents, older before newer, never the

@@ -78,7 +78,7 @@ class Steps(Dataset[Step]):
     def __init__(
         self,
         plan: Sequence[Sequence[int]],
-        example: Callable[[int], Example],
+        examples: Callable[[int], Sequence[Example]],
         batches: Callable[[Sequence[Example]], Iterable[Batch]],
         *,
         rank: int = 0,
@@ -86,19 +86,19 @@ class Steps(Dataset[Step]):
     ) -> None:
         """
         Args:
-            plan: numbers of examples, step by step.
-            example: reads and renders one.
+            plan: numbers of items, step by step.
+            examples: reads and renders what is learnt of one.
             batches: makes micro-batches of examples.
             rank, world_size: which share of every step's cases is made.
         """
-        self._plan, self._example, self._batches = plan, example, batches
+        self._plan, self._examples, self._batches = plan, examples, batches
         self._rank, self._world_size = rank, world_size
 
     def __len__(self) -> int:
         return len(self._plan)
 
     def __getitem__(self, number: int) -> Step:
-        examples = [self._example(i) for i in self._plan[number]]
+        examples = [example for i in self._plan[number] for example in self._examples(i)]
         n_answer_tokens = sum(len(e.answer_ids) for e in examples)
         cases = list(dict.fromkeys(e.case_id for e in examples))
         if own := set(cases[self._rank :: self._world_size]):
