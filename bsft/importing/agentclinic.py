@@ -65,7 +65,6 @@ def import_agentclinic(
     Raises:
         BadInput: the file is missing or a line is not what is expected.
     """
-    report.add_source(source)
 
     def read(place: str, line: int, found: object) -> Case | None:
         return _case(f"agentclinic-{line:04d}", place, found, unstated_sex, report)

@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from bsft.importing import ImportedBenchmark
 from bsft.importing.cases import check_new, json_lines
 from bsft.importing.item_layout import find, named, options_of, part, perturbation_of, turns_of
 from bsft.importing.item_mapping import Category, ItemMapping, Options
 from bsft.importing.report import ImportReport
+from bsft.importing.writing import ImportedBenchmark
 from bsft.records.errors import BadInput, explained, listed, quoted
 from bsft.records.names import name_problem
 from bsft.records.schema import BEHAVIORS, Autonomy, Item, TaskSpec, Variant
@@ -34,27 +34,25 @@ def import_items(
     Raises:
         BadInput: a line cannot be read or names something unmapped; ids repeat; a case is in two splits.
     """
-    report.add_source(source)
     items: dict[str, list[Item]] = {}
-    line_of: dict[str, int] = {}
+    seen: dict[str, str] = {}
     split_of: dict[str, str] = {}
 
     def read(place: str, line: int, found: object) -> Item:
         item = _item(place, found, mapping)
-        check_new(item.id, line_of, place, mapping.fields.id)
         if (other := split_of.setdefault(item.case_id, item.split)) != item.split:
             raise BadInput(
                 f"{place}: field {mapping.fields.split}: case {item.case_id!r} is in split {other!r} and in "
                 f"{item.split!r}; allowed: one split for all items of a case"
             )
-        line_of[item.id] = line
+        check_new(item.id, seen, place, mapping.fields.id)
         return item
 
     for item in json_lines(source, report, read, drop_invalid=drop_invalid):
         items.setdefault(item.split, []).append(item)
-    if missing := sum(item.twin_id not in line_of for found in items.values() for item in found if item.twin_id):
+    if missing := sum(item.twin_id not in seen for found in items.values() for item in found if item.twin_id):
         report.noticed.append(f"{missing} items name a twin that is not in the file")
-    return ImportedBenchmark(items, _tasks(mapping, items), [*report.dropped, *report.noticed])
+    return ImportedBenchmark(items, _tasks(mapping, items), report)
 
 
 def _tasks(mapping: ItemMapping, items: Mapping[str, list[Item]]) -> list[TaskSpec]:

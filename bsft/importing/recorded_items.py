@@ -10,7 +10,8 @@ from bsft.bench.left_out import Reasons
 from bsft.bench.recorded.make import make_items, specs_of
 from bsft.importing.cases import CASES_FILE, read_cases
 from bsft.importing.plan import Shares, plan
-from bsft.importing.report import ImportReport, fresh_directory
+from bsft.importing.report import ImportReport
+from bsft.importing.writing import fresh_directory
 from bsft.records.errors import BadInput
 from bsft.records.schema import Case, Manifest
 from bsft.records.store import check_replaceable, write_benchmark

@@ -87,7 +87,7 @@ def test_a_real_server_enforces_the_schema(url: str, tmp_path: Path) -> None:
         progress=False,
     )  # fmt: skip
     cache = CompletionCache(tmp_path / "cache")
-    written = TextWriter(Endpoint(options, cache), options).write(Document("flu", TEXT))
+    written = TextWriter(Endpoint(options, cache), options).write(Document(id="flu", text=TEXT))
     usage = written.usage
     assert usage["calls"] >= 1
     assert usage["completion_tokens"] > 0

@@ -7,12 +7,13 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
 from bsft.display.progress import progress_bar
-from bsft.importing.cases import CASES_FILE, write_cases
-from bsft.importing.report import ImportReport, fresh_directory
+from bsft.importing.cases import CASES_FILE, write_records
+from bsft.importing.report import ImportReport
 from bsft.importing.writer.cache import CompletionCache
 from bsft.importing.writer.documents import Document, read_documents
 from bsft.importing.writer.findings import load_lexicon
 from bsft.importing.writer.options import WriterOptions
+from bsft.importing.writing import reported_output
 from bsft.records.errors import BadInput
 from bsft.records.store import check_replaceable
 
@@ -55,15 +56,11 @@ def write_texts(source: Path, output: Path, options: WriterOptions) -> ImportRep
         for name, count in each.usage.items():
             report.usage[name] = report.usage.get(name, 0) + count
     report.dropped = [each.failure for each in written if each.failure is not None]
-    cases = [each.case for each in written if each.case is not None]
-    scenes = [each.scene for each in written if each.scene is not None]
-    if not cases:
-        raise BadInput(f"{source}: none of {len(documents)} texts could be written up; the first: {report.dropped[0]}")
-    with fresh_directory(output, source) as directory:
-        report.written = {CASES_FILE: write_cases(directory, cases), SCENES_FILE: len(scenes)}
-        text = "".join(scene.model_dump_json() + "\n" for scene in scenes)
-        (directory / SCENES_FILE).write_text(text, encoding="utf-8")
-        report.write(directory)
+    with reported_output(output, report) as directory:
+        cases = [each.case for each in written if each.case is not None]
+        scenes = [each.scene for each in written if each.scene is not None]
+        for name, records in ((CASES_FILE, cases), (SCENES_FILE, scenes)):
+            report.written[name] = write_records(directory / name, records)
     return report
 
 
