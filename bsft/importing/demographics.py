@@ -42,7 +42,8 @@ _RELATIVE = re.compile(
     r"boyfriend|grand(?:mother|father))\b",
     re.IGNORECASE,
 )
-_WEIGHT = re.compile(r"(?<![\d.,])(?P<number>\d+(?:,\d{3})*(?:\.\d+)?)[-\s]?(?P<unit>kg|g)\b")
+_WEIGHT = re.compile(r"(?<![\d.,])(?P<number>\d+(?:,\d{3})*(?:\.\d+)?)[-\s]?(?P<unit>kg|g|lbs?(?!\W*\d+\W*oz))\b")
+_KG = {"kg": 1.0, "g": 0.001, "lb": 0.4536, "lbs": 0.4536}
 
 
 def age_years(text: str, story: str = "") -> float | None:
@@ -87,8 +88,7 @@ def _either(female: bool, male: bool) -> Sex | None:
 
 
 def weight_kg(text: str) -> float | None:
-    """The first weight in g or kg: "3050-g (6-lb 12-oz) male" gives 3.05."""
+    """The first weight in g, kg or pounds: "3050-g (6-lb 12-oz) male" gives 3.05."""
     if (match := _WEIGHT.search(text)) is None:
         return None
-    number = float(match["number"].replace(",", ""))
-    return number if match["unit"] == "kg" else number / 1000
+    return round(float(match["number"].replace(",", "")) * _KG[match["unit"]], 3)
