@@ -13,12 +13,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, TypeAdapter
 
 from bsft.bench.bank.load import Bank, load_bank
+from bsft.bench.wordings import read_words
 from bsft.importing.writer.quantities import readable
-from bsft.records.errors import explained
-from bsft.records.untrusted import read_yaml
 
 WORDS_FILE = Path(__file__).with_name("words.yaml")
 NEGATION_WORDS = 8
@@ -95,10 +94,9 @@ class Lexicon:
         return text
 
 
-class WordFile(BaseModel):
+@dataclass(frozen=True)
+class WordFile:
     """What `words.yaml` holds: groups of names of one thing, spellings, and lists of words."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     aliases: list[Annotated[list[str], Field(min_length=1)]]
     rewrites: dict[str, str]
@@ -108,26 +106,20 @@ class WordFile(BaseModel):
     ordinary: str
 
 
-def read_words(file: Path) -> WordFile:
-    """
-    Raises:
-        BadInput: the file is missing or damaged.
-    """
-    with explained(str(file)):
-        return WordFile.model_validate(read_yaml(file))
-
-
 @cache
 def load_lexicon() -> Lexicon:
-    """The words of `words.yaml` and of the case bank."""
-    found = read_words(WORDS_FILE)
-    bank = load_bank()
+    """The words of `words.yaml` and of the case bank.
+
+    Raises:
+        BadInput: the file is damaged.
+    """
+    found, bank = read_words(WORDS_FILE, TypeAdapter(WordFile)), load_bank()
     ordinary = frozenset(map(stem, found.ordinary.split()))
     words = {word for phrase in _bank_phrases(bank) for word in _WORD.findall(phrase) if len(word) > 2}
-    groups = [[*group] for group in found.aliases]
-    names = [(_any_of(group), group[0]) for group in groups]
+    names = [(_any_of(group), group[0]) for group in found.aliases]
     names += [(_any_of([word]), instead) for word, instead in found.rewrites.items()]
-    measured = [group[0] for group in groups] + [a.name.lower() for a in bank.analytes.values() if len(a.name) > 3]
+    measured = [group[0] for group in found.aliases]
+    measured += [analyte.name.lower() for analyte in bank.analytes.values() if len(analyte.name) > 3]
     return Lexicon(
         clinical=frozenset(stem(word) for word in (*words, *found.clinical.split())) - ordinary,
         ordinary=ordinary,
