@@ -184,10 +184,10 @@ def test_medec_as_published_ends_with_blank_rows_which_are_counted(
     capsys.readouterr()
     report = json.loads((tmp_path / "out" / "import_report.json").read_text(encoding="utf-8"))
     assert report["read"] == 12
-    assert f"{MEDEC_FILES['test']}: 328 blank rows left out" in report["dropped"]
+    assert f"{test.name}: 328 blank rows left out" in report["dropped"]
     benchmark = open_benchmark(tmp_path / "out")
     assert len(benchmark.items("test")) == 8
-    assert f"{MEDEC_FILES['test']}: 328 blank rows left out" in benchmark.manifest.notes
+    assert f"{test.name}: 328 blank rows left out" in benchmark.manifest.notes
 
 
 def test_a_repeated_column_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
