@@ -9,21 +9,19 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bsft.importing.demographics import in_years, sex_in, sex_of_pronouns
+from bsft.importing.demographics import HOURS, in_years, sex_in, sex_of_pronouns
 from bsft.importing.writer import prompts
 from bsft.importing.writer.cache import Completion
 from bsft.importing.writer.check import Source, check_case, check_scene
 from bsft.importing.writer.documents import Document, parts, tokens
 from bsft.importing.writer.drafts import CaseDraft, CaseScene, FactDraft, SceneDraft, schema_of
 from bsft.importing.writer.endpoint import Endpoint, NotWritten
-from bsft.importing.writer.findings import load_lexicon
 from bsft.importing.writer.options import WriterOptions
 from bsft.records.errors import BadInput, explain
 from bsft.records.schema import Case, Demographics, DifferentialDiagnosis, Fact, Turn
 from bsft.records.untrusted import parse_json
 
 WRITER_SOURCE = "written up by a language model"
-HOURS = {"minute": 1 / 60, "hour": 1.0, "day": 24.0, "week": 168.0, "month": 730.5, "year": 8766.0}
 
 DraftT = TypeVar("DraftT", bound=BaseModel)
 
@@ -65,7 +63,7 @@ class _Attempt:
 
     def __init__(self, document: Document, endpoint: Endpoint, options: WriterOptions, *, fresh: bool) -> None:
         self.document, self.endpoint, self.options, self.fresh = document, endpoint, options, fresh
-        self.source = Source(document.text, load_lexicon())
+        self.source = Source(document.text)
         self.usage: Counter[str] = Counter()
 
     def write(self) -> Written:
