@@ -99,6 +99,7 @@ class Lexicon:
         return self._is_among("polar", word)
 
     def _is_among(self, name: str, word: str) -> bool:
+        """Whether a word is in a list or has a clinical ending, and is no ordinary word."""
         base = stem(word)
         if base in self._stems["ordinary"] or base in self._stems[name]:
             return base not in self._stems["ordinary"]
