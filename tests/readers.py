@@ -213,7 +213,7 @@ def _of_the_rest(home: Path) -> list[Reader]:
         Reader("cached reply", "json", home / "replies/ab/abcd.json", lambda: _none_is_refused(replies.get("abcd"))),
         Reader("draft in a reply", "json", draft, read_draft),
         Reader("user's config", "yaml", own, lambda: check_structure(read_text(own), str(own))),
-        Reader("words of findings", "yaml", lexicon, lambda: findings.read_words(lexicon)),
+        Reader("words of findings", "yaml", lexicon, lambda: read_words(lexicon, TypeAdapter(findings.Lexicon))),
         Reader("spellings", "yaml", said, lambda: read_words(said, TypeAdapter(dict[str, naming.Spelling]))),
         Reader("condition of the bank", "yaml", place, lambda: bank._read_condition(place)),
     ]
