@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from making import make_backbone, method_config
+from making import make_backbone, method_config, model_config
 from safetensors.torch import load_file, save_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
@@ -90,11 +90,15 @@ def test_the_seed_decides_the_adapters() -> None:
     assert any(not torch.equal(one[name], other[name]) for name in one)
 
 
-def test_mixed_precision_holds_the_frozen_base_in_bf16_and_the_trainables_in_fp32() -> None:
-    backbone = make_backbone(precision="bf16-mixed")
-    trainable = backbone.trainable()
-    assert {p.dtype for p in trainable.values()} == {torch.float32}
-    assert {p.dtype for name, p in backbone.module.named_parameters() if name not in trainable} == {torch.bfloat16}
+def test_mixed_precision_holds_the_matrices_of_frozen_layers_in_bf16_and_all_else_in_fp32() -> None:
+    for backbone in (
+        make_backbone("llama_untied", precision="bf16-mixed"),
+        make_backbone("llama_untied", method_config("baseline"), precision="bf16-mixed"),
+        load_backbone(model_config(dtype="bfloat16"), method_of(method_config())),
+    ):
+        for name, parameter in backbone.module.named_parameters():
+            in_layer = ".layers." in name and "norm" not in name and not parameter.requires_grad
+            assert parameter.dtype == (torch.bfloat16 if in_layer else torch.float32), name
     full = make_backbone(method=method_config("general_sft", tuning="full"), precision="bf16-mixed")
     assert {p.dtype for p in full.trainable().values()} == {torch.float32}
 
