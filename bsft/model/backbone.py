@@ -100,20 +100,15 @@ class Backbone:
         """What a forward pass runs in: bf16 products, if precision is mixed."""
         return bf16_products(embedding_of(self.causal).weight.device) if self.is_mixed else nullcontext()
 
-    def hidden_states(self, input_ids: Tensor, *, read_at: Tensor | None = None, **inputs: Any) -> Tensor:
-        """What `logits` makes logits of: last hidden states `(B, T, H)`, where the road is split; the output layer is
-        not computed.
-
-        Args:
-            input_ids: `(B, T)`.
-            read_at: `(n,)` indices into the flattened `B * T` tokens; only there the result may be read.
-        """
+    def hidden_states(self, input_ids: Tensor, **inputs: Any) -> Tensor:
+        """What `logits` makes logits of, of ids `(B, T)`: last hidden states `(B, T, H)`, where the road is split; the
+        output layer is not computed."""
         with self.products():
             if not self.road.split:
                 return self._whole_logits(input_ids, inputs.get("attention_mask"))
-            return self.decode(input_ids, read_at=read_at, **inputs)
+            return self.decode(input_ids, **inputs)
 
-    def decode(self, input_ids: Tensor, *, read_at: Tensor | None = None, **inputs: Any) -> Tensor:
+    def decode(self, input_ids: Tensor, **inputs: Any) -> Tensor:
         """The decoder's last hidden states, `(B, T)` -> `(B, T, H)`."""
         return cast(Tensor, decoder_of(self.causal)(input_ids=input_ids, **inputs).last_hidden_state)
 
@@ -131,7 +126,7 @@ class Backbone:
             inputs: dict[str, Any] = {"position_ids": batch.position_ids, "tree": TreeLayout(batch.tree)}
         else:
             inputs = {"attention_mask": batch.attention_mask}
-        states = self.hidden_states(batch.input_ids, use_cache=False, read_at=batch.positions, **inputs)
+        states = self.hidden_states(batch.input_ids, use_cache=False, **inputs)
         return states.flatten(0, 1)[batch.positions]
 
     def logits(self, hidden: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bsft.model.fast import frozen_layers, gated_mlp, last_mlp, lora, norms, tree_attention
+from bsft.model.fast import frozen_layers, gated_mlp, lora, norms, tree_attention
 
 if TYPE_CHECKING:
     from bsft.model.backbone import Backbone
@@ -90,15 +90,6 @@ PATCHES = (
         when="trees, behaviour tokens, and no adapters in the lowest layers (`trainer.fit.first_layer`)",
         applies=frozen_layers.applies,
         install=frozen_layers.install,
-    ),
-    Patch(
-        name="last MLP",
-        replaces="the last layer's MLP",
-        why="it is computed only for tokens whose result is read",
-        gain="keeps 517 instead of 523 MiB; its time is within noise",
-        when="the last layer has an MLP",
-        applies=last_mlp.applies,
-        install=last_mlp.install,
     ),
 )
 NAMES = frozenset(patch.name for patch in PATCHES)
