@@ -36,6 +36,7 @@ def log_normalizers(logits: Tensor) -> Tensor:
 class _LabelLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """`(L, V)` and twice `(L,)` to a scalar."""
         normalizers = log_normalizers(logits)
         ctx.save_for_backward(logits, targets, weights, normalizers)
         return ((normalizers - logits.gather(1, targets[:, None])[:, 0].float()) * weights).sum()

@@ -32,6 +32,7 @@ def _gated(gate: Tensor, up: Tensor) -> Tensor:
 class _Gated(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
+        """Twice `(..., D)` -> `(..., D)`."""
         ctx.save_for_backward(gate, up)
         return _gated(gate, up)
 

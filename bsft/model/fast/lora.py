@@ -35,6 +35,7 @@ class _FusedLora(torch.autograd.Function):
         b: Tensor,
         scaling: float,
     ) -> Tensor:
+        """`(..., I)` -> `(..., O)`, with `weight` `(O, I)`, `a` `(r, I)` and `b` `(O, r)`."""
         flat = x.reshape(-1, x.shape[-1])
         a_cast, b_cast = a.to(weight.dtype), (b * scaling).to(weight.dtype)
         low = flat @ a_cast.t()

@@ -34,6 +34,7 @@ def _rms_norm(x: Tensor, weight: Tensor, eps: float, dtype: torch.dtype) -> tupl
 class _RmsNorm(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, eps: float, dtype: torch.dtype) -> Tensor:
+        """`(..., D)` and `(D,)` -> `(..., D)` in `dtype`."""
         out, scale = _rms_norm(x, weight, eps, dtype)
         ctx.save_for_backward(x, weight, scale)
         return out
