@@ -22,7 +22,7 @@ from bsft.data.prefix_tree import Block, Ints, PrefixTree, blocks_of, visible_ke
 NAME = "bsft_tree"
 MAX_BLOCK_TOKENS = 128
 _NO_MATTER = frozenset({"position_ids", "cache_position", "position_embeddings", "use_cache", "num_items_in_batch"})
-"""What transformers hands to attention besides, and what changes nothing in it: positions are in queries and keys."""
+"""Further arguments that transformers passes and that do not affect attention: queries and keys hold the positions."""
 Made = TypeVar("Made")
 
 
@@ -77,7 +77,7 @@ def tree_attention(
         softcap: scores are bounded to `softcap * tanh(score / softcap)`.
         s_aux: `(H,)`, a score per head that takes its share of the probability and has no value (a sink).
         kernel: what computes the plain case faster.
-        others: `sliding_window`, or else the module's own; what changes nothing.
+        others: `sliding_window` (the module's own where it is not given), and arguments that change nothing.
 
     Returns:
         `(1, N, H, Dv)` and no weights.

@@ -101,8 +101,8 @@ class Backbone:
         return bf16_products(embedding_of(self.causal).weight.device) if self.is_mixed else nullcontext()
 
     def hidden_states(self, input_ids: Tensor, **inputs: Any) -> Tensor:
-        """What `logits` makes logits of, of ids `(B, T)`: last hidden states `(B, T, H)`, where the road is split; the
-        output layer is not computed."""
+        """Last hidden states `(B, T, H)` of ids `(B, T)`, without the output layer; where the road is not split, logits
+        `(B, T, V)`. `logits` takes either."""
         with self.products():
             if not self.road.split:
                 return self._whole_logits(input_ids, inputs.get("attention_mask"))
@@ -121,7 +121,7 @@ class Backbone:
         return pad_sequence(rows, batch_first=True)
 
     def label_states(self, batch: Batch) -> Tensor:
-        """What `logits` makes the logits of a batch's labels of, `(N, ...)`."""
+        """The states from which `logits` computes the logits of a batch's labels, `(N, ...)`."""
         if batch.tree is not None:
             inputs: dict[str, Any] = {"position_ids": batch.position_ids, "tree": TreeLayout(batch.tree)}
         else:
@@ -130,7 +130,7 @@ class Backbone:
         return states.flatten(0, 1)[batch.positions]
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """`(..., H)` -> `(..., V)`."""
+        """What `hidden_states` returned, `(..., H)`, to `(..., V)`."""
         return logits_of(self.causal, hidden) if self.road.split else hidden
 
     def trainable(self) -> dict[str, nn.Parameter]:

@@ -1,7 +1,7 @@
-"""What stands in the place of a model's own forward passes to save time and memory, and nothing that changes a number.
+"""Replacements for parts of a model's own forward pass that save time and memory and change no result.
 
-`PATCHES` says what there is (docs/performance.md shows it), `install` is the only place that changes a model with it.
-`model.fast=false` leaves all of it out: what remains is transformers and PEFT. Knows nothing of methods and training.
+`PATCHES` lists them (docs/performance.md shows the table), and only `install` puts them into a model.
+`model.fast=false` leaves all of them out: what remains is transformers and PEFT. Knows nothing of methods and training.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ class Patch:
     """One thing that is put into a model.
 
     Attributes:
-        replaces: what does the same without it.
-        why: what is saved.
+        replaces: the code that computes the same without it.
+        why: what it saves, and how.
         gain: what was measured.
-        when: where it is put in.
-        applies: whether a backbone is one of these.
-        install: puts it in.
+        when: the models and inputs that it takes.
+        applies: whether it can be used on a backbone.
+        install: puts it into a backbone.
     """
 
     name: str

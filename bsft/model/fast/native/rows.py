@@ -30,8 +30,8 @@ def _functions() -> ctypes.CDLL:
 
 
 def can_norm(x: Tensor, weight: Tensor, dtype: torch.dtype) -> bool:
-    """Whether norms of `(..., D)` with a weight `(D,)` can be had: on CPU, from float32 to bf16, in whole registers,
-    contiguous, and the library could be compiled."""
+    """Whether the library computes norms of `(..., D)` with a weight `(D,)`: on CPU, from float32 to bf16, contiguous,
+    in whole registers, and it could be compiled."""
     return (
         dtype == torch.bfloat16
         and all(t.device.type == "cpu" and t.dtype == torch.float32 and t.is_contiguous() for t in (x, weight))
@@ -42,8 +42,8 @@ def can_norm(x: Tensor, weight: Tensor, dtype: torch.dtype) -> bool:
 
 
 def can_gate(*wide: Tensor) -> bool:
-    """Whether gated activations of tensors `(..., D)` of one shape can be had: on CPU, in bf16, in whole registers,
-    contiguous, and the library could be compiled."""
+    """Whether the library computes gated activations of tensors `(..., D)` of one shape: on CPU, in bf16, contiguous,
+    in whole registers, and it could be compiled."""
     return (
         all(t.device.type == "cpu" and t.dtype == torch.bfloat16 and t.is_contiguous() for t in wide)
         and all(t.shape == wide[0].shape for t in wide)
