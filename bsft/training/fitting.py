@@ -98,7 +98,7 @@ def _trainer(job: Job, n_steps: int, logger: RunLogger, callbacks: list[Callback
         devices=config.devices,
         num_nodes=config.num_nodes,
         strategy=strategies.get(config.strategy, config.strategy),
-        precision=config.precision,  # type: ignore[arg-type]
+        precision="32-true",  # the backbone knows where products are bf16
         max_epochs=1,
         max_steps=n_steps,
         val_check_interval=config.fit.val_every_steps,

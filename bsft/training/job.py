@@ -105,6 +105,8 @@ def run(config: cfg.Config, directory: RunDirectory) -> Result | None:
     """Fits on all ranks and scores on the first; returns what metrics.json holds, None on the other ranks."""
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
+    if config.trainer.accelerator == "cuda" and config.trainer.precision == "bf16-mixed":
+        torch.set_float32_matmul_precision("high")  # the output layer's products, by tensor cores (TF32)
     seed_everything(config.seed, verbose=False)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     write_json(directory.path / ENV, _environment())
