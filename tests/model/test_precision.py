@@ -124,5 +124,5 @@ def test_every_architecture_can_be_fitted_and_speak_in_mixed_precision(model_typ
     gradients = torch.autograd.grad(states.sum(), list(backbone.trainable().values()), allow_unused=True)
     assert all(gradient.isfinite().all() for gradient in gradients if gradient is not None)
     renderer = make_renderer(backbone)
-    candidates = [renderer.candidates(item, with_behavior=True) for item in items_of([0])[:1]]
+    candidates = [renderer.candidates(item) for item in items_of([0])[:1]]
     assert len(generate(backbone, candidates, [None], max_new_tokens=2, end_of_turn=renderer.end_of_turn)) == 1
