@@ -151,10 +151,6 @@ def plant_option_length(benchmark: Benchmark) -> None:
     changed(benchmark, lambda i: with_options(i, lambda o: o.text + ("!" if o.label == "correct" else "")))
 
 
-def plant_option_ratio(benchmark: Benchmark) -> None:
-    changed(benchmark, lambda i: with_options(i, lambda o: o.text + " Stop." * 2 * (o.flag and i.id == "5/answer")))
-
-
 def plant_no_flag_option(benchmark: Benchmark) -> None:
     def unflagged(item: Item) -> Item:
         kept = [o for o in item.options if item.task == "alert" or not o.flag]
@@ -163,14 +159,57 @@ def plant_no_flag_option(benchmark: Benchmark) -> None:
     changed(benchmark, unflagged)
 
 
-def plant_easy_policy(benchmark: Benchmark) -> None:
-    """Only one answer raises no concern."""
+def plant_blind_cue(benchmark: Benchmark) -> None:
+    """Who asks about a problem says so."""
+    changed(benchmark, lambda i: i.model_copy(update={"query": "Careful?"}) if i.variant == "perturbed" else i)
 
-    def two(item: Item) -> Item:
-        kept = [o for o in item.options if item.task == "alert" or o.flag or o.label == "correct"]
-        return item.model_copy(update={"options": kept})
 
-    changed(benchmark, two)
+def plant_order(benchmark: Benchmark) -> None:
+    """The concern follows the right answer."""
+
+    def followed(item: Item) -> Item:
+        if item.task != "answer":
+            return item
+        flag = next(o for o in item.options if o.flag)
+        options = [o for o in item.options if not o.flag]
+        options.insert(options.index(item.gold) + 1, flag)
+        return item.model_copy(update={"options": options})
+
+    changed(benchmark, followed)
+
+
+def plant_option_text(benchmark: Benchmark) -> None:
+    """The right answer has a word of its own, as long as that of the others."""
+    changed(
+        benchmark,
+        lambda i: with_options(i, lambda o: o.text.replace("It is", "It be") if o.label == "correct" else o.text),
+    )
+
+
+def plant_complaint(benchmark: Benchmark) -> None:
+    """What the patient complains of is the answer."""
+
+    def named(item: Item) -> Item:
+        return item if item.task != "answer" else with_turn(item, 0, f"Came for {item.gold.text.split()[-1]}")
+
+    changed(benchmark, named)
+
+
+def plant_number(benchmark: Benchmark) -> None:
+    """Problems show one number, clean twins another; a control shows the problem's, and that it has been dealt with."""
+    for split, items in benchmark.items():
+        numbers = {"perturbed": "Potassium 7", "clean": "Potassium 4"}
+        shown = [
+            with_turn(i, 1, f"{i.turns[1].text} {numbers[i.variant]}.") if i.variant in numbers else i for i in items
+        ]
+        controls = [
+            with_turn(i, 2, f"{i.turns[2].text} Being treated.").model_copy(
+                update={"id": f"{i.id}/handled", "variant": "distractor", "twin_id": None, "label": "no_flag",
+                        "gold_behavior": "reactive", "perturbation": None}
+            )
+            for i in shown if i.variant == "perturbed"
+        ]  # fmt: skip
+        benchmark[split] = [*shown, *controls]
 
 
 def with_options(item: Item, text: Callable[[Option], str]) -> Item:

@@ -19,7 +19,7 @@ from bsft.runs.directory import PREDICTIONS, RunDirectory, run_directories
 
 METHODS = ("baseline", "behavior_sft")
 # processors round differently, which may also turn the order of two items of the 108 pairs that an area counts
-METRICS = {"auroc_flag": 0.02, "auroc_proactive": 0.02}
+METRICS = {"auc": 0.02, "auroc_proactive": 0.02}
 PREDICTED = {"log_likelihood": 1e-4, "behavior_probs": 1e-4}
 
 
@@ -98,12 +98,9 @@ def _number(text: str) -> float | str:
 @pytest.mark.slow
 def test_audit(tmp_path: Path, update_golden: bool) -> None:
     build(BuildSpec(60), tmp_path / "open", progress=False)
-    # words of a scene may tell its problem since open-v2, which the limits do not know yet
+    # the text of options and the lengths of twins tell more than they may in this version
     assert main(["audit", str(tmp_path / "open"), f"--output={tmp_path / 'audit'}"]) == 1
     found: dict[str, Any] = json.loads((tmp_path / "audit" / "audit.json").read_text(encoding="utf-8"))
     for changing in ("command", "bsft"):
         del found[changing]
-    for probe in found["probes"]:
-        # which of many equal weights are named hangs on the last digit
-        del probe["features"]
     check("audit", found, update_golden, tolerances={}, tolerance=1e-9)

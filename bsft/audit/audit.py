@@ -1,24 +1,23 @@
-"""The whole audit of a corpus: structure, duplicates, probes and policies, each held against its limit."""
+"""The whole audit of a corpus: structure, duplicates, naturalness and probes, held against limits or reported."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from bsft.audit.choices import choices_of, probe_option_texts, probe_positions
+from bsft.audit.artefacts import probe_options, probe_scenes, probe_side_by_side
+from bsft.audit.complaint import probe_complaint
+from bsft.audit.content import CONTENT, probe_content, probe_place
 from bsft.audit.corpus import Corpus
-from bsft.audit.duplicates import Duplicate, distinct_scenes, find_duplicates
-from bsft.audit.labels import probe_labels
-from bsft.audit.limits import Check, Limits, Settings
-from bsft.audit.policies import PolicyScore, try_policies
-from bsft.audit.probes import count_scenes, probe_all_items, probe_places, probe_texts, twins_of
-from bsft.audit.probing import ProbeResult
-from bsft.audit.structure import N_EXAMPLES, check_structure
-from bsft.audit.texts import Numerals
+from bsft.audit.duplicates import Duplicate, check_duplicates, distinct_scenes, find_duplicates
+from bsft.audit.limits import Check, Finding, Settings, Status
+from bsft.audit.naturalness import check_naturalness, naturalness
+from bsft.audit.structure import check_structure
+from bsft.audit.texts import Texts, View, scene
+from bsft.audit.units import options_of, side_by_side, twins_of, unpaired_of
 from bsft.display.progress import progress_bar
-from bsft.stats.bootstrap import Bootstrap
 
-ALL_NUMERALS: tuple[Numerals, ...] = ("masked", "shown")
+VIEWS: tuple[View, ...] = ("style", *CONTENT)
 
 
 @dataclass(frozen=True)
@@ -27,93 +26,72 @@ class Audit:
 
     corpus: Corpus
     settings: Settings
-    probes: list[ProbeResult]
-    policy_scores: list[PolicyScore]
+    findings: list[Finding]
     duplicates: list[Duplicate]
     checks: list[Check]
 
     @property
     def passed(self) -> bool:
-        return not any(check.status == "broken" for check in self.checks)
+        return "broken" not in self.statuses
+
+    @property
+    def statuses(self) -> list[Status]:
+        """Of all rules and all findings."""
+        return [check.status for check in self.checks] + [found.status for found in self.findings]
+
+    @property
+    def n_comparisons(self) -> int:
+        """Findings that were held against a limit."""
+        return sum(found.bound is not None for found in self.findings)
 
 
 def audit(corpus: Corpus, settings: Settings) -> Audit:
-    """Audits a corpus. Structure, duplicates and policies cover every item, probes at most `max_pairs` per split."""
+    """Audits a corpus. Structure and duplicates cover every item, probes at most `max_cases` of a kind or a task."""
     limits = settings.limits
-    bootstrap = Bootstrap(settings.n_bootstrap, settings.seed)
-    duplicates = _find_duplicates(corpus, limits)
-    scores: list[PolicyScore] = []
-    with progress_bar("trying naive policies", len(corpus.tasks)) as advance:
-        for task in corpus.tasks:
-            scores += try_policies(corpus, task, bootstrap)
-            advance(1)
-    probes = list(_probe(corpus.sampled(settings.max_pairs, settings.seed), limits.min_pairs, bootstrap))
-    checks = [
-        *check_structure(corpus, limits),
-        _check_duplicates(duplicates, limits),
-        *(_check_policy(score, limits) for score in scores),
-        *(_check_probe(probe, limits) for probe in probes if probe.binding and probe.numerals != "shown"),
-    ]
-    return Audit(corpus, settings, probes, scores, duplicates, checks)
-
-
-def _find_duplicates(corpus: Corpus, limits: Limits) -> list[Duplicate]:
     n_scenes = sum(len(distinct_scenes(corpus, split)) for split in corpus.splits)
     with progress_bar("comparing scenes", n_scenes) as advance:
-        return find_duplicates(corpus, limits.max_jaccard, advance)
+        duplicates = find_duplicates(corpus, limits.max_jaccard, advance)
+    checks = [
+        *check_structure(corpus),
+        check_duplicates(duplicates, limits.max_jaccard),
+        *check_naturalness(naturalness(corpus), limits),
+    ]
+    return Audit(corpus, settings, _bounded(list(_probe(corpus, settings)), limits.min_cases), duplicates, checks)
 
 
-def _probe(corpus: Corpus, min_test: int, bootstrap: Bootstrap) -> Iterator[ProbeResult]:
-    """All probes of all tasks; first those that see no text, then the others with numerals masked, then shown."""
-    twins = {task: twins_of(corpus, task, min_test, bootstrap) for task in corpus.groups("proactive")}
-    choices = {task: choices_of(corpus, task, min_test, bootstrap) for task in corpus.tasks}
-    with progress_bar("probing", (1 + len(ALL_NUMERALS)) * len(corpus.tasks)) as advance:
-        for task, spec in corpus.tasks.items():
-            if (own_twins := twins.get(task)) is not None:
-                yield from probe_places(own_twins)
-            if (own_choices := choices[task]) is not None:
-                yield from probe_positions(own_choices, labels=spec.metric == "macro_f1")
+def _probe(corpus: Corpus, settings: Settings) -> Iterator[Finding]:
+    twins, unpaired = list(twins_of(corpus, settings)), list(unpaired_of(corpus, settings))
+    choices = list(options_of(corpus, settings))
+    rows = [
+        row for units, pairs in twins for row in (*units.rows, *(p.control for p in pairs if p.control is not None))
+    ]
+    documents = [scene(row) for row in (*rows, *(row for units in unpaired for row in units.rows))]
+    with progress_bar("probing", len(VIEWS) + len(twins) + len(unpaired) + len(choices)) as advance:
+        scenes: dict[View, Texts] = {}
+        for view in VIEWS if documents else ():
+            scenes[view] = Texts(corpus.texts, documents, view)
             advance(1)
-        for numerals in ALL_NUMERALS:
-            scenes = count_scenes(corpus, numerals)
-            for task, spec in corpus.tasks.items():
-                if (own_twins := twins.get(task)) is not None:
-                    yield from probe_texts(own_twins, corpus, scenes, numerals)
-                    yield from probe_all_items(corpus, task, scenes["words"], numerals, min_test, bootstrap)
-                if (own_choices := choices[task]) is not None:
-                    yield from probe_option_texts(own_choices, corpus, numerals)
-                if spec.metric == "macro_f1":
-                    yield from probe_labels(corpus, task, scenes["words"], numerals, min_test, bootstrap)
-                advance(1)
+        for units, pairs in twins:
+            yield from probe_scenes(units, corpus, scenes["style"])
+            yield from probe_side_by_side(side_by_side(units), corpus, scenes["style"])
+            yield from probe_content(units, pairs, scenes)
+            yield from probe_place(units)
+            advance(1)
+        for units in unpaired:
+            yield from probe_scenes(units, corpus, scenes["style"])
+            yield from probe_content(units, [], scenes)
+            advance(1)
+        for units, places in choices:
+            yield from probe_options(units, places, corpus)
+            if units.kind is None and corpus.tasks[units.task].group != "proactive":
+                yield from probe_complaint(units, places, corpus)
+            advance(1)
 
 
-def _check_probe(probe: ProbeResult, limits: Limits) -> Check:
-    found = f"{probe.asks} from {probe.name}: AUROC {probe.estimate} on {probe.n:,} {probe.unit}"
-    return _held("probe", probe, found, limits.max_auroc, limits)
-
-
-def _check_policy(score: PolicyScore, limits: Limits) -> Check:
-    metric = "macro-F1" if score.metric == "macro_f1" else "accuracy"
-    found = f"{score.policy}: {metric} {score.estimate} on {score.n:,} items"
-    return _held("policy", score, found, limits.max_naive_score, limits)
-
-
-def _held(name: str, judged: ProbeResult | PolicyScore, found: str, allowed: float, limits: Limits) -> Check:
-    status = limits.status(judged.estimate.low, allowed, judged.n)
-    rule = f"allowed: a lower bound up to {allowed:g}"
-    if status == "not checked":
-        rule = f"too few to judge, {limits.min_pairs:,} needed"
-    return Check(name, judged.task, status, f"{found}; {rule}")
-
-
-def _check_duplicates(duplicates: list[Duplicate], limits: Limits) -> Check:
-    rule = f"scenes of different splits share at most {limits.max_jaccard:.0%} of their word triples"
-    if not duplicates:
-        return Check("duplicates", "all items", "passed", f"{rule}: no pair shares more")
-    first = duplicates[0]
-    message = (
-        f"{rule}: {len(duplicates):,} pairs of cases share more, {sum(d.exact for d in duplicates):,} of them all; "
-        f"{first.first} ({first.first_split}) and {first.second} ({first.second_split}) share {first.jaccard:.0%}"
-    )
-    examples = tuple(f"{d.first} = {d.second}" for d in duplicates[:N_EXAMPLES])
-    return Check("duplicates", "all items", "broken", message, examples)
+def _bounded(findings: list[Finding], min_cases: int) -> list[Finding]:
+    """With lower bounds that hold for all findings together that have a limit and cases enough."""
+    held = [found.allowed is not None and found.estimate.n_cases >= min_cases for found in findings]
+    return [
+        replace(found, bound=found.estimate.lower_bound(sum(held))) if own else found
+        for found, own in zip(findings, held, strict=True)
+    ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -31,6 +30,7 @@ class CorpusItem:
     label: str
     variant: Variant
     determinable: bool | None
+    level: int | None
     kind: str | None
     """Kind of the perturbation."""
     locus: int | None
@@ -58,14 +58,8 @@ class Pair:
 
     perturbed: CorpusItem
     clean: CorpusItem
-
-    @property
-    def case_id(self) -> str:
-        return self.perturbed.case_id
-
-    @property
-    def split(self) -> str:
-        return self.perturbed.split
+    control: CorpusItem | None
+    """The item in which the same problem has been dealt with: it has the twins' request and options."""
 
 
 @dataclass(frozen=True)
@@ -96,33 +90,20 @@ class Corpus:
         """Names of the group's tasks."""
         return [name for name, task in self.tasks.items() if task.group == group]
 
-    def pairs(self, task: str) -> list[Pair]:
-        """The task's twins, without those whose problem cannot be determined."""
-        return [
-            Pair(row, self.by_id[row.twin_id])
-            for row in self.of_task(task)
-            if row.variant == "perturbed" and row.flagged and row.twin_id in self.by_id
-        ]
+    def pairs(self, task: str) -> dict[str, list[Pair]]:
+        """Kind of problem -> the task's twins, without those whose problem cannot be determined."""
+        rows = self.of_task(task)
+        controls = {_without_scene(row): row for row in rows if row.variant == "distractor"}
+        pairs: dict[str, list[Pair]] = {}
+        for row in rows:
+            clean = self.by_id.get(row.twin_id or "")
+            if row.variant == "perturbed" and row.kind is not None and row.flagged and clean is not None:
+                pairs.setdefault(row.kind, []).append(Pair(row, clean, controls.get(_without_scene(row))))
+        return dict(sorted(pairs.items()))
 
-    def sampled(self, max_pairs: int, seed: int) -> Corpus:
-        """Whole cases, the same for all tasks, until no task has more than about `max_pairs` pairs in a split."""
-        order = sorted(self.cases, key=lambda case: random.Random(f"{seed} {case}").random())
-        per_case: dict[tuple[str, str], int] = {}
-        split_of: dict[str, str] = {}
-        for row in self.rows:
-            split_of[row.case_id] = row.split
-            if row.variant == "perturbed":
-                per_case[row.case_id, row.task] = per_case.get((row.case_id, row.task), 0) + 1
-        taken: dict[tuple[str, str], int] = {}
-        kept: set[str] = set()
-        for case in order:
-            split = split_of[case]
-            if any(taken.get((split, task), 0) >= max_pairs for task in self.tasks):
-                continue
-            kept.add(case)
-            for task in self.tasks:
-                taken[split, task] = taken.get((split, task), 0) + per_case.get((case, task), 0)
-        return Corpus(self.name, self.tasks, self.texts, [row for row in self.rows if row.case_id in kept])
+
+def _without_scene(row: CorpusItem) -> tuple[object, ...]:
+    return row.case_id, row.query, row.options
 
 
 def read_corpus(
@@ -148,6 +129,7 @@ def _row(item: Item, place: Callable[[str], int]) -> CorpusItem:
         label=item.label,
         variant=item.variant,
         determinable=item.determinable,
+        level=item.level,
         kind=perturbation.kind if perturbation else None,
         locus=perturbation.locus.turn if perturbation else None,
         speakers=tuple(place(turn.speaker) for turn in item.turns),

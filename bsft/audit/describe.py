@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bsft.audit.corpus import Corpus, CorpusItem
-from bsft.audit.texts import Sizes, scene
+from bsft.audit.texts import scene
 
 
 @dataclass(frozen=True)
@@ -68,12 +68,11 @@ def count_task(corpus: Corpus, task: str) -> TaskCounts:
 
 def twin_lengths(corpus: Corpus, task: str) -> TwinLengths:
     """Lengths of both twins of every pair."""
-    sizes = Sizes(corpus.texts, "shown")
 
     def characters(row: CorpusItem) -> int:
-        return int(sizes.of(scene(row))[0])
+        return sum(len(corpus.texts[place]) for place in scene(row))
 
-    pairs = corpus.pairs(task)
+    pairs = [pair for own in corpus.pairs(task).values() for pair in own]
     return TwinLengths(task, [characters(p.perturbed) for p in pairs], [characters(p.clean) for p in pairs])
 
 

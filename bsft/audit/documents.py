@@ -1,4 +1,4 @@
-"""The audit's files: `audit.json` with everything, `audit.md` and `audit.html` for people."""
+"""The audit's files: `audit.json` with everything, `audit.csv` with all findings, two more for people."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from bsft.records.escaping import json_text, markdown, one_line
 from bsft.records.files import write_atomically
 from bsft.records.untrusted import read_json
 
-SCHEMA = 1
-FILES = ("audit.json", "audit.md", "audit.html")
-REMARKS_NOTE = "No limit holds for these probes, but the lower bound of their AUROC lies above the limit of the others."
+SCHEMA = 2
+FILES = ("audit.json", "audit.csv", "audit.md", "audit.html")
 
 
 def describe(audit: Audit) -> tuple[list[TaskCounts], list[TwinLengths]]:
@@ -32,7 +31,7 @@ def describe(audit: Audit) -> tuple[list[TaskCounts], list[TwinLengths]]:
 
 
 def write_documents(audit: Audit, output: Path, *, source: str, command: str) -> AuditReport:
-    """Writes the three files.
+    """Writes the four files.
 
     Args:
         audit: what was found.
@@ -47,7 +46,8 @@ def write_documents(audit: Audit, output: Path, *, source: str, command: str) ->
     report = report_of(audit, counts, lengths)
     record = json_text(_record(audit, counts, lengths, source, command), indent=1)
     page = _page(audit, report, counts, lengths, command)
-    for name, text in zip(FILES, (record + "\n", _markdown(audit, report, command), page), strict=True):
+    texts = (record + "\n", report.everything.csv(), _markdown(audit, report, command), page)
+    for name, text in zip(FILES, texts, strict=True):
         write_atomically(output / name, text)
     return report
 
@@ -90,8 +90,8 @@ def _record(
         "settings": asdict(audit.settings),
         "passed": audit.passed,
         "checks": [asdict(check) for check in audit.checks],
-        "probes": [asdict(probe) for probe in audit.probes],
-        "policies": [asdict(score) for score in audit.policy_scores],
+        "n_comparisons": audit.n_comparisons,
+        "findings": [asdict(found) | {"status": found.status} for found in audit.findings],
         "duplicates": [asdict(duplicate) for duplicate in audit.duplicates],
         "tasks": [asdict(own) for own in counts],
         "twin_lengths": [
@@ -106,22 +106,16 @@ def _subtitle(audit: Audit) -> str:
     settings = audit.settings
     return (
         f"{len(corpus.rows):,} items of {len(corpus.cases):,} cases in the splits {', '.join(corpus.splits)}; "
-        f"probes on at most {settings.max_pairs:,} pairs per task and split; "
+        f"probes by 5-fold cross-validation, cases whole, on at most {settings.max_cases:,} cases of a kind or task; "
         f"95 % intervals from {settings.n_bootstrap:,} resamples of cases; seed {settings.seed}."
     )
 
 
-def _designs(audit: Audit) -> list[str]:
-    """How probes were fitted, each way once."""
-    return list(dict.fromkeys(probe.design for probe in audit.probes))
-
-
 def _markdown(audit: Audit, report: AuditReport, command: str) -> str:
     lines = [f"# Audit of {markdown(audit.corpus.name)}", "", markdown(report.verdict), "", markdown(_subtitle(audit))]
-    lines += [f"Probes: {markdown('; '.join(_designs(audit)))}.", "", f"    {one_line(command)}", ""]
-    for title, note, messages in (("Broken limits", "", report.broken), ("To be judged", REMARKS_NOTE, report.remarks)):
-        if messages:
-            lines += [f"## {title}", "", *([note, ""] if note else []), *(f"- {markdown(m)}" for m in messages), ""]
+    lines += ["", f"    {one_line(command)}", ""]
+    if report.broken:
+        lines += ["## Broken limits", "", *(f"- {markdown(message)}" for message in report.broken), ""]
     for table in report.tables:
         lines += [f"## {markdown(table.title)}", "", *([markdown(table.note), ""] if table.note else [])]
         lines.append(table.markdown())
@@ -134,9 +128,9 @@ def _page(
     limit = audit.settings.limits.max_auroc
     figures = [
         (
-            "Telling twins apart",
-            "AUROC of every probe of twins with its 95 % interval: blue with numerals masked, grey with them shown, "
-            f"red above the dashed limit of {limit:g}; squares mark probes without a limit.",
+            "Artefacts and content",
+            "AUROC of every probe with its 95 % interval, all levels together: blue where a limit holds, red where it "
+            f"is broken, grey where none holds; dashed: {limit:g}.",
             plots.auroc_figure(audit),
         ),
         (
@@ -152,9 +146,7 @@ def _page(
         name=audit.corpus.name,
         passed=audit.passed,
         report=report,
-        remarks_note=REMARKS_NOTE,
         subtitle=_subtitle(audit),
-        designs=_designs(audit),
         command=command,
         figures=[(title, alt, image_source(figure)) for title, alt, figure in figures if figure is not None],
     )

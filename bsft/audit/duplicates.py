@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from bsft.audit.corpus import Corpus, CorpusItem
+from bsft.audit.limits import N_EXAMPLES, Check
 from bsft.audit.texts import mask_numerals
 from bsft.importing.near_duplicates import shingles, similar_sets, words
 
@@ -58,3 +59,16 @@ def find_duplicates(corpus: Corpus, max_jaccard: float, advance: Callable[[int],
 def distinct_scenes(corpus: Corpus, split: str) -> list[CorpusItem]:
     """The split's items, without those that repeat the scene of an earlier one."""
     return list({item.turns: item for item in reversed(corpus.rows) if item.split == split}.values())[::-1]
+
+
+def check_duplicates(duplicates: list[Duplicate], max_jaccard: float) -> Check:
+    """Whether there are none, and what was found."""
+    rule = f"scenes of different splits share at most {max_jaccard:.0%} of their word triples"
+    if not duplicates:
+        return Check("duplicates", "passed", f"{rule}: no pair shares more")
+    first = duplicates[0]
+    found = (
+        f"{rule}: {len(duplicates):,} pairs of cases share more, {sum(d.exact for d in duplicates):,} of them all; "
+        f"{first.first} ({first.first_split}) and {first.second} ({first.second_split}) share {first.jaccard:.0%}"
+    )
+    return Check("duplicates", "broken", found, tuple(f"{d.first} = {d.second}" for d in duplicates[:N_EXAMPLES]))

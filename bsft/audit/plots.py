@@ -9,12 +9,14 @@ from matplotlib.figure import Figure
 
 from bsft.audit.audit import Audit
 from bsft.audit.describe import TaskCounts, TwinLengths
-from bsft.audit.probes import ALONE, BETWEEN
-from bsft.audit.probing import ProbeResult
+from bsft.audit.limits import Status
 from bsft.display.canvas import Panel, draw_panels
 from bsft.records.escaping import visible
 
-MASKED_COLOUR, SHOWN_COLOUR, BROKEN_COLOUR = "#0072B2", "#8A8A8A", "#B3261E"
+BROKEN_COLOUR = "#B3261E"
+COLOURS: dict[Status, str] = {
+    "passed": "#0072B2", "broken": BROKEN_COLOUR, "not checked": "#8A8A8A", "reported": "#8A8A8A",
+}  # fmt: skip
 PERTURBED_COLOUR, CLEAN_COLOUR = "#C44E00", "#0072B2"
 LABEL_COLOURS = (
     "#9AA5B1", "#0072B2", "#C44E00", "#00795A", "#CC79A7", "#E69F00", "#56B4E9", "#332288", "#882255", "#999933",
@@ -24,33 +26,31 @@ _LABEL_CHARACTER = 0.0072
 
 
 def auroc_figure(audit: Audit) -> Figure | None:
-    """AUROC of every probe of twins with its interval, a panel per task; None without such probes."""
-    probes = [probe for probe in audit.probes if probe.asks in (ALONE, BETWEEN)]
-    tasks = [task for task in audit.corpus.tasks if any(probe.task == task for probe in probes)]
-    if not tasks:
+    """AUROC of every probe with its interval, a panel per kind or task; None without any."""
+    found = [own for own in audit.findings if own.level is None and own.measure != "accuracy"]
+    if not found:
         return None
-    names = list(dict.fromkeys(_probe_name(probe) for probe in probes))
+    panels = {
+        where: [own for own in found if own.where == where] for where in dict.fromkeys(own.where for own in found)
+    }
     limit = audit.settings.limits.max_auroc
+    rows_in = 0.22 * max(map(len, panels.values()))
 
-    rows_in = 0.3 * len(names)
-
-    def draw(panel: Panel, task: str) -> None:
-        panel.heading(task)
-        axes = panel.axes(2.85, 0.4, 3.35, rows_in)
+    def draw(panel: Panel, where: str) -> None:
+        panel.heading(where)
+        axes = panel.axes(2.0, 0.4, 3.9, rows_in)
         axes.axvline(0.5, color="#B8BEC5", linewidth=1)
         axes.axvline(limit, color=BROKEN_COLOUR, linewidth=1, linestyle="--")
-        for probe in (p for p in probes if p.task == task):
-            shown = probe.numerals == "shown"
-            broken = probe.binding and not shown and probe.estimate.low > limit
-            colour = BROKEN_COLOUR if broken else SHOWN_COLOUR if shown else MASKED_COLOUR
-            y = len(names) - 1 - names.index(_probe_name(probe)) + (-0.17 if shown else 0.17)
-            axes.plot([probe.estimate.low, probe.estimate.high], [y, y], color=colour, linewidth=1.4)
-            axes.plot([probe.estimate.value], [y], marker="o" if probe.binding else "s", markersize=4, color=colour)
-        axes.set_yticks(range(len(names)), names[::-1], fontsize=9)
-        axes.set_xlim(0.4, 1.02)
+        own = panels[where][::-1]
+        for y, one in enumerate(own):
+            colour = COLOURS[one.status]
+            axes.plot([one.estimate.low, one.estimate.high], [y, y], color=colour, linewidth=1.4)
+            axes.plot([one.estimate.value], [y], marker="o", markersize=4, color=colour)
+        axes.set_yticks(range(len(own)), [one.probe for one in own], fontsize=8)
+        axes.set_xlim(0, 1.02)
         axes.set_xlabel("AUROC")
 
-    return draw_panels(tasks, draw, height_in=1.0 + rows_in)
+    return draw_panels(list(panels), draw, height_in=1.0 + rows_in)
 
 
 def balance_figure(counts: Sequence[TaskCounts]) -> Figure:
@@ -92,7 +92,3 @@ def lengths_figure(lengths: Sequence[TwinLengths]) -> Figure | None:
         axes.legend(fontsize=8)
 
     return draw_panels(lengths, draw, height_in=2.9)
-
-
-def _probe_name(probe: ProbeResult) -> str:
-    return f"both twins: {probe.name}" if probe.asks == BETWEEN else probe.name

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from bsft.audit.corpus import Corpus, CorpusItem
-from bsft.audit.limits import Check, Limits
+from bsft.audit.limits import N_EXAMPLES, Check
 
-N_EXAMPLES = 5
-
-Rule = Callable[[Corpus, CorpusItem, Limits], str | None]
+Rule = Callable[[Corpus, CorpusItem], str | None]
 """What is wrong with an item, or None."""
 
 
-def _has_clean_twin(corpus: Corpus, row: CorpusItem, limits: Limits) -> str | None:
+def _has_clean_twin(corpus: Corpus, row: CorpusItem) -> str | None:
     if row.variant != "perturbed":
         return None
     twin = corpus.by_id.get(row.twin_id or "")
@@ -28,7 +26,7 @@ def _has_clean_twin(corpus: Corpus, row: CorpusItem, limits: Limits) -> str | No
     return None
 
 
-def _differs_only_at_locus(corpus: Corpus, row: CorpusItem, limits: Limits) -> str | None:
+def _differs_only_at_locus(corpus: Corpus, row: CorpusItem) -> str | None:
     twin = corpus.by_id.get(row.twin_id or "")
     if row.variant != "perturbed" or twin is None or row.locus is None:
         return None
@@ -50,25 +48,18 @@ def _turns(row: CorpusItem) -> list[tuple[int, int]]:
     return list(zip(row.speakers, row.turns, strict=True))
 
 
-def _flags_when_it_must(corpus: Corpus, row: CorpusItem, limits: Limits) -> str | None:
+def _flags_when_it_must(corpus: Corpus, row: CorpusItem) -> str | None:
     must = row.variant == "perturbed" and row.determinable is not False
     if corpus.tasks[row.task].group != "proactive" or row.flagged == must:
         return None
     return f"is {row.variant} and {'determinable' if row.determinable else 'not determinable'}, gold is {row.label}"
 
 
-def _has_flag_and_other(corpus: Corpus, row: CorpusItem, limits: Limits) -> str | None:
+def _has_flag_and_other(corpus: Corpus, row: CorpusItem) -> str | None:
     flags = sum(option.flag for option in row.options)
     if flags == 0:
         return "has no option that raises a concern"
     return "has only options that raise a concern" if flags == len(row.options) else None
-
-
-def _options_of_equal_length(corpus: Corpus, row: CorpusItem, limits: Limits) -> str | None:
-    lengths = [len(corpus.texts[option.text]) for option in row.options]
-    if max(lengths) <= min(lengths) * limits.max_option_length_ratio:
-        return None
-    return f"has options of {min(lengths)} to {max(lengths)} characters"
 
 
 RULES: dict[str, tuple[Rule, str]] = {
@@ -76,17 +67,16 @@ RULES: dict[str, tuple[Rule, str]] = {
     "locus": (_differs_only_at_locus, "twins have the same question and options and differ only in the recorded turn"),
     "gold": (_flags_when_it_must, "gold is a flag exactly where a determinable problem was put in"),
     "flag options": (_has_flag_and_other, "every item has an option that raises a concern, and one that does not"),
-    "option length": (_options_of_equal_length, "options of an item are of similar length"),
 }
 
 
-def check_structure(corpus: Corpus, limits: Limits) -> Iterator[Check]:
+def check_structure(corpus: Corpus) -> Iterator[Check]:
     """One check for every rule, over all items."""
     for name, (rule, statement) in RULES.items():
-        wrong = [(row.id, reason) for row in corpus.rows if (reason := rule(corpus, row, limits)) is not None]
+        wrong = [(row.id, reason) for row in corpus.rows if (reason := rule(corpus, row)) is not None]
         if not wrong:
-            yield Check(name, "all items", "passed", f"{statement}: all {len(corpus.rows):,} items")
+            yield Check(name, "passed", f"{statement}: all {len(corpus.rows):,} items")
             continue
         first, reason = wrong[0]
         message = f"{statement}: {len(wrong):,} of {len(corpus.rows):,} items do not; {first} {reason}"
-        yield Check(name, "all items", "broken", message, tuple(item for item, _ in wrong[:N_EXAMPLES]))
+        yield Check(name, "broken", message, tuple(item for item, _ in wrong[:N_EXAMPLES]))

@@ -1,4 +1,4 @@
-"""An audit as tables, for the terminal, the Markdown file and the page."""
+"""An audit as tables, for the terminal, the Markdown file, the page and CSV."""
 
 from __future__ import annotations
 
@@ -6,146 +6,153 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from bsft.audit.audit import Audit
-from bsft.audit.choices import WHICH
 from bsft.audit.describe import TaskCounts, TwinLengths
-from bsft.audit.labels import WHAT
-from bsft.audit.limits import Limits, Status
-from bsft.audit.policies import POLICIES
-from bsft.audit.probes import ALL, ALONE, BETWEEN, WHERE
-from bsft.audit.probing import ProbeResult
-from bsft.audit.texts import Numerals
+from bsft.audit.limits import Finding, Status
 from bsft.display.table import NONE, Cell, Column, Table, Tone
-from bsft.stats.bootstrap import Estimate
 
-Key = tuple[str, str, Numerals | None]
-"""What a probe is asked, what it looks at, and whether it sees numerals."""
-
-TONES: dict[Status, Tone] = {"passed": "good", "broken": "bad", "not checked": "soft"}
+TONES: dict[Status, Tone] = {"passed": "good", "broken": "bad", "not checked": "soft", "reported": ""}
+OF_TWINS = ("scene length", "scene style", "twins' lengths", "twins' style", "request and options")
+OF_OPTIONS = (
+    "option position", "option order", "option length", "option text", "commonest position", "shortest option",
+    "longest option",
+)  # fmt: skip
+OF_CONTENT = ("words", "words and numbers", "against controls", "against controls, fitted", "place of the edit")
+COMPLAINT = "complaint line"
 
 
 @dataclass(frozen=True)
 class AuditReport:
-    """An audit as it is shown: the verdict in a sentence, what is broken, what lies high without a limit, and tables.
+    """An audit as it is shown: the verdict in a sentence, what is broken, and tables.
 
     Attributes:
         brief: those of the tables that a terminal shows.
+        everything: a row for each finding, for programs.
     """
 
     verdict: str
     broken: list[str]
-    remarks: list[str]
     tables: list[Table]
     brief: list[Table]
+    everything: Table
 
 
 def report_of(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths]) -> AuditReport:
     """All tables of an audit; those without rows are left out."""
-    masked, shown, beyond, options, labels = _probe_tables(audit)
-    policies = _policy_table(audit)
-    tables = [masked, shown, beyond, options, labels, policies, *_other_tables(audit, counts, lengths)]
-    broken = [f"{check.subject}: {check.message}" for check in audit.checks if check.status == "broken"]
-    brief = [table for table in (masked, options, policies) if table.rows]
-    return AuditReport(verdict(audit), broken, list(_remarks(audit)), [table for table in tables if table.rows], brief)
+    brief = [_limits(audit), _rules(audit), _reported(audit)]
+    tables = [*brief, *_artefacts(audit), *_descriptions(audit, counts, lengths)]
+    broken = list(_broken(audit))
+    return AuditReport(
+        _verdict(audit), broken, [t for t in tables if t.rows], [t for t in brief if t.rows], _everything(audit)
+    )  # fmt: skip
 
 
-def verdict(audit: Audit) -> str:
-    """How many limits hold, are broken, and could not be checked."""
-    numbers = {s: sum(check.status == s for check in audit.checks) for s in ("passed", "broken", "not checked")}
-    start = "Passed" if audit.passed else "Failed"
-    sentence = f"{start}: {numbers['passed']} checks hold, {numbers['broken']} are broken"
+def _verdict(audit: Audit) -> str:
+    numbers = {status: audit.statuses.count(status) for status in TONES}
+    sentence = f"{'Passed' if audit.passed else 'Failed'}: {numbers['passed']:,} limits hold, "
+    sentence += f"{numbers['broken']:,} are broken"
     if numbers["not checked"]:
-        sentence += f"; {numbers['not checked']} were not made (under {audit.settings.limits.min_pairs:,} units)"
+        sentence += f"; {numbers['not checked']:,} were not checked (under {audit.settings.limits.min_cases} cases)"
     return sentence + "."
 
 
-def _remarks(audit: Audit) -> Iterator[str]:
-    """Probes for which no limit holds and whose lower bound is above that of the others; one sentence for each kind."""
-    limit = audit.settings.limits.max_auroc
-    high: dict[tuple[str, str], list[ProbeResult]] = {}
-    for probe in audit.probes:
-        counted = not probe.binding and probe.metric == "auroc" and probe.numerals == "masked"
-        if counted and probe.estimate.low > limit:
-            high.setdefault((probe.asks, probe.name), []).append(probe)
-    for (asks, name), probes in high.items():
-        values = ", ".join(f"{p.task} {p.estimate.value:.2f}" for p in sorted(probes, key=lambda p: -p.estimate.value))
-        yield f"{asks} from {name}: AUROC {values}"
+def _broken(audit: Audit) -> Iterator[str]:
+    """A sentence for each broken rule, and for the finding of each probe that breaks its limit most."""
+    for check in audit.checks:
+        if check.status == "broken":
+            yield f"{check.name}: {check.found}"
+    for own in _by_probe(audit.findings):
+        worst, broken = own[0], sum(found.status == "broken" for found in own)
+        if broken:
+            level = "all levels" if worst.level is None else f"level {worst.level}"
+            others = f"; so do {broken - 1:,} more of its {len(own):,}" if broken > 1 else ""
+            yield (
+                f"{worst.probe} of {worst.where}, {level}: {worst.measure} {worst.estimate} on {worst.n:,} units, "
+                f"with a lower bound of {worst.bound:.3f} over {audit.n_comparisons:,} comparisons, exceeds "
+                f"{worst.allowed:g}{others}"
+            )
 
 
-_TWIN_COLUMNS: dict[str, tuple[str, str]] = {
-    "lengths": (ALONE, "lengths"),
-    "question": (ALONE, "question"),
-    "options": (ALONE, "options"),
-    "scene, words": (ALONE, "scene, words"),
-    "scene, characters": (ALONE, "scene, characters"),
-    "both twins, words": (BETWEEN, "scene, words"),
-    "both twins, characters": (BETWEEN, "scene, characters"),
-}
+def _by_probe(findings: Sequence[Finding]) -> list[list[Finding]]:
+    """Findings that were held against a limit, by what they look at, those with the highest bounds first."""
+    groups: dict[str, list[Finding]] = {}
+    for found in findings:
+        if found.bound is not None:
+            groups.setdefault(found.probe, []).append(found)
+    return [sorted(own, key=lambda found: -(found.bound or 0)) for own in groups.values()]
 
 
-def _probe_tables(audit: Audit) -> Iterator[Table]:
-    limit = f"{audit.settings.limits.max_auroc:g}"
-    masked: dict[str, Key] = {name: (*key, "masked") for name, key in _TWIN_COLUMNS.items()}
-    masked["place of the edit"] = (ALONE, "place of the edit", None)
-    yield _probe_table(
-        audit, "Twins, numerals masked",
-        f"AUROC of telling an item with a problem from its clean twin; the lower bound may be at most {limit}.",
-        masked,
-    )  # fmt: skip
-    yield _probe_table(
-        audit, "Twins, numerals shown",
-        "The same with numbers in sight. An implausible number is a legitimate cue: no limit holds.",
-        {name: (*key, "shown") for name, key in _TWIN_COLUMNS.items()},
-    )  # fmt: skip
-    yield _probe_table(
-        audit, "Beyond twins",
-        "AUROC of which words occur at all (statements that agree repeat a word), of the edited turn's words alone, of "
-        "all items of a task (with controls in which the problem is known), and of telling the edited turn by its "
-        "place. No limit holds.",
-        {
-            "presence of words": (ALONE, "scene, presence of words", "masked"),
-            "both twins, presence": (BETWEEN, "scene, presence of words", "masked"),
-            "edited turn": (ALONE, "edited turn", "masked"),
-            "edited turn, numerals shown": (ALONE, "edited turn", "shown"),
-            "all items, scene": (ALL, "scene, words", "masked"),
-            "all items, question": (ALL, "question", "masked"),
-            "place of the turn": (WHERE, "place of the turn", None),
-        },
-    )  # fmt: skip
-    yield _probe_table(
-        audit, "Options without the case",
-        "AUROC of telling the right option from the others (among flags, where a flag is right). The limit holds for "
-        "position and length; words and labels are shown to be judged.",
-        {
-            "position": (WHICH, "option position", None),
-            "length": (WHICH, "option length", "masked"),
-            "words": (WHICH, "option words", "masked"),
-            "words, numerals shown": (WHICH, "option words", "shown"),
-            "label": (WHICH, "option label", None),
-        },
-    )  # fmt: skip
-    yield _probe_table(
-        audit, "Labels from words",
-        "Macro-F1 of TF-IDF and logistic regression on a task's label set; chance is always naming the commonest.",
-        {
-            "scene": (WHAT, "scene, words", "masked"),
-            "scene, numerals shown": (WHAT, "scene, words", "shown"),
-            "question": (WHAT, "question", "masked"),
-            "options": (WHAT, "options", "masked"),
-        },
-    )  # fmt: skip
-
-
-def _probe_table(audit: Audit, title: str, note: str, columns: dict[str, Key]) -> Table:
-    found = {(probe.task, probe.asks, probe.name, probe.numerals): probe for probe in audit.probes}
+def _limits(audit: Audit) -> Table:
     rows = []
-    for task in audit.corpus.tasks:
-        probes = [found.get((task, *key)) for key in columns.values()]
-        known = [probe for probe in probes if probe is not None]
-        if known:
-            cells = [Cell(NONE) if probe is None else _probe_cell(probe, audit.settings.limits) for probe in probes]
-            rows.append([Cell(task), *cells, _count(known[0].n)])
-    unit = next((p.unit for p in audit.probes if (p.asks, p.name, p.numerals) in columns.values()), "items")
-    return Table(title, [Column("task"), *_numbers(*columns, unit)], rows, note)
+    for own in _by_probe(audit.findings):
+        worst, level = own[0], own[0].level
+        broken = sum(found.status == "broken" for found in own)
+        tone = TONES["broken" if broken else "passed"]
+        rows.append([
+            Cell(worst.probe), Cell(worst.where), Cell("all" if level is None else str(level)), _estimate(worst),
+            Cell(f"{worst.bound:.3f}", tone=tone, number=worst.bound), Cell(f"{worst.allowed:g}", number=worst.allowed),
+            _count(broken), _count(len(own)),
+        ])  # fmt: skip
+    columns = [
+        Column("probe"),
+        Column("highest bound"),
+        *_numbers("level", "value", "bound", "limit", "broken", "held"),
+    ]
+    note = (
+        "AUROC of artefacts (of the complaint line: accuracy) for every kind and level with at least "
+        f"{audit.settings.limits.min_cases} cases; the bound holds for all {audit.n_comparisons:,} together."
+    )
+    return Table("Limits", columns, rows, note)
+
+
+def _rules(audit: Audit) -> Table:
+    return Table(
+        "Structure, duplicates, naturalness", [Column("rule"), Column("outcome"), Column("found", "long")],
+        [[Cell(own.name), Cell(own.status, tone=TONES[own.status]), Cell(own.found)] for own in audit.checks],
+    )  # fmt: skip
+
+
+def _reported(audit: Audit) -> Table:
+    unlimited = any(found.probe == COMPLAINT and found.allowed is None for found in audit.findings)
+    return _kinds(
+        audit, "Reported", [*OF_CONTENT, *([COMPLAINT] if unlimited else [])],
+        "AUROC of telling a problem from its clean twin by what the scene says, and from its control, in which "
+        "somebody has dealt with it, by the same probe and by one fitted for it; and of telling the edited turn by its "
+        "place.",
+    )  # fmt: skip
+
+
+def _artefacts(audit: Audit) -> Iterator[Table]:
+    limit = f"{audit.settings.limits.max_auroc:g}"
+    note = f"All levels together; grey: too few cases for a limit of {limit}. Every level is in audit.csv."
+    yield _kinds(audit, "Artefacts of scenes", OF_TWINS, note)
+    yield _kinds(audit, "Artefacts of options", [*OF_OPTIONS, COMPLAINT], note)
+
+
+def _kinds(audit: Audit, title: str, probes: Sequence[str], note: str) -> Table:
+    """A row for each kind or task, a column for each probe, all levels together."""
+    found = {(own.where, own.probe): own for own in audit.findings if own.level is None and own.probe in probes}
+    rows = []
+    for where in dict.fromkeys(where for where, _ in found):
+        own = [found.get((where, probe)) for probe in probes]
+        cells = [Cell(NONE) if one is None else _estimate(one) for one in own]
+        rows.append([Cell(where), *cells, _count(next(one.estimate.n_cases for one in own if one is not None))])
+    return Table(title, [Column("kind or task"), *_numbers(*probes, "cases")], rows, note)
+
+
+def _everything(audit: Audit) -> Table:
+    columns = (
+        "probe", "task", "kind", "level", "measure", "value", "low", "high", "bound", "limit", "outcome", "units",
+        "cases",
+    )  # fmt: skip
+    rows = [
+        [
+            *map(Cell.of, (own.probe, own.task, own.kind, own.level, own.measure, own.estimate.value)),
+            *map(Cell.of, (own.estimate.low, own.estimate.high, own.bound, own.allowed, own.status)),
+            *map(Cell.of, (own.n, own.estimate.n_cases)),
+        ]
+        for own in audit.findings
+    ]
+    return Table("Findings", [Column(name) for name in columns], rows)
 
 
 def _numbers(*headers: str) -> list[Column]:
@@ -156,43 +163,13 @@ def _count(n: int) -> Cell:
     return Cell(f"{n:,}", number=n)
 
 
-def _probe_cell(probe: ProbeResult, limits: Limits) -> Cell:
-    chance = "" if probe.metric == "auroc" else f" (chance {probe.chance:.3f})"
-    held = probe.binding and probe.numerals != "shown"
-    status = limits.status(probe.estimate.low, limits.max_auroc, probe.n) if held else None
-    return _estimate_cell(probe.estimate, status, chance)
-
-
-def _estimate_cell(estimate: Estimate, status: Status | None = None, remark: str = "") -> Cell:
+def _estimate(found: Finding) -> Cell:
+    estimate = found.estimate
     spread = f"[{estimate.low:.3f}, {estimate.high:.3f}]"
-    return Cell(f"{estimate.value:.3f}{remark}", spread, TONES[status] if status else "", estimate.value)
+    return Cell(f"{estimate.value:.3f}", spread, TONES[found.status], estimate.value)
 
 
-def _policy_table(audit: Audit) -> Table:
-    limits = audit.settings.limits
-    found = {(score.task, score.policy): score for score in audit.policy_scores}
-    rows = []
-    for task, spec in audit.corpus.tasks.items():
-        scores = [found[task, policy] for policy in POLICIES]
-        metric = "macro-F1" if spec.metric == "macro_f1" else "accuracy"
-        cells = [
-            _estimate_cell(score.estimate, limits.status(score.estimate.low, limits.max_naive_score, score.n))
-            for score in scores
-        ]
-        rows.append([Cell(task), Cell(metric), *cells, _count(scores[0].n)])
-    note = f"What can be scored without reading; the lower bound may be at most {limits.max_naive_score:g}."
-    return Table("Naive policies", [Column("task"), Column("metric"), *_numbers(*POLICIES, "items")], rows, note)
-
-
-def _other_tables(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths]) -> Iterator[Table]:
-    yield Table(
-        "Structure and duplicates", [Column("rule"), Column("outcome"), Column("found", "long")],
-        [
-            [Cell(check.name), Cell(check.status, tone=TONES[check.status]), Cell(check.message)]
-            for check in audit.checks if check.subject == "all items"
-        ],
-    )  # fmt: skip
-    yield _features(audit)
+def _descriptions(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths]) -> Iterator[Table]:
     splits = audit.corpus.splits
     yield Table(
         "Items", [Column("task"), *_numbers(*splits), Column("variants", "long"), *_numbers("undeterminable")],
@@ -223,25 +200,6 @@ def _other_tables(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[
         ],
         "Kinds of perturbation, who speaks where the edit is, how often that is the last turn, and by how many "
         "characters the perturbed twin is longer.",
-    )  # fmt: skip
-
-
-def _features(audit: Audit) -> Table:
-    """What the probes above the limit look at, whether they are binding or not."""
-    limit = audit.settings.limits.max_auroc
-    rows = []
-    for probe in sorted(audit.probes, key=lambda probe: -probe.estimate.low):
-        if probe.features and probe.estimate.low > limit:
-            what = f"{probe.asks} {probe.name}, numerals {probe.numerals}"
-            towards = ", ".join(f"“{f.name}”" for f in probe.features if f.weight > 0)
-            against = ", ".join(f"“{f.name}”" for f in probe.features if f.weight < 0)
-            kinds = ", ".join(f"{kind} {value:.2f}" for kind, value in probe.by_kind.items())
-            texts = [Cell(text) for text in (towards, against, kinds)]
-            rows.append([Cell(probe.task), Cell(what), _estimate_cell(probe.estimate), *texts])
-    long = [Column(header, "long") for header in ("for", "against", "by kind")]
-    return Table(
-        "What the probes look at", [Column("task"), Column("probe", "long"), *_numbers("AUROC"), *long], rows,
-        f"Features with the largest weights, of probes whose lower bound exceeds {limit:g}.",
     )  # fmt: skip
 
 

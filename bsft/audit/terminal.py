@@ -1,4 +1,4 @@
-"""The audit on a terminal: the verdict, what is broken, and the tables that matter most."""
+"""The audit on a terminal: the tables of limits and of what is only reported, the verdict, and what is broken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.text import Text
 
-from bsft.audit.documents import REMARKS_NOTE
 from bsft.audit.tables import AuditReport
 
 
@@ -19,8 +18,4 @@ def show(name: str, report: AuditReport, output: Path, console: Console) -> None
     console.print(Text(report.verdict, style="bold red" if report.broken else "bold green"))
     for message in report.broken:
         console.print(Text(f"- {message}"), soft_wrap=True)
-    if report.remarks:
-        console.print(Text(f"To be judged. {REMARKS_NOTE}", "yellow"))
-    for message in report.remarks:
-        console.print(Text(f"- {message}"), soft_wrap=True)
-    console.print(f"Everything: {output}/audit.html, audit.md, audit.json")
+    console.print(f"Everything: {output}/audit.html, audit.md, audit.csv, audit.json")

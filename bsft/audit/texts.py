@@ -1,4 +1,4 @@
-"""Texts as counts of words and characters. Every distinct text is counted once; a scene is the sum of its turns.
+"""Texts as a probe sees them, and as counts of words. A text is masked once; a document is the sum of its texts.
 
 Case and punctuation are kept: editing shows in them.
 """
@@ -6,7 +6,7 @@ Case and punctuation are kept: editing shows in them.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -15,15 +15,28 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from bsft.audit.corpus import CorpusItem
 
-Numerals = Literal["masked", "shown"]
-Unit = Literal["words", "characters"]
+View = Literal["style", "words", "words and numbers"]
+"""What a probe sees of a text: only how it is said, that and what is said about, or everything."""
 Document = Sequence[int]
 """The texts that a document consists of, as places in the corpus's texts."""
 
+FRAME_WORDS = frozenset({
+    "i", "you", "he", "she", "it", "we", "they", "me", "him", "us", "them", "who", "which", "what", "whose", "that",
+    "there", "here", "but", "so", "if", "because", "is", "are", "was", "were", "be", "been", "being", "am", "has",
+    "have", "had", "having", "do", "does", "did", "doing", "will", "would", "can", "could", "might", "shall", "should",
+    "must", "let", "please",
+})  # fmt: skip
+"""Words that stay where style is looked at. Articles, prepositions, possessives and what joins nouns go with the nouns
+(a line is *in the* arm, a plaster *on the* arm); negations, comparisons, times and numbers say something too."""
+
 _NUMERAL = re.compile(r"\d+(?:[.,:/]\d+)*")
-_ANALYSERS: Mapping[Unit, Mapping[str, Any]] = {
+_TOKEN = re.compile(
+    r"(?P<word>[^\W_]+(?:[-/.,:^*][^\W_]+)*)|(?P<space>\s+)|(?P<stop>[.?!])|(?P<mark>[,;:()\"'’“”–—])|."
+)
+_ANALYSERS: Mapping[View, Mapping[str, Any]] = {
+    "style": {"token_pattern": r"\w+|[^\w\s]|[^\S ]| {2,}", "ngram_range": (1, 3)},
     "words": {"token_pattern": r"\w+|[^\w\s]", "ngram_range": (1, 2)},
-    "characters": {"analyzer": "char", "ngram_range": (2, 5)},
+    "words and numbers": {"token_pattern": r"\w+|[^\w\s]", "ngram_range": (1, 2)},
 }
 
 
@@ -32,8 +45,29 @@ def mask_numerals(text: str) -> str:
     return _NUMERAL.sub("0", text)
 
 
-SHOWN: Mapping[Numerals, Callable[[str], str]] = {"masked": mask_numerals, "shown": str}
-"""How texts are shown to a probe. An implausible number is a legitimate cue, so limits hold where they are masked."""
+def mask_content(text: str) -> str:
+    """`The side is left. aspirin 75 mg, please` becomes `X is x. x, please`.
+
+    What is left is words that frame a statement, punctuation, spaces, and how a sentence begins. Whatever stands
+    between two of them is one `x`, so that a name of three words looks like a name of one.
+    """
+    parts: list[str] = []
+    starts, gap = True, ""
+    for found in _TOKEN.finditer(text):
+        token, kind = found.group(), found.lastgroup
+        if kind == "space":
+            gap = token
+            continue
+        if kind in ("stop", "mark") or token.lower() in FRAME_WORDS:
+            parts += [gap, token]
+        elif not (parts and parts[-1] in "xX" and len(gap) < 2):
+            # a name such as pH or 3TC begins no sentence wrongly
+            parts += [gap, "x" if not starts or token.islower() else "X"]
+        starts, gap = kind == "stop", ""
+    return "".join(parts) + gap
+
+
+SHOWN: Mapping[View, Callable[[str], str]] = {"style": mask_content, "words": mask_numerals, "words and numbers": str}
 
 
 class Texts:
@@ -42,19 +76,17 @@ class Texts:
     Args:
         texts: the corpus's texts.
         documents: all documents that will be asked for.
-        numerals: whether numbers are shown or replaced by 0.
-        unit: words and pairs of words, or sequences of two to five characters; neither reaches beyond a text's end.
+        view: words and pairs of words (of style: up to triples); none reaches beyond a text's end.
     """
 
-    def __init__(self, texts: Sequence[str], documents: Iterable[Document], numerals: Numerals, unit: Unit) -> None:
-        show = SHOWN[numerals]
+    def __init__(self, texts: Sequence[str], documents: Sequence[Document], view: View) -> None:
+        show = SHOWN[view]
         columns: dict[str, int] = {}
         self._column: dict[int, int] = {}
         for place in sorted({place for document in documents for place in document}):
             self._column[place] = columns.setdefault(show(texts[place]), len(columns))
-        vectorizer = CountVectorizer(lowercase=False, dtype=np.float32, **_ANALYSERS[unit])
+        vectorizer = CountVectorizer(lowercase=False, dtype=np.float32, **_ANALYSERS[view])
         self._matrix = csr_matrix(vectorizer.fit_transform(columns))
-        self.features: list[str] = [str(name) for name in vectorizer.get_feature_names_out()]
 
     def counts(self, documents: Sequence[Document]) -> csr_matrix:
         """Counts `(n_documents, n_features)`."""
@@ -65,16 +97,10 @@ class Texts:
         return csr_matrix(parts @ self._matrix)
 
 
-class Sizes:
-    """Characters and words of the corpus's texts."""
-
-    def __init__(self, texts: Sequence[str], numerals: Numerals) -> None:
-        show = SHOWN[numerals]
-        self._sizes = np.array([(len(shown), len(shown.split())) for shown in map(show, texts)], dtype=np.float64)
-
-    def of(self, document: Document) -> tuple[float, float]:
-        characters, words = self._sizes[list(document)].sum(0) if document else (0.0, 0.0)
-        return float(characters), float(words)
+def size(texts: Sequence[str], document: Document) -> list[float]:
+    """Characters, words and texts of a document, numerals masked: a value of more digits is no longer text."""
+    shown = [mask_numerals(texts[place]) for place in document]
+    return [float(sum(map(len, shown))), float(sum(len(text.split()) for text in shown)), float(len(shown))]
 
 
 def scene(row: CorpusItem) -> Document:
@@ -82,14 +108,6 @@ def scene(row: CorpusItem) -> Document:
     return (*row.speakers, *row.turns)
 
 
-def question(row: CorpusItem) -> Document:
-    return () if row.query is None else (row.query,)
-
-
-def options(row: CorpusItem) -> Document:
-    return tuple(option.text for option in row.options)
-
-
-def edited_turn(row: CorpusItem, locus: int) -> Document:
-    """The turn at the locus of a pair, or nothing where this twin lacks it."""
-    return (row.speakers[locus], row.turns[locus]) if locus < len(row.turns) else ()
+def request_and_options(row: CorpusItem) -> Document:
+    """Everything but the scene."""
+    return (*(() if row.query is None else (row.query,)), *(option.text for option in row.options))

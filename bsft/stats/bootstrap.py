@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import t as student_t
 
 from bsft.stats.arrays import Booleans, Floats, Integers, divide
-from bsft.stats.measures import WeightedAuroc, auroc, macro_f1, macro_f1_of, wins_over_twin
+from bsft.stats.measures import WeightedAuroc, auroc, macro_f1_of, wins_over_twin
 
 Cases = Sequence[str] | NDArray[np.str_]
 """The case of every unit."""
@@ -23,11 +25,23 @@ _SAMPLES_AT_ONCE = 50
 
 @dataclass(frozen=True)
 class Estimate:
-    """A value and the limits of its 95 % interval."""
+    """A value, the limits of its 95 % interval, its standard error, and the number of cases that it rests on."""
 
     value: float
     low: float
     high: float
+    standard_error: float
+    n_cases: int
+
+    def lower_bound(self, n_comparisons: int) -> float:
+        """Below which none of `n_comparisons` true values lies, with a probability of 97.5 % for all of them together.
+
+        Bonferroni's correction: each gets its share of the error. So far out in the tail resamples say nothing, and the
+        bound is that of Student's t with the bootstrap's standard error, which is wider where cases are few.
+        """
+        if self.n_cases < 2:
+            return -np.inf
+        return self.value - float(student_t.isf(0.025 / n_comparisons, self.n_cases - 1)) * self.standard_error
 
     def __str__(self) -> str:
         return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
@@ -98,11 +112,7 @@ class Bootstrap:
 
     def mean(self, values: Floats | Booleans, cases: Cases) -> Estimate:
         """Of events: their share."""
-        return _estimate(float(np.mean(values)), self._over(cases).mean(values, cases))
-
-    def macro_f1(self, gold: Integers, predicted: Integers, n_labels: int, cases: Cases) -> Estimate:
-        samples = self._over(cases).macro_f1(gold, predicted, n_labels, cases)
-        return _estimate(macro_f1(gold, predicted, n_labels), samples)
+        return _estimate(float(np.mean(values)), self._over(cases).mean(values, cases), cases)
 
     def auroc(self, scores: Floats, positive: Booleans, cases: Cases) -> Estimate:
         """
@@ -111,15 +121,22 @@ class Bootstrap:
         """
         if positive.all() or not positive.any():
             raise ValueError("an AUROC needs units of both classes")
-        return _estimate(auroc(scores, positive), self._over(cases).auroc(scores, positive, cases))
+        return _estimate(auroc(scores, positive), self._over(cases).auroc(scores, positive, cases), cases)
 
     def paired_auc(self, problem: Floats, twin: Floats, cases: Cases) -> Estimate:
         """Share of pairs in which the problem scores above its own twin, ties counting half."""
         return self.mean(wins_over_twin(problem, twin), cases)
 
     def _over(self, cases: Cases) -> CaseResamples:
-        return CaseResamples(cases, self.n_samples, self.seed)
+        return _resamples(tuple(np.unique(np.asarray(cases)).tolist()), self.n_samples, self.seed)
 
 
-def _estimate(value: float, samples: Floats) -> Estimate:
-    return Estimate(value, *(interval95(samples) or (np.nan, np.nan)))
+@lru_cache(maxsize=8)
+def _resamples(cases: tuple[str, ...], n_samples: int, seed: int) -> CaseResamples:
+    """Drawn once for all that is asked of the same cases."""
+    return CaseResamples(cases, n_samples, seed)
+
+
+def _estimate(value: float, samples: Floats, cases: Cases) -> Estimate:
+    low, high = interval95(samples) or (np.nan, np.nan)
+    return Estimate(value, low, high, float(np.nanstd(samples)), len(np.unique(np.asarray(cases))))

@@ -27,6 +27,9 @@ CLAIM_DRAWS = 6
 class SimulatedCase(SimulatedPatient):
     """What the tasks know of a simulated patient, and what is said, asked and answered about them."""
 
+    paraphrased: bool = False
+    """Whether the same people say the same things in other words."""
+
     @cached_property
     def _scenes(self) -> dict[frozenset[str], Scene]:
         return {}

@@ -152,6 +152,9 @@ def _said(case: SimulatedCase, topic: str, act: str, speaker: Speaker, rng: rand
     voice = voices[0] if len(voices) == 1 else case.rng(f"voice {speaker[0]}").choice(voices)
     templates = case.words.conversation.templates(name, act, voice, case.edition)
     template = choose(rng.choice(templates), rng)
+    if case.paraphrased:  # drawn apart, so that everything else of the scene stays
+        own = case.rng(f"paraphrase {topic}/{act}")
+        template = choose(own.choice(templates), own)
     return Slot(f"{topic}/{act}", *speaker, template, {**case.fields, **fields})
 
 
