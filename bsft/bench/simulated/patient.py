@@ -294,13 +294,16 @@ class SimulatedPatient(Scenario):
         }
 
     def _story_fields(self) -> dict[str, str]:
-        """The events that are told, out of order, with their times."""
+        """The events that are told, out of order, with their times; `a` and `b`, which all tell, in their order too."""
         told = list(self.told_events)
         self.rng("telling").shuffle(told)
         fields: dict[str, str] = {}
         for letter, event_id in zip("abc", told, strict=True):
             fact = self.facts[event_id]
             fields |= {letter: fact.text, f"t{letter}": ago(-fact.time_hours)}
+        in_time = "ab" if self.facts[told[0]].time_hours < self.facts[told[1]].time_hours else "ba"
+        for when, letter in zip(("early", "late"), in_time, strict=True):
+            fields |= {when: fields[letter], f"t_{when}": fields[f"t{letter}"]}
         return fields
 
     def allergies_text(self, allergens: Sequence[str]) -> str:

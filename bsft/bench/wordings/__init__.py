@@ -39,8 +39,8 @@ Texts = Annotated[list[str], Field(min_length=3)]
 
 _FIELD = re.compile(r"\{(\w+)\}")
 _TOPIC_OF = {
-    **dict.fromkeys(("a", "b", "c", "ta", "tb", "tc"), "story"), **dict.fromkeys(("h", "x"), "background"),
-    **dict.fromkeys(("s0", "f0", "s1", "f1", "S0", "F0"), "examination"),
+    **dict.fromkeys(("a", "b", "ta", "tb", "early", "t_early", "late", "t_late"), "story"),
+    **dict.fromkeys(("h", "x"), "background"), **dict.fromkeys(("s0", "f0", "s1", "f1", "S0", "F0"), "examination"),
 }  # fmt: skip
 """Field of a reply -> the topic under which it is said."""
 
