@@ -112,7 +112,7 @@ def _figure(case: SimulatedCase, problem: Problem, rng: random.Random) -> tuple[
         figure = None
     if figure is not None and figure.kind != "ecg":
         return figure.kind, figure.params
-    if problem.slot == "observations" or figure is None and case.person.age_years < ADULT_AGE_YEARS:
+    if problem.slot == "observations" or (figure is None and case.person.age_years < ADULT_AGE_YEARS):
         return None
     rate = case.vital("heart_rate_bpm")
     if figure is None:

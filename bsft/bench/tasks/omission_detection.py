@@ -19,6 +19,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bsft.bench.left_out import LeftOut
+from bsft.bench.oracle import takes_no_tablets
 from bsft.bench.problem import Problem
 from bsft.bench.recorded.base_scene import laboratory, observations
 from bsft.bench.replies import NO_FLAG
@@ -38,7 +39,10 @@ def _problem(label: str, case: SimulatedCase, rng: random.Random) -> Problem:
     entries = [
         step
         for step in case.words.problems.steps
-        if step.label == label and case.suits(step.applies) and not set(step.answered_by) & set(case.shown_labs)
+        if step.label == label
+        and case.suits(step.applies)
+        and not set(step.answered_by) & set(case.shown_labs)
+        and not ("by mouth" in step.order and takes_no_tablets(case.condition))
     ]
     if not entries:
         raise LeftOut(f"no act with {label} suits the patient")
