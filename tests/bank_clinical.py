@@ -16,6 +16,11 @@ from bsft.bench.bank.schema import Condition, Medication
 
 STOP_WORDS = re.compile(r"\b(stop|withhold|pause|suspend|discontinue|switch off)\b")
 HOURS_PER_DAY = 24
+ONLY_MEASURES = re.compile(
+    r"(?:the (?:\w+ ){1,3}(?:is|are) (?:being )?(?:taken|counted|scored|charted|checked|called)"
+    r"|the (?:\w+ ){1,3}(?:is|are) (?:being )?(?:repeated|followed|watched)|we (?:check|count|take|watch|follow))\b"
+)
+"""How a clause begins that answers a critical value by measuring it again."""
 
 
 def check_reference(bank: Bank) -> Iterator[str]:
@@ -71,7 +76,10 @@ def _reasons_to_stop(bank: Bank, condition: Condition, medication: Medication, s
 
 
 def _check_acted_on(bank: Bank, condition: Condition) -> Iterator[str]:
-    """Somebody has acted on every critical value that belongs to the disease."""
+    """Somebody has acted on every critical value that belongs to the disease, and not only measured it again."""
+    for name, clauses in condition.acted_on.items():
+        measured = [clause for clause in clauses if ONLY_MEASURES.match(clause)]
+        yield from (f"{name}: {clause!r} does nothing about it" for clause in measured)
     entries: dict[str, Analyte | Vital] = {**bank.analytes, **bank.vitals}
     for name, values in {**condition.labs, **condition.vitals}.items():
         if (entry := entries.get(name)) is None or name in condition.acted_on:

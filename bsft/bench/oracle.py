@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from bsft.bench.bank.load import Bank
+from bsft.bench.bank.load import CHILD_AGE_YEARS, Bank
 from bsft.bench.bank.reference_schema import Analyte, Drug, Vital
 from bsft.bench.bank.schema import Condition
 from bsft.bench.limits import Limits
@@ -16,6 +16,15 @@ DOSE_FACTOR = 2.5
 NOTHING_BY_MOUTH = re.compile(r"\b(vomit|retch|nil by mouth|stop feeds|swallow|keep \w+ fasted)")
 DROWSY_COMA_SCORE = 12
 """Somebody with this score or less is given no tablets."""
+
+NEVER_MISSED = {
+    "antiepileptic", "corticosteroid", "mineralocorticoid", "dopamine precursor", "dopamine agonist", "dopaminergic",
+    "anticholinesterase", "direct oral anticoagulant", "vitamin K antagonist", "immunosuppressant",
+    "calcineurin inhibitor", "antithyroid drug",
+}  # fmt: skip
+"""Classes of tablets that are not stopped without another way of giving them."""
+SHOCK_SYSTOLIC_MMHG = 95
+"""Somebody whose systolic pressure may be this low is not sent away for what can wait."""
 
 MICROGRAMS = {"micrograms": 1.0, "mg": 1e3, "g": 1e6}
 
@@ -80,3 +89,11 @@ def takes_no_tablets(condition: Condition) -> bool:
     score = condition.vitals.get("glasgow_coma_scale")
     drowsy = score is not None and score.low <= DROWSY_COMA_SCORE
     return drowsy or any(NOTHING_BY_MOUTH.search(text) for text in told)
+
+
+def is_unstable(condition: Condition) -> bool:
+    """Whether the illness comes with shock or a clouded mind, so that nothing is done that can wait."""
+    pressure, score = (condition.vitals.get(name) for name in ("systolic_bp_mmhg", "glasgow_coma_scale"))
+    adult = condition.population.age_years.high > CHILD_AGE_YEARS
+    in_shock = adult and pressure is not None and pressure.low <= SHOCK_SYSTOLIC_MMHG
+    return in_shock or (score is not None and score.low <= DROWSY_COMA_SCORE)

@@ -72,6 +72,13 @@ def test_somebody_acts_on_every_critical_value(bank: Bank) -> None:
     assert findings_of(bank, crisis.id, acted_on=unheard) == [
         "hypertensive_emergency: systolic_bp_mmhg [206, 242] may be critical, but acted_on lacks it"
     ]
+    measured = {
+        **crisis.acted_on,
+        "systolic_bp_mmhg": ["the pressure is taken every five minutes", "labetalol is in", "b"],
+    }
+    assert findings_of(bank, crisis.id, acted_on=measured) == [
+        "hypertensive_emergency: systolic_bp_mmhg: 'the pressure is taken every five minutes' does nothing about it"
+    ]
     with pytest.raises(ValidationError, match="acted_on names results that are not listed: mood"):
         findings_of(bank, crisis.id, acted_on={"mood": ["a", "b", "c"]})
 

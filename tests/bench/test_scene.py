@@ -9,8 +9,10 @@ import pytest
 from engine_cases import all_cases, case_of
 
 from bsft.bench.grammar import n_forms
+from bsft.bench.oracle import takes_no_tablets
 from bsft.bench.scene import Scene, Slot, fill
 from bsft.bench.wordings import N_HELD_OUT, load_words
+from bsft.bench.wordings.problem_data import Applies
 
 LENGTHS = {1: (3, 5), 2: (5, 14), 3: (9, 28), 4: (15, 42)}
 """Level -> turns of a scene."""
@@ -133,3 +135,34 @@ def test_every_act_has_at_least_twelve_wordings() -> None:
         for act in acts:
             forms = sum(n_forms(text) for text in conversation.templates(topic, act, "any", "train"))
             assert forms >= 12, (topic, act, forms)
+
+
+def test_nobody_proposes_a_test_whose_report_is_shown() -> None:
+    n_open, n_closed = 0, 0
+    for case in all_cases("train"):
+        scene = case.scene("laboratory", "imaging")
+        shown = {case.imaging.id, *case.shown_labs}
+        reported = not shown.isdisjoint(case.condition.next_test.reported_by)
+        replies = [case.errand(scene, case.rng(f"errand {i}")).reply.lower() for i in range(10)]
+        named = case.condition.next_test.test.lower()
+        assert not reported or ("next_test" not in scene and not any(named in reply for reply in replies)), case.case.id
+        n_open, n_closed = n_open + (not reported), n_closed + reported
+    assert n_open and n_closed
+
+
+def test_tablets_that_must_not_be_missed_go_on_by_another_route() -> None:
+    for case in all_cases("train"):
+        scene = case.scene("background")
+        if case.tablets_are_held and case.another_route_is_needed:
+            text = scene["acted on/tablets"].turn.text.lower()
+            assert case.home_medicine.drug in text, text
+        if takes_no_tablets(case.condition):
+            assert case.text("medication:comorbidity") not in ("levetiracetam", "co-careldopa")
+    assert case_of("adrenal_crisis", level=3).another_route_is_needed
+
+
+def test_what_can_wait_suits_nobody_in_shock() -> None:
+    waits = Applies(stable=True)
+    assert not case_of("postpartum_haemorrhage", level=3).suits(waits)
+    assert not case_of("opioid_overdose", level=3).suits(waits)
+    assert case_of("acute_gout", level=3).suits(waits)

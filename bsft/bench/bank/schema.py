@@ -135,6 +135,9 @@ class NextTest(Entry):
     """Noun phrase: "CT pulmonary angiography"."""
     because: str
     """Clause after "because": "it confirms or excludes the embolus directly"."""
+    reported_by: list[str] = []
+    """Ids of `imaging` and `labs` that are the test's report or come after it: where they are shown, nobody proposes
+    it."""
 
 
 class GuidelineStep(Entry):
@@ -206,6 +209,9 @@ class Condition(Entry):
                 raise ValueError(f"course event {later.id!r} may begin before {earlier.id!r}: their ranges overlap")
         if unknown := [a for a in self.labs_fall if a not in self.labs and a not in self.vitals]:
             raise ValueError(f"labs_fall names results that are not listed: {', '.join(unknown)}")
+        shown = {*(i.id for i in self.imaging), *self.labs}
+        if unknown := [name for name in self.next_test.reported_by if name not in shown]:
+            raise ValueError(f"next_test.reported_by names unknown results: {', '.join(unknown)}")
         if unknown := [a for a in self.acted_on if a not in self.labs and a not in self.vitals]:
             raise ValueError(f"acted_on names results that are not listed: {', '.join(unknown)}")
         if both := sorted(set(self.labs) & set(self.normal_labs)):

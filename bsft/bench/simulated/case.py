@@ -15,7 +15,7 @@ from bsft.bench.simulated.claims import unjustified_concern
 from bsft.bench.simulated.patient import SimulatedPatient
 from bsft.bench.simulated.simulate import simulate
 from bsft.bench.splits import EDITIONS
-from bsft.bench.wordings import Edition, draw
+from bsft.bench.wordings import OPEN_TEST, Edition, draw
 
 UNPROMPTED_SHARE = 0.25
 """Share of proactive items in which nobody asks the agent anything."""
@@ -64,6 +64,8 @@ class SimulatedCase(SimulatedPatient):
     def errand(self, scene: Scene, rng: random.Random) -> Errand:
         prompted = rng.random() >= UNPROMPTED_SHARE
         topics = {slot.topic for slot in scene}
+        if self.test_is_open(topics):
+            topics.add(OPEN_TEST)
         usable = [r for r in self.words.requests if (r.query is not None) == prompted and r.replies(topics)]
         request = rng.choice(usable)
         reply = self.said(draw(request.replies(topics), "all", rng))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Claim = Mapping[str, str]
 """Fields of a concern's wordings."""
 
-REPEAT_SAMPLE = "repeat the sample before anything is done"
+REPEAT_SAMPLE = "repeat the sample"
 REPEAT_READING = "repeat it now and call the registrar"
 
 

@@ -65,7 +65,9 @@ def make_scene(case: SimulatedCase, required: Iterable[str]) -> Scene:
     """The scene of the case's level: at least the topics required, in the case's own order."""
     rng = case.rng("conversation")
     topics = [*_mixed(HISTORY, rng), *_mixed(BEDSIDE, rng), *_mixed(RESULTS, rng), *DECISIONS]
-    tail = ["next_test", "teaching", "worry"] if case.level == 4 else []
+    tail = ["teaching", "worry"] if case.level == 4 else []
+    if tail and case.test_is_open(topics):
+        topics.insert(topics.index("order"), "next_test")
     if case.level in OTHER_TOPICS:
         needed = set(required)
         others = [topic for topic in topics[: -len(DECISIONS)] if topic not in needed]
@@ -111,10 +113,11 @@ def make_exchange(case: SimulatedCase, topic: str) -> Iterator[Slot]:
 
 
 def _acted_on(case: SimulatedCase, topic: str, rng: random.Random) -> Iterator[Slot]:
-    """Somebody has acted on the alarming values of the illness that were just shown, and on tablets nobody can take."""
+    """Somebody acted on every alarming value of the illness just shown, and on tablets that cannot be taken."""
     if topic == "background" and case.tablets_are_held:
-        text = draw(case.words.situations.tablets_held, case.edition, rng)
-        yield Slot("acted on/tablets", *rng.choice((RESIDENT, PHARMACIST)), text, case.fields)
+        words, kept = case.words.situations, case.home_medicine.drug
+        text = draw(words.tablets_replaced if case.another_route_is_needed else words.tablets_held, case.edition, rng)
+        yield Slot("acted on/tablets", *rng.choice((RESIDENT, PHARMACIST)), text, {**case.fields, "kept": kept})
     shown = {"observations": case.shown_vitals, "laboratory": case.shown_labs}.get(topic, ())
     for value_id in shown:
         if value_id in case.condition.acted_on and case.is_alarming(value_id):

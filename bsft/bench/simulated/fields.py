@@ -51,11 +51,14 @@ def spoken_fields(patient: SimulatedPatient) -> dict[str, str]:
 
 
 def _story_fields(patient: SimulatedPatient) -> dict[str, str]:
-    """The events that are told, out of order, with their times."""
+    """The events that are told, out of order, with their times; `a` and `b`, which all tell, in their order too."""
     told = list(patient.told_events)
     patient.rng("telling").shuffle(told)
     fields: dict[str, str] = {}
     for letter, event_id in zip("abc", told, strict=True):
         fact = patient.facts[event_id]
         fields |= {letter: fact.text, f"t{letter}": ago(-fact.time_hours)}
+    in_time = "ab" if patient.facts[told[0]].time_hours < patient.facts[told[1]].time_hours else "ba"
+    for when, letter in zip(("early", "late"), in_time, strict=True):
+        fields |= {when: fields[letter], f"t_{when}": fields[f"t{letter}"]}
     return fields

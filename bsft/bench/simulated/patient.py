@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
@@ -12,7 +12,7 @@ from bsft.bench.bank.reference_schema import Analyte, Vital
 from bsft.bench.bank.schema import Condition, ExamFinding, Imaging, Medication
 from bsft.bench.left_out import LeftOut
 from bsft.bench.limits import critical_limits, reference_range
-from bsft.bench.oracle import takes_no_tablets, value_is_critical
+from bsft.bench.oracle import NEVER_MISSED, is_unstable, takes_no_tablets, value_is_critical
 from bsft.bench.person import ago
 from bsft.bench.scenario import Scenario
 from bsft.bench.scene import Speaker
@@ -105,6 +105,12 @@ class SimulatedPatient(Scenario):
         by_mouth = "by mouth" in self.condition.first_line.text
         return self.home_medicine.route == "by mouth" and self.takes_no_tablets and not by_mouth
 
+    @property
+    def another_route_is_needed(self) -> bool:
+        """Whether the home medicine, if a tablet, must not be interrupted."""
+        drug = self.bank.drugs.get(self.home_medicine.drug)
+        return drug is not None and drug.drug_class in NEVER_MISSED
+
     @cached_property
     def allergens(self) -> tuple[str, ...]:
         """Allergens on record."""
@@ -176,6 +182,14 @@ class SimulatedPatient(Scenario):
     def normal_labs(self) -> list[str]:
         """Analytes of the table that are normal in the condition and printed as a number."""
         return [a for a in self.shown_labs if a in self.condition.normal_labs and self.is_measured(a)]
+
+    def test_is_open(self, topics: Collection[str]) -> bool:
+        """Whether the next test could still be proposed: none of a scene's topics shows its report."""
+        shown = {
+            *(self.shown_labs if "laboratory" in topics else ()),
+            *([self.imaging.id] if "imaging" in topics else ()),
+        }
+        return shown.isdisjoint(self.condition.next_test.reported_by)
 
     @cached_property
     def shown_vitals(self) -> tuple[str, ...]:
@@ -282,6 +296,7 @@ class SimulatedPatient(Scenario):
             applies.ages.low <= person.age_years <= applies.ages.high
             and applies.sex in ("any", person.sex)
             and (applies.specialties == "any" or condition.specialty in applies.specialties)
+            and not (applies.stable and is_unstable(condition))
             and not {condition.id, condition.specialty, *condition.labs} & set(applies.unless)
             and not any(word.lower() in self.words_of_case for word in applies.unless)
         )

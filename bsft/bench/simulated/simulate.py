@@ -14,6 +14,7 @@ from bsft.bench.bank.load import load_bank
 from bsft.bench.bank.reference_schema import Analyte, Vital
 from bsft.bench.bank.schema import Condition, Medication, Range
 from bsft.bench.limits import reference_range
+from bsft.bench.oracle import takes_no_tablets
 from bsft.bench.person import Person
 from bsft.bench.simulated.allergies import draw_allergens
 from bsft.bench.spoken import DISPLAYED_VITALS, dose_text, lab_row, number
@@ -108,8 +109,10 @@ def _comorbidities(condition: Condition, person: Person, rng: random.Random) -> 
         and condition.specialty not in entry.related
         and entry.drug.split()[0] not in used
         and not any(word in mentioned for word in entry.name.lower().split() if len(word) > 4 or word == "gout")
+        and not (entry.never_missed and takes_no_tablets(condition))
     ]
-    return tuple(rng.sample(fitting, 2))
+    has_not = rng.choice([entry for entry in fitting if not entry.harmless] or fitting)
+    return rng.choice([entry for entry in fitting if entry is not has_not]), has_not
 
 
 def _vitals(condition: Condition, person: Person, severity: float, rng: random.Random) -> Iterable[Fact]:

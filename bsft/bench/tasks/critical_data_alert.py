@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 NEAR_LIMIT_SHARE = 0.5
 """Share of clean values that are abnormal and short of the limit; the others are normal."""
+SLOWS_THE_STOMACH = ("GLP-1 receptor agonist",)
+"""Classes of injections that nobody starts in somebody who vomits."""
 ADULT_AGE_YEARS = 18
 SAFE_EGFR, FAILING_EGFR = (62, 98), (6, 14)
 
@@ -135,7 +137,7 @@ def _suits(case: SimulatedCase, entry: Contraindication | KidneyDrug) -> bool:
         and entry.drug not in used
         and not set(case.allergens) & set(conflicting(case.bank, entry.drug, case.person.age_years))
         and not any(allergy_is_debatable(case.bank, name, [entry.drug]) for name in case.allergens)
-        and not ("by mouth" in entry.order and case.takes_no_tablets)
+        and not (case.takes_no_tablets and ("by mouth" in entry.order or drug.drug_class in SLOWS_THE_STOMACH))
         and (isinstance(entry, KidneyDrug) or _illness_fits(case, entry.illness))
     )
 

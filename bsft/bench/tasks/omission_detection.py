@@ -36,7 +36,10 @@ def _problem(label: str, case: SimulatedCase, rng: random.Random) -> Problem:
     entries = [
         step
         for step in case.words.problems.steps
-        if step.label == label and case.suits(step.applies) and not set(step.answered_by) & set(case.shown_labs)
+        if step.label == label
+        and case.suits(step.applies)
+        and not set(step.answered_by) & set(case.shown_labs)
+        and not ("by mouth" in step.order and case.takes_no_tablets)
     ]
     if not entries:
         raise LeftOut(f"no act with {label} suits the patient")

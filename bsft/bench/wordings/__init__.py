@@ -36,9 +36,12 @@ Templates = Annotated[list[str], Field(min_length=4)]
 Texts = Annotated[list[str], Field(min_length=3)]
 
 _FIELD = re.compile(r"\{(\w+)\}")
+OPEN_TEST = "open test"
+"""What a scene is about, as far as replies are concerned, while the next test can still be proposed."""
 _TOPIC_OF = {
-    **dict.fromkeys(("a", "b", "c", "ta", "tb", "tc"), "story"), **dict.fromkeys(("h", "x"), "background"),
-    **dict.fromkeys(("s0", "f0", "s1", "f1", "S0", "F0"), "examination"),
+    **dict.fromkeys(("test", "Test"), OPEN_TEST),
+    **dict.fromkeys(("a", "b", "ta", "tb", "early", "t_early", "late", "t_late"), "story"),
+    **dict.fromkeys(("h", "x"), "background"), **dict.fromkeys(("s0", "f0", "s1", "f1", "S0", "F0"), "examination"),
 }  # fmt: skip
 """Field of a reply -> the topic under which it is said."""
 
@@ -59,6 +62,10 @@ class Comorbidity(_Entry):
     sex: Literal["any", "female", "male"] = "any"
     related: list[str] = []
     """Specialties whose cases do not get it, because it could belong to the acute problem."""
+    never_missed: bool = False
+    """Whether the medicine must not be interrupted, so that nobody gets it who cannot take tablets."""
+    harmless: bool = False
+    """Whether a mistake about it would harm nobody, so that it is no contradiction worth raising."""
 
 
 class Conversation(_Entry):
@@ -130,6 +137,7 @@ class Situations(_Entry):
     earlier_result: Templates
     denial: Templates
     tablets_held: Templates
+    tablets_replaced: Templates
     times: list[Times]
 
 

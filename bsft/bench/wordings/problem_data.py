@@ -23,6 +23,8 @@ class Applies(_Entry):
     specialties: list[str] | Literal["any"] = "any"
     unless: list[str] = []
     """Conditions, specialties, or words of an illness or drug that make it doubtful."""
+    stable: bool = False
+    """Whether it can wait, and so suits nobody in shock or with a clouded mind."""
 
 
 class Step(_Entry):
