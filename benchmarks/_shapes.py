@@ -105,7 +105,7 @@ def open_examples(config: cfg.Config) -> list[Example]:
     )
     data = BehaviorBenchDataModule(config, obtain(config.data), renderer, batching=config.trainer.batching)
     data.setup("fit")
-    return [data.example(index) for index in data.plan[0]]
+    return [example for index in data.plan[0] for example in data.examples(index)]
 
 
 def token_counts(examples: Sequence[Example]) -> tuple[int, int]:

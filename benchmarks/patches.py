@@ -36,7 +36,7 @@ def _backbone(config: cfg.Config, patches: frozenset[str]) -> Backbone:
     return backbone
 
 
-def _step(backbone: Backbone, batch: Batch, precision: str) -> tuple[float, int]:
+def _step(backbone: Backbone, batch: Batch) -> tuple[float, int]:
     """Seconds of processor time, and bytes that autograd kept besides parameters."""
     kept: dict[int, int] = {p.untyped_storage().data_ptr(): 0 for p in backbone.module.parameters()}
 
@@ -46,9 +46,8 @@ def _step(backbone: Backbone, batch: Batch, precision: str) -> tuple[float, int]
         return tensor
 
     module = BehaviorLM(backbone, cfg.FitConfig(), n_steps=1)
-    autocast = torch.autocast(batch.input_ids.device.type, torch.bfloat16, enabled=precision == "bf16-mixed")
     begun = time.process_time()
-    with backbone.reading("tree"), autocast:
+    with backbone.reading("tree"):
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             loss = module.loss_sum(batch)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -74,7 +73,7 @@ def main() -> None:
     steps: dict[str, list[tuple[float, int]]] = {name: [] for name in backbones}
     for number in range(arguments.repetitions + 1):
         for name, backbone in backbones.items():
-            step = _step(backbone, tree_batch(examples, behavior_weight=1.0), config.trainer.precision)
+            step = _step(backbone, tree_batch(examples, behavior_weight=1.0))
             steps[name] += [step] if number else []
             common.progress(f"{name}: {step[0]:.2f} s, {step[1] / 2**20:.0f} MiB")
     rows = [

@@ -145,8 +145,8 @@ class Sweep:
                     "over_intervention_rate": over_intervention_rate,
                     "over_intervention_ci95": [over_intervention_rate / 2, min(1.0, over_intervention_rate * 2)],
                     "pair_accuracy": 0.45,
-                    "auroc_flag": 0.7,
                 },
+                "flags": FLAGS,
                 "behavior": None,
                 "generation": None,
                 "cost": {"fit_s": 0.0, "score_s": 75.0, "tokens": 1000, "peak_rss_mb": 900},
@@ -172,6 +172,38 @@ class Sweep:
         (directory / "status.json").write_text(json.dumps(status | values))
 
 
+FLAGS = {
+    "overall": {
+        "n": 1200,
+        "n_pairs": 300,
+        "auc": 0.71,
+        "auc_ci95": [0.6, 0.8],
+        "paired_auc": 0.83,
+        "paired_auc_ci95": [0.7, 0.9],
+        "missed_intervention_rate": 0.61,
+        "pair_accuracy": 0.45,
+        "pair_accuracy_by_chance": 0.21,
+        "twin_effect_nats": 2.5,
+    },
+    "kind": {
+        "critical/vital_sign": {"n": 80, "n_pairs": 40, "paired_auc": 0.92, "paired_auc_ci95": [0.8, 1.0]},
+        "error/side": {"n": 60, "n_pairs": 30, "paired_auc": 0.52, "paired_auc_ci95": [0.3, 0.7]},
+    },
+    "within_item_spread_nats": 0.6,
+    "noise_floor": {"paraphrase": {"n": 40, "median_nats": 0.4}},
+    "matched": {
+        "target": 0.05,
+        "threshold_nats": -1.5,
+        "n_calm": 200,
+        "proactive": 0.37,
+        "over_intervention_rate": 0.048,
+        "missed_intervention_rate": 0.41,
+    },
+    "prior_removed": {
+        "auc": 0.77,
+        "matched": {"target": 0.05, "threshold_nats": 0.2, "n_calm": 200, "proactive": 0.39},
+    },
+}
 BEHAVIOR = {
     "token_accuracy": 0.8,
     "auroc_proactive": 0.9,

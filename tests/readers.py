@@ -36,7 +36,6 @@ from bsft.importing.writer import findings, pipeline
 from bsft.importing.writer.cache import Completion, CompletionCache
 from bsft.importing.writer.documents import read_documents
 from bsft.importing.writer.drafts import CaseDraft
-from bsft.launch import checks
 from bsft.model import weights
 from bsft.records.errors import BadInput
 from bsft.records.store import cache, line_of, open_benchmark
@@ -97,7 +96,6 @@ def _of_benchmarks(home: Path) -> list[Reader]:
     items = _put(home / "items.jsonl", "".join(map(line_of, case_items(0, "test"))).encode())
     small = home / "small"
     write_small(small, train=1, val=1, test=1)
-    file_names = checks._file_names.__wrapped__
     sidecar = _put(home / "test-0000.jsonl.json", b'[["lab_interpretation", "low", 3], ["a", "b", 1]]')
     benchmark = open_benchmark(items)
     key = "a" * 32
@@ -112,7 +110,6 @@ def _of_benchmarks(home: Path) -> list[Reader]:
     cache.MIN_ITEMS = before
     return [
         Reader("items", "lines", items, lambda: list(open_benchmark(items).items("test"))),
-        Reader("items, dry run", "lines", items, lambda: file_names(items, 0, 0)),
         Reader("manifest", "json", small / "manifest.json", lambda: open_benchmark(small)),
         Reader("counts of a shard", "json", sidecar, lambda: read_record(build._Counts, sidecar)),
         Reader("index", "bytes", cache._file(key), load_index),
@@ -216,7 +213,7 @@ def _of_the_rest(home: Path) -> list[Reader]:
         Reader("cached reply", "json", home / "replies/ab/abcd.json", lambda: _none_is_refused(replies.get("abcd"))),
         Reader("draft in a reply", "json", draft, read_draft),
         Reader("user's config", "yaml", own, lambda: check_structure(read_text(own), str(own))),
-        Reader("words of findings", "yaml", lexicon, lambda: findings.read_words(lexicon)),
+        Reader("words of findings", "yaml", lexicon, lambda: read_words(lexicon, TypeAdapter(findings.Lexicon))),
         Reader("spellings", "yaml", said, lambda: read_words(said, TypeAdapter(dict[str, naming.Spelling]))),
         Reader("condition of the bank", "yaml", place, lambda: bank._read_condition(place)),
     ]

@@ -19,7 +19,7 @@ from bsft.runs.directory import PREDICTIONS, RunDirectory, run_directories
 
 METHODS = ("baseline", "behavior_sft")
 # processors round differently, which may also turn the order of two items of the 108 pairs that an area counts
-METRICS = {"auroc_flag": 0.02, "auroc_proactive": 0.02}
+METRICS = {"auc": 0.02, "auroc_proactive": 0.02}
 PREDICTED = {"log_likelihood": 1e-4, "behavior_probs": 1e-4}
 
 

@@ -12,6 +12,7 @@ import pytest
 from bsft.records import hashing
 from bsft.records.errors import BadInput
 from bsft.records.hashing import sha256_of
+from bsft.records.untrusted import file_sha256
 
 LARGE = hashing.MIN_KEPT_BYTES
 
@@ -26,14 +27,13 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def reads(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the files that were read; files count as settled however young they are."""
     read: list[str] = []
-    really = hashing._read
 
-    def noted(path: str) -> str:
-        read.append(Path(path).name)
-        return really(path)
+    def noted(file: Path) -> str:
+        read.append(file.name)
+        return file_sha256(file)
 
     monkeypatch.setattr(hashing, "SETTLED_S", 0.0)
-    monkeypatch.setattr(hashing, "_read", noted)
+    monkeypatch.setattr(hashing, "file_sha256", noted)
     return read
 
 
@@ -86,8 +86,8 @@ def test_a_file_that_may_still_change_is_read_every_time(tmp_path: Path, monkeyp
     file = tmp_path / "file"
     file.write_bytes(content())
     seen = {sha256_of(file)}
-    unchanged = hashing._version_of(file)
-    monkeypatch.setattr(hashing, "_version_of", lambda _: unchanged)
+    unchanged = file.stat()
+    monkeypatch.setattr(os, "stat", lambda *_, **__: unchanged)
     file.write_bytes(content(of=b"b"))
     seen.add(sha256_of(file))
     assert len(seen) == 2
@@ -152,9 +152,9 @@ def test_many_at_once_agree(tmp_path: Path, own_cache: Path, reads: list[str]) -
 
 def test_what_is_no_file_is_named(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(BadInput, match=r"pipe: not a regular file$"):
+    with pytest.raises(BadInput, match=r"pipe: is a device, pipe or socket, allowed: a regular file$"):
         sha256_of(tmp_path / "pipe")
-    with pytest.raises(BadInput, match=r"not a regular file$"):
+    with pytest.raises(BadInput, match=r"is a directory, allowed: a file$"):
         sha256_of(tmp_path)
     with pytest.raises(BadInput, match=r"nowhere: no such file$"):
         sha256_of(tmp_path / "nowhere")

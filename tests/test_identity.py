@@ -82,6 +82,11 @@ DETERMINES: dict[str, Any] = {
     "trainer.score.bootstrap_samples": 7,
     "trainer.score.generate_items": 3,
     "trainer.score.max_new_tokens": 3,
+    "trainer.score.matched_items": 7,
+    "trainer.score.matched_over_intervention": 0.1,
+    "trainer.score.prior": False,
+    "trainer.score.noise_floor": False,
+    "method.behavior.every_turn": True,
 }
 """Setting -> another value. What changes a result's numbers, even by rounding, or the names that it is filed under."""
 

@@ -19,7 +19,7 @@ from making import make_config
 from omegaconf import OmegaConf
 
 from bsft import config as cfg
-from bsft.launch.prepare import prepare
+from bsft.launch.checks import prepare
 from bsft.records.errors import BadInput
 from bsft.runs.directory import CONFIG, ENV, LOG, METRICS, PREDICTIONS, RunDirectory, run_directories
 from bsft.train import task
@@ -28,7 +28,7 @@ from bsft.training.job import run_composed
 METHODS = ["baseline", "instructed", "few_shot", "general_sft", "behavior_sft"]
 KEYS = {
     "schema", "method", "model", "data", "split", "seed", "n", "n_shortened", "n_evidence_lost", "overall", "group",
-    "task", "naive", "restraint", "behavior", "generation", "cost",
+    "task", "naive", "restraint", "flags", "behavior", "generation", "cost",
 }  # fmt: skip
 
 

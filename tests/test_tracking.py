@@ -15,8 +15,7 @@ from making import make_config
 from wandb.proto.wandb_internal_pb2 import Record, RunRecord  # type: ignore[attr-defined]  # re-exported by version
 
 from bsft import config as cfg
-from bsft.training.loggers import open_logger
-from bsft.training.tracking import target_of
+from bsft.training.loggers import open_logger, target_of
 
 NAMES = ("WANDB_MODE", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_DIR", "WANDB_API_KEY", "WANDB_IDENTITY_TOKEN_FILE")
 

@@ -21,22 +21,23 @@ from pathlib import Path
 from pydantic import RootModel
 
 from bsft.bench.bank.load import load_bank
+from bsft.bench.noise import restated_items
 from bsft.bench.simulated.case import simulate_case
 from bsft.bench.splits import CasePlan, plan_cases
 from bsft.bench.tasks import TASKS, items_of
 from bsft.bench.version import FROZEN, VERSION
+from bsft.config.base import MAX_SEED
 from bsft.config.data import MAX_CASES, MIN_CASES
-from bsft.config.ranges import MAX_SEED
 from bsft.display.progress import progress_bar
-from bsft.records.directories import replace_directory
 from bsft.records.errors import BadInput
-from bsft.records.files import replacing, write_atomically
-from bsft.records.schema import SCHEMA_VERSION, Item, Manifest
+from bsft.records.files import replace_directory, replacing, write_atomically
+from bsft.records.schema import SCHEMA_VERSION, Item, Manifest, noise_split
 from bsft.records.store import check_replaceable, line_of, write_manifest
 from bsft.records.untrusted import file_sha256, read_record
 
 NAME = "bsft-open"
 LICENCE = "Apache-2.0"
+NOISE = noise_split("test")
 CASES_PER_SHARD = 200
 """About 10 MB of JSON lines."""
 NOTES = (
@@ -126,19 +127,24 @@ def build(spec: BuildSpec, output: Path, *, workers: int = 1, progress: bool = T
 
 def plan_shards(spec: BuildSpec) -> list[Shard]:
     """The benchmark's files, in order."""
-    plans = plan_cases(load_bank(), spec.n_cases, spec.seed, heldout=spec.heldout)
     return [
         Shard(f"{split}-{number:04d}.jsonl", split, first, min(first + CASES_PER_SHARD, len(cases)))
-        for split, cases in plans.items()
+        for split, cases in _plans(spec).items()
         for number, first in enumerate(range(0, len(cases), CASES_PER_SHARD))
     ]
 
 
-def make_items(spec: BuildSpec, plans: Sequence[CasePlan]) -> Iterator[Item]:
-    """All items of the planned cases, in order."""
+def _plans(spec: BuildSpec) -> dict[str, list[CasePlan]]:
+    """Split -> its cases; those of the test split once more, for what restates its items."""
+    plans = plan_cases(load_bank(), spec.n_cases, spec.seed, heldout=spec.heldout)
+    return {**plans, NOISE: plans["test"]}
+
+
+def make_items(spec: BuildSpec, split: str, plans: Sequence[CasePlan]) -> Iterator[Item]:
+    """All items that a split has of the planned cases, in order."""
     for plan in plans:
         case = simulate_case(plan.condition, case_id=plan.case_id, split=plan.split, seed=spec.seed, level=plan.level)
-        yield from items_of(case, plan.n_handled)
+        yield from restated_items(case) if split == NOISE else items_of(case, plan.n_handled)
 
 
 def _make(spec: BuildSpec, shards: Sequence[Shard], scratch: Path, workers: int, progress: bool, *, done: int) -> None:
@@ -183,13 +189,13 @@ def _is_done(scratch: Path, shard: Shard) -> bool:
 
 def _write_shard(spec: BuildSpec, shard: Shard, scratch: Path) -> None:
     """Writes a shard and, when it is complete, its counts, whose presence marks it as done."""
-    plans = plan_cases(load_bank(), spec.n_cases, spec.seed, heldout=spec.heldout)[shard.split]
+    plans = _plans(spec)[shard.split]
     counts: Counter[tuple[str, str]] = Counter()
     with (
         replacing(scratch / shard.name) as partial,
         partial.open("w", encoding="utf-8", newline="\n") as stream,
     ):
-        for item in make_items(spec, plans[shard.first : shard.last]):
+        for item in make_items(spec, shard.split, plans[shard.first : shard.last]):
             counts[item.task, item.label] += 1
             stream.write(line_of(item))
     write_atomically(_done(scratch, shard), json.dumps([[*key, n] for key, n in sorted(counts.items())]))

@@ -5,12 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal, cast
 
 from bsft.bench.bank.schema import Analyte
 from bsft.bench.spoken import number
+from bsft.bench.wordings import load_words
 from bsft.records.schema import ImageSpec
 
 Params = Mapping[str, float | str | list[float]]
+XrayKind = Literal["rib", "nodule", "diaphragm", "plate"]
+
+TRENDS = frozenset({"lab_trend", "temperature_chart", "growth_chart"})
+"""Kinds that show one value over time."""
 
 NAMES = {
     "ecg": "ECG",
@@ -20,6 +26,7 @@ NAMES = {
     "growth_chart": "growth chart",
     "temperature_chart": "temperature chart",
     "tympanogram": "tympanogram",
+    "chest_xray": "chest X-ray",
 }
 
 ECG_PATTERNS = {
@@ -78,7 +85,14 @@ def describe(kind: str, params: Params, analytes: Mapping[str, Analyte]) -> str:
         return f"Weight (kg): {_pairs(_series(params, 'age_months'), _series(params, 'weight_kg'), ' months')}"
     if kind == "tympanogram":
         return f"Tympanogram: peak at {params['peak_dapa']:g} daPa, compliance {params['compliance_ml']:g} mL"
+    if kind == "chest_xray":
+        seen = load_words().figures.chest_xray[_finding(params)].seen.format(side=params["side"])
+        return f"Chest X-ray: both lungs dark to the edge, a slim heart, {seen}"
     raise ValueError(f"unknown figure {kind!r}; known are {', '.join(NAMES)}")
+
+
+def _finding(params: Params) -> XrayKind:
+    return cast(XrayKind, params["finding"])
 
 
 def _describe_ecg(params: Params) -> str:
@@ -112,6 +126,26 @@ def _series(params: Params, key: str) -> list[float]:
 
 def _pairs(positions: Sequence[float], values: Sequence[float], unit: str) -> str:
     return ", ".join(f"{p:g}{unit} {v:g}" for p, v in zip(positions, values, strict=True))
+
+
+def ecg_tracing(rate_bpm: float, rng: random.Random, *, quiet: bool = False) -> Reading:
+    """A tracing in sinus rhythm at the patient's own rate; `quiet` ones nobody would have to speak of."""
+    tracings = load_words().figures.ecg
+    chosen = rng.choice([tracing for tracing in tracings if tracing.quiet or not quiet])
+    params = {"rate_bpm": rate_bpm, "p_waves": "present", **chosen.params}
+    others = [tracing.reading for tracing in tracings if tracing is not chosen]
+    spec = ImageSpec.model_construct(kind="ecg", params=params, alt=chosen.reading)
+    return Reading(spec, chosen.reading, rng.sample(others, len(others)))
+
+
+def chest_xray(rng: random.Random) -> Reading:
+    """A chance finding that has a side; wrong readings have the other side, or are other findings."""
+    findings = load_words().figures.chest_xray
+    readings = {(f, side): findings[f].reading.format(side=side) for f in findings for side in ("left", "right")}
+    finding, side = chosen = rng.choice(list(readings))
+    right = readings.pop(chosen)
+    spec = ImageSpec.model_construct(kind="chest_xray", params={"finding": finding, "side": side}, alt=right)
+    return Reading(spec, right, rng.sample(list(readings.values()), len(readings)))
 
 
 def lab_chart(analyte_id: str, analyte: Analyte, name: str, start: float, rng: random.Random) -> Reading | None:

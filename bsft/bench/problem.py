@@ -48,7 +48,11 @@ class Problem:
 
     def record(self) -> Perturbation:
         return Perturbation.model_construct(
-            kind=self.kind, locus=self.clean.locus(self.slot, self.field), before=self.before, after=self.after
+            kind=self.kind,
+            locus=self.clean.locus(self.slot, self.field),
+            before=self.before,
+            after=self.after,
+            visible_from=max(self.clean.index(slot) for slot in (self.slot, self.partner) if slot),
         )
 
 

@@ -17,6 +17,8 @@ from bsft.records.schema import Locus, Role, Turn
 Speaker = tuple[str, Role]
 """Who speaks, as the scene names them, and their role."""
 
+ECHOES = ("/accept", "/agree", "/object", "/answer2", "/thanks")
+"""Acts that only make sense right after what they answer."""
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
 
 
@@ -117,8 +119,11 @@ class Scene:
         return Scene(self.slots[: stops[0]]) if stops else self
 
     def may_be_cut_at(self, position: int) -> bool:
-        """Whether a turn may be put in before a position: not between a question and its answer."""
-        return not (0 < position < len(self.slots) and self.slots[position - 1].id.endswith("/ask"))
+        """Whether a turn may be put in before a position: not between a question and its answer, nor before an echo."""
+        if not 0 < position < len(self.slots):
+            return True
+        before, after = self.slots[position - 1], self.slots[position]
+        return not (before.id.endswith("/ask") or after.id.endswith(ECHOES) or after.topic == "acted on")
 
     def locus(self, slot_id: str, field: str) -> Locus:
         return Locus.model_construct(turn=self.index(slot_id), role=self[slot_id].role, field=field)

@@ -102,7 +102,8 @@ def _benchmark(path: Path) -> tuple[Corpus, str]:
 
     def all_items() -> Iterable[Item]:
         for split in benchmark.splits:
-            yield from benchmark.items(split)
+            # what restates other items would count them twice
+            yield from (item for item in benchmark.items(split) if item.original_id is None)
 
     with progress_bar("reading items", n_items) as advance:
         corpus = read_corpus(f"{manifest.name} {manifest.version}", benchmark.tasks, all_items(), advance)

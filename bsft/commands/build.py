@@ -32,7 +32,7 @@ def build(
 
     Args:
         output: the benchmark's directory.
-        workers: processes, one a core without it; the result does not depend on it.
+        workers: processes, by default one per core; the result does not depend on it.
         progress: show a progress bar.
 
     Raises:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -12,17 +11,16 @@ from cyclopts import App, Parameter
 
 from bsft.commands.options import Flag, Flat, Json, UserPath, write_json
 from bsft.display.console import console_for
-from bsft.importing import mederrbench as mederrbench_importer
 from bsft.importing.agentclinic import UnstatedSex, import_agentclinic
 from bsft.importing.cases import read_cases
 from bsft.importing.item_mapping import read_mapping
 from bsft.importing.items import import_items
 from bsft.importing.medec import LICENCE as MEDEC_LICENCE
-from bsft.importing.medec import import_medec, medec_files
+from bsft.importing.medec import import_medec
+from bsft.importing.mederrbench import IMPORTER_VERSION, import_mederrbench
 from bsft.importing.report import ImportReport
 from bsft.importing.writer.options import WriterOptions
-from bsft.importing.writing import write_imported_benchmark, write_imported_cases
-from bsft.records.untrusted import read_table
+from bsft.importing.writing import write_cases
 
 app = App(
     name="import",
@@ -51,7 +49,7 @@ def agentclinic(
     """
     report = ImportReport("agentclinic", str(source))
     found = import_agentclinic(source, report, unstated_sex=unstated_sex, drop_invalid=drop_invalid)
-    write_imported_cases(found, output, report)
+    write_cases(found, output, report)
     return _show(report, output, json)
 
 
@@ -63,7 +61,7 @@ def cases(source: UserPath, /, *, output: Output, drop_invalid: DropInvalid = Fa
         source: JSONL file.
     """
     report = ImportReport("cases", str(source))
-    write_imported_cases(read_cases(source, report, drop_invalid=drop_invalid), output, report)
+    write_cases(read_cases(source, report, drop_invalid=drop_invalid), output, report)
     return _show(report, output, json)
 
 
@@ -76,11 +74,9 @@ def mederrbench(
     Args:
         source: directory with its three CSV files.
     """
-    report = ImportReport("mederrbench", str(source))
-    imported = mederrbench_importer.import_mederrbench(source, normalise_case=normalise_case, seed=seed)
-    _add_notes(report, [source / name for name in mederrbench_importer.SOURCE_FILES.values()])
-    write_imported_benchmark(imported, output, report, name="mederrbench", licence="MIT", seed=seed)
-    return _show(report, output, json)
+    imported = import_mederrbench(source, normalise_case=normalise_case, seed=seed)
+    imported.write(output, name="mederrbench", licence="MIT", version=IMPORTER_VERSION, seed=seed)
+    return _show(imported.report, output, json)
 
 
 @app.command
@@ -92,11 +88,9 @@ def medec(
     Args:
         source: directory with its three CSV files whose names end in ErrorType.csv.
     """
-    report = ImportReport("medec", str(source))
     imported = import_medec(source, normalise_case=normalise_case, seed=seed)
-    _add_notes(report, medec_files(source).values())
-    write_imported_benchmark(imported, output, report, name="medec", licence=MEDEC_LICENCE, seed=seed)
-    return _show(report, output, json)
+    imported.write(output, name="medec", licence=MEDEC_LICENCE, version=IMPORTER_VERSION, seed=seed)
+    return _show(imported.report, output, json)
 
 
 @app.command
@@ -114,7 +108,7 @@ def items(
     report = ImportReport("items", str(source))
     layout = read_mapping(mapping)
     imported = import_items(source, layout, report, drop_invalid=drop_invalid)
-    write_imported_benchmark(imported, output, report, name=layout.name, version=version, licence=layout.licence)
+    imported.write(output, name=layout.name, licence=layout.licence, version=version)
     return _show(report, output, json)
 
 
@@ -131,13 +125,6 @@ def text(source: UserPath, /, *, output: Output, options: Annotated[WriterOption
     from bsft.importing.writer.run import write_texts
 
     return _show(write_texts(source, output, options), output, json)
-
-
-def _add_notes(report: ImportReport, files: Iterable[Path]) -> None:
-    """Names the CSV files in the report and counts their rows that are not blank."""
-    for file in files:
-        report.add_source(file)
-        report.read += len(read_table(file, ()).rows)
 
 
 def _show(report: ImportReport, output: Path, json: bool) -> int:

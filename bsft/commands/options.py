@@ -22,7 +22,7 @@ def _path(_: Any, tokens: Sequence[Token]) -> Path:
 
 
 UserPath = Annotated[Path, Parameter(converter=_path)]
-"""A path with `~` as the user's home, which shells leave alone behind `=`."""
+"""A path with `~` as the user's home, which shells leave alone after `=`."""
 Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
 """False unless it is given."""
 Json = Annotated[Flag, Parameter(help="print JSON, and nothing else")]

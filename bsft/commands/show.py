@@ -66,7 +66,7 @@ def show(
     if tokens:
         import transformers  # noqa: F401  (its logger has to be there to be made quiet)
 
-        from bsft.display.quiet import libraries_to
+        from bsft.display.console import libraries_to
         from bsft.show.tokens import render_tokens
 
         with libraries_to(logging.NullHandler()):

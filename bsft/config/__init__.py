@@ -4,9 +4,9 @@ Knows nothing of what is done with a config, and imports no torch, so that help,
 answer at once.
 """
 
-from bsft.config.base import ConfigError, Section, did_you_mean
+from bsft.config.base import ConfigError, Section, did_you_mean, one_of
 from bsft.config.data import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBenchConfig
-from bsft.config.job import Config, LoggerConfig
+from bsft.config.job import SCHEMAS, Config, LoggerConfig, plain, register, validate, without_hydra
 from bsft.config.method import (
     SYSTEM_PROMPT,
     BaselineConfig,
@@ -19,36 +19,4 @@ from bsft.config.method import (
     SftConfig,
 )
 from bsft.config.model import DEFAULT_DATE, ModelConfig
-from bsft.config.schemas import SCHEMAS, plain, register, validate
 from bsft.config.trainer import FitConfig, OptimConfig, ScoreConfig, TrainerConfig
-
-__all__ = [
-    "DEFAULT_DATE",
-    "SCHEMAS",
-    "SYSTEM_PROMPT",
-    "BaselineConfig",
-    "BehaviorConfig",
-    "BehaviorSftConfig",
-    "Config",
-    "ConfigError",
-    "DataConfig",
-    "FewShotConfig",
-    "FitConfig",
-    "InstructedConfig",
-    "JsonlConfig",
-    "LoggerConfig",
-    "LoraConfig",
-    "MedErrBenchConfig",
-    "MethodConfig",
-    "ModelConfig",
-    "OpenBenchConfig",
-    "OptimConfig",
-    "ScoreConfig",
-    "Section",
-    "SftConfig",
-    "TrainerConfig",
-    "did_you_mean",
-    "plain",
-    "register",
-    "validate",
-]

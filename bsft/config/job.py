@@ -1,19 +1,35 @@
-"""The whole: one job, its logger, and the contradictions between groups."""
+"""The whole: one job, its logger, the contradictions between groups, and the sections as Hydra schemas."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
 
-from omegaconf import MISSING
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
-from bsft.config.base import ConfigError, Section, one_of, safe_name
-from bsft.config.data import DataConfig
-from bsft.config.method import MethodConfig, SftConfig
+from bsft.config.base import MAX_SEED, ConfigError, Section, choice, number, safe_name, user_path
+from bsft.config.data import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBenchConfig
+from bsft.config.method import (
+    BaselineConfig,
+    BehaviorSftConfig,
+    FewShotConfig,
+    InstructedConfig,
+    MethodConfig,
+    SftConfig,
+)
 from bsft.config.model import ModelConfig
-from bsft.config.ranges import seed
 from bsft.config.trainer import TrainerConfig
 from bsft.records.names import PROJECT_RULE, is_project
 from bsft.records.paths import expand_home
+
+
+def _project(key: str, found: str) -> str:
+    if not is_project(found):
+        raise ConfigError(f"{key}: found {found!r}, allowed: {PROJECT_RULE}")
+    return found
 
 
 @dataclass
@@ -24,17 +40,12 @@ class LoggerConfig(Section):
     without these, too, wandb is offline and the project is bsft.
     """
 
-    name: str = MISSING
-    project: str | None = None
-    entity: str | None = None
-    mode: str | None = None
+    prefix = "logger."
 
-    def __post_init__(self) -> None:
-        one_of("logger.name", self.name, ("wandb", "csv", "none"))
-        one_of("logger.mode", self.mode or "offline", ("offline", "online", "disabled"))
-        for key, found in (("project", self.project), ("entity", self.entity)):
-            if found is not None and not is_project(found):
-                raise ConfigError(f"logger.{key}: found {found!r}, allowed: {PROJECT_RULE}")
+    name: str = choice(MISSING, "wandb", "csv", "none")
+    project: str | None = field(default=None, metadata={"check": _project})
+    entity: str | None = field(default=None, metadata={"check": _project})
+    mode: str | None = choice(None, "offline", "online", "disabled")
 
 
 @dataclass
@@ -46,16 +57,14 @@ class Config(Section):
     data: DataConfig = MISSING
     trainer: TrainerConfig = MISSING
     logger: LoggerConfig = MISSING
-    seed: int = 0
-    sweep: str = "runs"
-    root: str = "multirun"
+    seed: int = number(0, 0, MAX_SEED)
+    sweep: str = safe_name("runs")
+    root: str = user_path("multirun")
     redo: bool = False
     dry_run: bool = False
 
     def __post_init__(self) -> None:
-        seed("seed", self.seed)
-        safe_name("sweep", self.sweep)
-        self.root = expand_home(self.root)
+        super().__post_init__()
         if isinstance(self.method, SftConfig):
             self._check_tuning(self.method)
 
@@ -77,3 +86,65 @@ class Config(Section):
             )
         if self.trainer.strategy == "fsdp" and method.tuning == "qlora":
             raise ConfigError("trainer.strategy=fsdp cannot shard method.tuning=qlora; use trainer.strategy=ddp")
+
+
+SCHEMAS: dict[str, dict[str, type[Section]]] = {
+    "method": {
+        "baseline": BaselineConfig,
+        "instructed": InstructedConfig,
+        "few_shot": FewShotConfig,
+        "sft": SftConfig,
+        "behavior_sft": BehaviorSftConfig,
+    },
+    "model": {"model": ModelConfig},
+    "data": {"behaviorbench_open": OpenBenchConfig, "jsonl": JsonlConfig, "mederrbench": MedErrBenchConfig},
+    "trainer": {"trainer": TrainerConfig},
+    "logger": {"logger": LoggerConfig},
+}
+"""group -> schema name -> dataclass; in YAML a schema is named `schema_<name>`."""
+
+
+def register() -> None:
+    """Puts every schema into Hydra's config store (idempotent).
+
+    `${bsft.home:PATH}` in YAML files is the path with `~` expanded, for Hydra, which makes directories itself.
+    """
+    OmegaConf.register_new_resolver("bsft.home", expand_home, replace=True)
+    store = ConfigStore.instance()
+    store.store(name="schema", node=Config)
+    for group, schemas in SCHEMAS.items():
+        for name, node in schemas.items():
+            store.store(group=group, name=f"schema_{name}", node=node)
+
+
+def without_hydra(composed: DictConfig) -> DictConfig:
+    """A composed config, or a copy of it, without the node of Hydra's own settings."""
+    if "hydra" not in composed:
+        return composed
+    alone = composed.copy()
+    with open_dict(alone):
+        del alone["hydra"]
+    return alone
+
+
+def validate(cfg: DictConfig) -> Config:
+    """Turns a composed config into a frozen `Config`.
+
+    Raises:
+        ConfigError: a missing value, a wrong type, an unknown key or a contradiction; names the key.
+    """
+    cfg = without_hydra(cfg)
+    try:
+        if missing := sorted(OmegaConf.missing_keys(cfg)):
+            raise ConfigError(f"{missing[0]} has no value: set {missing[0]}=...")
+        config = OmegaConf.to_object(cfg)
+    except OmegaConfBaseException as error:
+        raise ConfigError(f"{error.full_key}: {str(error).splitlines()[0]}") from None
+    assert isinstance(config, Config)
+    config.seal()
+    return config
+
+
+def plain(config: Section) -> dict[str, Any]:
+    """The config as plain containers (what loggers, YAML and checkpoints can hold)."""
+    return dataclasses.asdict(config)  # type: ignore[call-overload,no-any-return]

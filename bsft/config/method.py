@@ -6,15 +6,9 @@ from dataclasses import dataclass, field
 
 from omegaconf import MISSING
 
-from bsft.config.base import ConfigError, Section, one_of, safe_name
-from bsft.config.ranges import below_one, not_negative, positive, within
+from bsft.config.base import ConfigError, Section, choice, number, safe_name
 
-MAX_EXEMPLARS = 64
-MAX_RANK = 4096
-"""As wide as the layers of large models: a higher rank adds nothing."""
-MAX_ALPHA = 1e6
-MAX_LOSS_WEIGHT = 1e6
-MAX_LEARNING_RATE = 10.0
+MAX_LEARNING_RATE = 10
 """Above it nothing is learnt."""
 
 SYSTEM_PROMPT = (
@@ -27,11 +21,10 @@ SYSTEM_PROMPT = (
 class MethodConfig(Section):
     """What all methods share: the system prompt."""
 
-    name: str = MISSING
-    system_prompt: str = SYSTEM_PROMPT
+    prefix = "method."
 
-    def __post_init__(self) -> None:
-        safe_name("method.name", self.name)
+    name: str = safe_name()
+    system_prompt: str = SYSTEM_PROMPT
 
 
 @dataclass
@@ -50,24 +43,22 @@ class InstructedConfig(MethodConfig):
 class FewShotConfig(MethodConfig):
     """The model as it is, after `k` exemplars from the training split."""
 
-    k: int = 3
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        within("method.k", self.k, 1, MAX_EXEMPLARS)
+    k: int = number(3, 1, 64)
 
 
 @dataclass
 class LoraConfig(Section):
-    rank: int = 16
-    alpha: float = 32.0
-    dropout: float = 0.0
+    """Adapters. A rank above 4,096, the width of large models' layers, would add nothing."""
+
+    prefix = "method.lora."
+
+    rank: int = number(16, 1, 4096)
+    alpha: float = number(32.0, 0, 1_000_000, above=True)
+    dropout: float = number(0.0, 0, 1, below=True)
     targets: list[str] = field(default_factory=lambda: ["all-linear"])
 
     def __post_init__(self) -> None:
-        within("method.lora.rank", self.rank, 1, MAX_RANK)
-        positive("method.lora.alpha", self.alpha, MAX_ALPHA)
-        below_one("method.lora.dropout", self.dropout)
+        super().__post_init__()
         if not self.targets:
             raise ConfigError("method.lora.targets=[]: name at least one layer, or all-linear")
 
@@ -76,13 +67,9 @@ class LoraConfig(Section):
 class SftConfig(MethodConfig):
     """Supervised fine-tuning. `tuning` is lora, full (small models) or qlora (CUDA only)."""
 
-    tuning: str = "lora"
+    tuning: str = choice("lora", "lora", "full", "qlora")
     lora: LoraConfig = field(default_factory=LoraConfig)
     gradient_checkpointing: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        one_of("method.tuning", self.tuning, ("lora", "full", "qlora"))
 
 
 @dataclass
@@ -90,20 +77,22 @@ class BehaviorConfig(Section):
     """Behaviour tokens: how they are initialised and trained, and which behaviour speaks at inference.
 
     `row_lr` is the learning rate of the tokens' own rows, with the schedule of `trainer.fit.optim.lr`.
+    `every_turn` also teaches, in items with a twin, which behaviour is due after every turn: to wait until the problem
+    can be seen, and to speak up from then on.
     `mode`: predict (the most likely token), force (`token`), none (no token at all).
     """
 
-    init: str = "description"
-    loss_weight: float = 1.0
-    row_lr: float = 0.02
-    mode: str = "predict"
-    token: str | None = None
+    prefix = "method.behavior."
+
+    init: str = choice("description", "description", "mean", "random")
+    loss_weight: float = number(1.0, 0, 1_000_000)
+    row_lr: float = number(0.02, 0, MAX_LEARNING_RATE)
+    every_turn: bool = False
+    mode: str = choice("predict", "predict", "force", "none")
+    token: str | None = choice(None, "reactive", "balanced", "proactive")
 
     def __post_init__(self) -> None:
-        one_of("method.behavior.init", self.init, ("description", "mean", "random"))
-        one_of("method.behavior.mode", self.mode, ("predict", "force", "none"))
-        not_negative("method.behavior.loss_weight", self.loss_weight, MAX_LOSS_WEIGHT)
-        not_negative("method.behavior.row_lr", self.row_lr, MAX_LEARNING_RATE)
+        super().__post_init__()
         if self.mode == "force" and self.token is None:
             raise ConfigError("method.behavior.mode=force: also set method.behavior.token=reactive|balanced|proactive")
         if self.mode != "force" and self.token is not None:
@@ -111,8 +100,6 @@ class BehaviorConfig(Section):
                 f"method.behavior.token={self.token} has no effect with method.behavior.mode={self.mode}; "
                 "set method.behavior.mode=force"
             )
-        if self.token is not None:
-            one_of("method.behavior.token", self.token, ("reactive", "balanced", "proactive"))
 
 
 @dataclass

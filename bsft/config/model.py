@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
-from omegaconf import MISSING
+from bsft.config.base import ConfigError, Section, choice, number, one_of, safe_name, user_path
 
-from bsft.config.base import ConfigError, Section, one_of, safe_name
-from bsft.config.ranges import within
-from bsft.records.paths import expand_home
-
-MAX_CONTEXT_TOKENS = 10**8
 RANDOM_ARCHITECTURES = ("llama", "llama_untied", "qwen2", "gemma3")
 """What `model.id` may be with `model.source=random`."""
 DEFAULT_DATE = "2025-01-01"
 """Today, in prompts of chat templates that write the date: the same on every day."""
+_NEEDED = {"hub": "id", "local": "path", "packaged": "package", "random": "id"}
+"""`model.source` -> what has to be set with it."""
+
+
+def _iso_date(key: str, found: str) -> str:
+    try:
+        date.fromisoformat(found)
+    except ValueError:
+        raise ConfigError(f"{key}={found}: must be a date such as {DEFAULT_DATE}") from None
+    return found
 
 
 @dataclass
@@ -27,42 +32,28 @@ class ModelConfig(Section):
     is today in templates that write the date. `fast=false` leaves transformers' and PEFT's own forward passes in place.
     """
 
-    name: str = MISSING
-    source: str = "hub"
+    prefix = "model."
+
+    name: str = safe_name()
+    source: str = choice("hub", *_NEEDED)
     id: str | None = None
     revision: str | None = None
-    path: str | None = None
+    path: str | None = user_path(None)
     package: str | None = None
     package_version: str | None = None
     gguf_sha256: str | None = None
     terms: str | None = None
-    dtype: str = "float32"
-    attention: str = "sdpa"
+    dtype: str = choice("float32", "float32", "bfloat16")
+    attention: str = choice("sdpa", "sdpa", "eager", "flash_attention_2", "flex_attention")
     fast: bool = True
-    max_length_tokens: int = 2048
-    chat_template: str | None = None
-    date: str = DEFAULT_DATE
+    max_length_tokens: int = number(2048, 64, 10**8)
+    chat_template: str | None = choice(None, "chatml")
+    date: str = field(default=DEFAULT_DATE, metadata={"check": _iso_date})
     trust_remote_code: bool = False
 
     def __post_init__(self) -> None:
-        safe_name("model.name", self.name)
-        one_of("model.source", self.source, ("hub", "local", "packaged", "random"))
-        one_of("model.dtype", self.dtype, ("float32", "bfloat16"))
-        one_of("model.attention", self.attention, ("sdpa", "eager", "flash_attention_2", "flex_attention"))
-        one_of("model.chat_template", self.chat_template or "chatml", ("chatml",))
-        _iso_date("model.date", self.date)
+        super().__post_init__()
         if self.source == "random" and self.id is not None:
             one_of("model.id", self.id, RANDOM_ARCHITECTURES)
-        within("model.max_length_tokens", self.max_length_tokens, 64, MAX_CONTEXT_TOKENS)
-        needs = {"hub": "id", "local": "path", "packaged": "package", "random": "id"}[self.source]
-        if getattr(self, needs) is None:
-            raise ConfigError(f"model.source={self.source}: model.{needs} must be set")
-        if self.path is not None:
-            self.path = expand_home(self.path)
-
-
-def _iso_date(key: str, found: str) -> None:
-    try:
-        date.fromisoformat(found)
-    except ValueError:
-        raise ConfigError(f"{key}={found}: must be a date such as {DEFAULT_DATE}") from None
+        if getattr(self, needed := _NEEDED[self.source]) is None:
+            raise ConfigError(f"model.source={self.source}: model.{needed} must be set")

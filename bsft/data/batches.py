@@ -57,7 +57,7 @@ def label_weights(example: Example, behavior_weight: float) -> list[float]:
 
 
 def flat_batch(examples: Sequence[Example], *, pad_id: int, behavior_weight: float) -> Batch:
-    """Separate sequences, padded on the right. The last label is not fed, because nothing follows it."""
+    """Separate sequences as `(B, T)`, padded on the right. The last label is not fed, because nothing follows it."""
     longest = max(len(e.ids) for e in examples) - 1
     ids = torch.full((len(examples), longest), pad_id)
     mask = torch.zeros((len(examples), longest), dtype=torch.long)
@@ -86,7 +86,7 @@ def flat_batch(examples: Sequence[Example], *, pad_id: int, behavior_weight: flo
 
 
 def tree_batch(examples: Sequence[Example], *, behavior_weight: float) -> Batch:
-    """The same sequences as one tree; equal labels at equal positions are kept once with their weights summed."""
+    """The same sequences as one tree, `(1, T)`; equal labels at equal positions are kept once, their weights summed."""
     tree = build_tree([e.ids[:-1] for e in examples])
     summed: dict[tuple[int, int], float] = {}
     for example, path in zip(examples, tree.paths, strict=True):
@@ -114,9 +114,8 @@ def flat_batches(
     examples: Sequence[Example], *, max_tokens: int, pad_id: int, behavior_weight: float
 ) -> Iterator[Batch]:
     """Micro-batches of at most `max_tokens` padded tokens, of sequences of similar length."""
-    ordered = sorted(examples, key=lambda e: len(e.ids))
     group: list[Example] = []
-    for example in ordered:
+    for example in sorted(examples, key=lambda e: len(e.ids)):
         if group and (len(group) + 1) * len(example.ids) > max_tokens:
             yield flat_batch(group, pad_id=pad_id, behavior_weight=behavior_weight)
             group = []
@@ -133,8 +132,7 @@ def tree_batches(examples: Sequence[Example], *, max_tokens: int, behavior_weigh
     group: list[Example] = []
     n_tokens = 0
     for case in cases.values():
-        for part in _parts(case, max_tokens):
-            size = build_tree([e.ids for e in part]).n_tokens
+        for part, size in _parts(case, max_tokens):
             if group and n_tokens + size > max_tokens:
                 yield tree_batch(group, behavior_weight=behavior_weight)
                 group, n_tokens = [], 0
@@ -144,9 +142,13 @@ def tree_batches(examples: Sequence[Example], *, max_tokens: int, behavior_weigh
         yield tree_batch(group, behavior_weight=behavior_weight)
 
 
-def _parts(case: list[Example], max_tokens: int) -> list[list[Example]]:
-    """A case whose tree is too large is halved until its parts fit (or are single examples)."""
-    if len(case) == 1 or build_tree([e.ids for e in case]).n_tokens <= max_tokens:
-        return [case]
+def _parts(case: list[Example], max_tokens: int) -> Iterator[tuple[list[Example], int]]:
+    """Parts of a case with the sizes of their trees: one that is too large is halved until it fits, or is one
+    example."""
+    size = build_tree([e.ids for e in case]).n_tokens
+    if len(case) == 1 or size <= max_tokens:
+        yield case, size
+        return
     middle = len(case) // 2
-    return [*_parts(case[:middle], max_tokens), *_parts(case[middle:], max_tokens)]
+    yield from _parts(case[:middle], max_tokens)
+    yield from _parts(case[middle:], max_tokens)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from bsft.records.errors import BadInput
@@ -20,7 +20,7 @@ class ChatFormat:
     the strings that are one token wherever they stand."""
 
     template: str
-    special_tokens: Mapping[str, str]
+    special_tokens: Mapping[str, str] = field(hash=False)
     unsplittable: frozenset[str]
 
     @classmethod

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from bsft.data.chat_format import ChatFormat
 from bsft.data.template import ChatTemplate, Message
-from bsft.records.errors import BadInput
+from bsft.records.errors import BadInput, shortened
 
 _REPLY = "Areplythatnobodygives"
 _SCENE = "Ascenethatnobodysees"
@@ -50,7 +50,8 @@ class Conversation:
             self.merges_system_prompt = True
             if (problem := self._problem()) is not None:
                 raise BadInput(f"{problem}; {_ADVICE}")
-        self._check_begins_once(chat)
+        if (bos := chat.special_tokens.get("bos_token")) and self.prompt(_SCENE).startswith(bos + bos):
+            raise BadInput(f"the chat template begins with two {bos} tokens; {_ADVICE}")
         self._before_end, self.end_of_turn = self._find_end_of_turn(chat)
 
     def prompt(self, scene: str) -> str:
@@ -71,18 +72,15 @@ class Conversation:
         whole = self._template.render([*messages, {"role": "assistant", "content": reply}])
         written = whole[len(before) : len(whole) - len(after)]
         if before + written + after != whole or written.strip() != reply.strip():
-            shown = reply if len(reply) <= 60 else reply[:57] + "..."
-            raise BadInput(f"the chat template does not write the reply {shown!r} as it is; {_ADVICE}")
+            raise BadInput(f"the chat template does not write the reply {shortened(reply)!r} as it is; {_ADVICE}")
         return written + self._before_end + self.end_of_turn
 
     def _messages(self, scene: str) -> list[Message]:
         earlier = [text for exchange in self._exchanges for text in (exchange.user, exchange.assistant)]
-        first, *rest = [*earlier, scene]
         if not self.merges_system_prompt:
-            return [{"role": "system", "content": self._system_prompt}, *_alternating([first, *rest])]
-        if self._system_prompt.strip():
-            first = f"{self._system_prompt}\n\n{first}"
-        return _alternating([first, *rest])
+            return [{"role": "system", "content": self._system_prompt}, *_alternating([*earlier, scene])]
+        first, *rest = [*earlier, scene]
+        return _alternating([f"{self._system_prompt}\n\n{first}" if self._system_prompt.strip() else first, *rest])
 
     def _around(self, messages: Sequence[Message]) -> tuple[str, str]:
         """What the template writes before a reply and after it."""
@@ -102,11 +100,6 @@ class Conversation:
         except BadInput as error:
             return str(error)
         return _left_out(messages, before) or _left_out(marked, outline)
-
-    def _check_begins_once(self, chat: ChatFormat) -> None:
-        bos = chat.special_tokens.get("bos_token")
-        if bos and self.prompt(_SCENE).startswith(bos + bos):
-            raise BadInput(f"the chat template begins with two {bos} tokens; {_ADVICE}")
 
     def _find_end_of_turn(self, chat: ChatFormat) -> tuple[str, str]:
         """White space and the token that end a reply. A template that leaves the last turn open ends it with the token
@@ -142,8 +135,7 @@ def _left_out(messages: Sequence[Message], written: str) -> str | None:
             found = at = written.find(text, at)
             at += len(text)
         if found < 0:
-            shown = text if len(text) <= 40 else text[:37] + "..."
-            return f"the chat template leaves out a turn of the {message['role']}, {shown!r}"
+            return f"the chat template leaves out a turn of the {message['role']}, {shortened(text)!r}"
     return None
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from bsft import config as cfg
-from bsft.data.batches import Step
+from bsft.data.batches import Batch, Step, flat_batches, tree_batches
 from bsft.data.render import Candidates, Example, Renderer
 from bsft.data.selection import select_items
-from bsft.data.steps import Recipe, Remaining, Steps, plan_steps
+from bsft.data.steps import Remaining, Steps, plan_steps
+from bsft.records.schema import Item
 from bsft.records.store import Benchmark, Items
 
 
@@ -27,7 +29,9 @@ class BehaviorBenchDataModule(LightningDataModule):
         self.renderer = renderer
         self.batching = batching
         method = config.method
-        self.behavior_weight = method.behavior.loss_weight if isinstance(method, cfg.BehaviorSftConfig) else 0.0
+        behavior = method.behavior if isinstance(method, cfg.BehaviorSftConfig) else None
+        self.behavior_weight = behavior.loss_weight if behavior else 0.0
+        self._every_turn = behavior is not None and behavior.every_turn
         self.train_items: Items | None = None
         self.plan: list[list[int]] = []
         on_cuda = config.trainer.accelerator == "cuda" or (
@@ -42,30 +46,32 @@ class BehaviorBenchDataModule(LightningDataModule):
             self.train_items = select_items(self.benchmark, data.train_split, data, data.max_train_items)
             self.plan = plan_steps(self.train_items.heads(), self.config.trainer.fit, self.config.seed)
 
-    def example(self, index: int) -> Example:
-        """A training item, read and rendered."""
+    def examples(self, index: int) -> list[Example]:
+        """What is learnt of a training item: its reply, and with `every_turn` the behaviour after every turn."""
         assert self.train_items is not None
-        return self.renderer.example(self.train_items[index], self.train_items.twin(index))
+        item, twin = self.train_items[index], self.train_items.twin(index)
+        decisions = self.renderer.decisions(item, twin) if self._every_turn else []
+        return [self.renderer.example(item, twin), *decisions]
 
     def candidates(self, split: str, limit: int | None) -> list[Candidates]:
         """A split's items ready for scoring, case by case; `trainer.score.max_items` cuts even a case short."""
         items = select_items(self.benchmark, split, self.config.data, limit)[: self.config.trainer.score.max_items]
-        with_behavior = self.renderer.vocabulary is not None
-        return [
-            self.renderer.candidates(item, items.twin(i), with_behavior=with_behavior) for i, item in enumerate(items)
-        ]
+        return [self.renderer.candidates(item, items.twin(i)) for i, item in enumerate(items)]
+
+    def without_scenes(self, items: Iterable[Item]) -> list[Candidates]:
+        """The items' requests and options alone, ready for scoring."""
+        return [self.renderer.without_scene(item) for item in items]
 
     def steps(self, *, rank: int = 0, world_size: int = 1) -> Steps:
         """The training's steps; after `setup("fit")`."""
-        recipe = Recipe(
-            self.batching,
-            self.config.trainer.fit.micro_batch_tokens,
-            self.behavior_weight,
-            self.renderer.tokenizer.pad_token_id or 0,
-            rank,
-            world_size,
-        )
-        return Steps(self.plan, self.example, recipe)
+        return Steps(self.plan, self.examples, self._batches, rank=rank, world_size=world_size)
+
+    def _batches(self, examples: Sequence[Example]) -> Iterator[Batch]:
+        max_tokens, weight = self.config.trainer.fit.micro_batch_tokens, self.behavior_weight
+        if self.batching == "tree":
+            return tree_batches(examples, max_tokens=max_tokens, behavior_weight=weight)
+        pad_id = self.renderer.tokenizer.pad_token_id or 0
+        return flat_batches(examples, max_tokens=max_tokens, pad_id=pad_id, behavior_weight=weight)
 
     def train_dataloader(self) -> DataLoader[Step]:
         trainer = self.trainer
@@ -86,22 +92,10 @@ class BehaviorBenchDataModule(LightningDataModule):
     def val_dataloader(self) -> DataLoader[Any]:
         data = self.config.data
         candidates = self.candidates(data.val_split, data.max_val_items)
-        return DataLoader(_Whole(candidates), batch_size=None, generator=torch.Generator())
+        # all as one element, which the scorer cuts as it likes
+        return DataLoader([candidates], batch_size=None, generator=torch.Generator())  # type: ignore[arg-type]
 
 
 def _tokenise_on_one_thread(worker: int) -> None:
     """A forked process may not use the threads of the one that it was forked from."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
-
-
-class _Whole(Dataset[list[Candidates]]):
-    """The validation set as one element; the scorer cuts it as it likes."""
-
-    def __init__(self, candidates: list[Candidates]) -> None:
-        self._candidates = candidates
-
-    def __len__(self) -> int:
-        return 1
-
-    def __getitem__(self, index: int) -> list[Candidates]:
-        return self._candidates

@@ -101,7 +101,10 @@ def build_tree(sequences: Sequence[Sequence[int]], ancestors: Sequence[Ints] | N
     if not sequences or any(len(s) == 0 for s in sequences):
         raise ValueError("a prefix tree needs at least one sequence, and none may be empty")
     arrays = [np.asarray(s, dtype=np.int64) for s in sequences]
-    roots, group_of = _group_ancestors(ancestors, len(sequences))
+    groups: dict[bytes, int] = {}
+    above = [np.empty(0, np.int64)] * len(arrays) if ancestors is None else ancestors
+    group_of = [groups.setdefault(own.astype(np.int64).tobytes(), len(groups)) for own in above]
+    roots = [np.frombuffer(key, np.int64).copy() for key in groups]
     order = sorted(range(len(arrays)), key=lambda i: (group_of[i], tuple(sequences[i])))
     ids: list[Ints] = []
     depths: list[Ints] = []
@@ -128,30 +131,15 @@ def build_tree(sequences: Sequence[Sequence[int]], ancestors: Sequence[Ints] | N
     return PrefixTree(np.concatenate(ids), np.concatenate(depths), end[:n].copy(), paths, runs, roots)
 
 
-def _group_ancestors(ancestors: Sequence[Ints] | None, n: int) -> tuple[list[Ints], list[int]]:
-    if ancestors is None:
-        return [np.empty(0, np.int64)], [0] * n
-    groups: dict[bytes, int] = {}
-    roots: list[Ints] = []
-    group_of: list[int] = []
-    for own in ancestors:
-        key = np.ascontiguousarray(own, dtype=np.int64).tobytes()
-        if key not in groups:
-            groups[key] = len(roots)
-            roots.append(np.asarray(own, dtype=np.int64))
-        group_of.append(groups[key])
-    return roots, group_of
-
-
 def common_length(a: Ints, b: Ints) -> int:
-    """Length of the longest common prefix."""
+    """Length of the longest common prefix of token ids `(A,)` and `(B,)`."""
     n = min(len(a), len(b))
     different = np.flatnonzero(a[:n] != b[:n])
     return int(different[0]) if len(different) else n
 
 
 def ranges_of(indices: Ints) -> tuple[Range, ...]:
-    """Sorted indices as maximal ranges `[start, stop)`."""
+    """Sorted indices `(N,)` as maximal ranges `[start, stop)`."""
     if len(indices) == 0:
         return ()
     cuts = [0, *(np.flatnonzero(np.diff(indices) != 1) + 1).tolist(), len(indices)]
@@ -197,13 +185,13 @@ def block_mask(tree: PrefixTree, block: Block) -> NDArray[np.bool_]:
 
 
 def key_depths(tree: PrefixTree, block: Block, past_depths: Ints) -> Ints:
-    """Depth of each key of a block (for sliding windows)."""
+    """Depth of each key of a block, `(number of keys,)`, for sliding windows; `past_depths` are `(number cached,)`."""
     own = np.concatenate([tree.depths[a:b] for a, b in block.keys])
     return np.concatenate([*(past_depths[a:b] for a, b in block.past), own])
 
 
 def visible_keys(tree: PrefixTree, block: Block, past_depths: Ints, window: int | None) -> NDArray[np.bool_]:
-    """The block's mask within a sliding window of `window` tokens, or without one."""
+    """The block's mask, `(stop - start, number of keys)`, within a sliding window of `window` tokens, if any."""
     seen = block_mask(tree, block)
     if window is not None:
         depths = tree.depths[block.start : block.stop, None]

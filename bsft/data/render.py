@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import TYPE_CHECKING, cast
 
 from bsft.config import DEFAULT_DATE
@@ -44,10 +45,6 @@ class Example:
     def ids(self) -> tuple[int, ...]:
         behavior = () if self.behavior_id is None else (self.behavior_id,)
         return self.prompt_ids + behavior + self.answer_ids
-
-    @property
-    def n_labels(self) -> int:
-        return len(self.ids) - len(self.prompt_ids)
 
 
 @dataclass(frozen=True)
@@ -107,20 +104,38 @@ class Renderer:
     def example(self, item: Item, twin: Item | None = None) -> Example:
         """The supervised sequence of an item's gold response (and gold behaviour, if the method has tokens)."""
         dropped = self.dropped_turns(item, twin)
-        behavior = item.gold_behavior if self.vocabulary else None
-        prompt_ids, [answer_ids] = self._encode(item, dropped, [item.gold.text], behavior)
-        behavior_id = self.vocabulary.id_of(behavior) if self.vocabulary and behavior else None
+        prompt_ids, [answer_ids] = self._encode(item, dropped, [item.gold.text], item.gold_behavior)
+        behavior_id = None if self.vocabulary is None else self.vocabulary.id_of(item.gold_behavior)
         return Example(item.id, item.case_id, prompt_ids, behavior_id, answer_ids)
 
-    def candidates(self, item: Item, twin: Item | None = None, *, with_behavior: bool = False) -> Candidates:
-        """The prompt and all options of an item.
-
-        Args:
-            with_behavior: the options' ids are those that follow a behaviour token (the same for each of the three).
-        """
+    def decisions(self, item: Item, twin: Item | None = None) -> list[Example]:
+        """The behaviour that is due after every turn, nobody having asked: of an item with a twin, to wait until its
+        problem can be seen, and to speak up from then on. Nothing for other items, or if that turn is not known."""
+        assert self.vocabulary is not None
+        visible = item.perturbation.visible_from if item.perturbation else len(item.turns)
+        if item.twin_id is None or visible is None:
+            return []
         dropped = self.dropped_turns(item, twin)
-        behavior: Behavior | None = "reactive" if with_behavior else None
-        prompt_ids, option_ids = self._encode(item, dropped, [option.text for option in item.options], behavior)
+        shown = [i for i in range(len(item.turns)) if i not in dropped]
+        lines = [_line(item.turns[i]) for i in shown]
+        prompts = [self._chat.prompt(self._text.mark("\n".join(lines[: n + 1]))) for n in range(len(lines))]
+        due = [self.vocabulary.id_of("proactive" if i >= visible else "reactive") for i in shown]
+        return [
+            Example(f"{item.id}@{i}", item.case_id, tuple(ids), behavior_id, ())
+            for i, ids, behavior_id in zip(shown, self._read(prompts), due, strict=True)
+        ]
+
+    def candidates(self, item: Item, twin: Item | None = None) -> Candidates:
+        """The prompt and all options of an item; if the method has behaviour tokens, the options as they follow one
+        (the same for each of the three)."""
+        return self._candidates(item, self.dropped_turns(item, twin))
+
+    def without_scene(self, item: Item) -> Candidates:
+        """The same request and options with nothing of the case shown: what is said without having seen anything."""
+        return self._candidates(item, tuple(range(len(item.turns))))
+
+    def _candidates(self, item: Item, dropped: tuple[int, ...]) -> Candidates:
+        prompt_ids, option_ids = self._encode(item, dropped, [option.text for option in item.options], "reactive")
         return Candidates(item, prompt_ids, option_ids, dropped)
 
     def prompt(self, item: Item, dropped: Sequence[int] = ()) -> str:
@@ -131,13 +146,14 @@ class Renderer:
         """Ids with which every prompt begins: the system prompt and the exemplars."""
         one, other = self._chat.prompt("A"), self._chat.prompt("0")
         # a space is read with the word after it
-        text = one[: _common_length(one, other)].rstrip(" ")
+        text = one[: _n_common(one, other)].rstrip(" ")
         prefix, whole = self._read([text, one])
-        return tuple(prefix[: _common_length(prefix, whole)])
+        return tuple(prefix[: _n_common(prefix, whole)])
 
     def scene(self, item: Item, dropped: Sequence[int]) -> str:
         lines = [_line(turn) for i, turn in enumerate(item.turns) if i not in dropped]
-        return self._text.mark("\n".join([*lines, "", item.query if item.query is not None else UNPROMPTED]))
+        request = item.query if item.query is not None else UNPROMPTED
+        return self._text.mark("\n".join([*lines, "", request] if lines else [request]))
 
     def dropped_turns(self, item: Item, twin: Item | None) -> tuple[int, ...]:
         """Which turns a scene loses to fit `scene_tokens`: speech before documents, older before newer, never the
@@ -165,13 +181,10 @@ class Renderer:
         return [self._turn_lengths[_line(turn)] for turn in item.turns]
 
     def _encode(
-        self, item: Item, dropped: Sequence[int], replies: Sequence[str], behavior: Behavior | None
+        self, item: Item, dropped: Sequence[int], replies: Sequence[str], behavior: Behavior
     ) -> tuple[tuple[int, ...], tuple[tuple[int, ...], ...]]:
         """Encodes prompt and reply together and then splits, because a tokenizer may merge across the boundary."""
-        token = ""
-        if behavior is not None:
-            assert self.vocabulary is not None
-            token = self.vocabulary.tokens[self.vocabulary.ids.index(self.vocabulary.id_of(behavior))]
+        token = "" if self.vocabulary is None else self.vocabulary.token_of(behavior)
         try:
             scene = self.scene(item, dropped)
             prompt, written = self._chat.replies(scene, [self._text.mark(reply) for reply in replies])
@@ -180,10 +193,10 @@ class Renderer:
         except BadInput as error:
             raise BadInput(f"item {item.id}: {error}") from None
         prompt_ids, joint = encoded[0], encoded[1:]
-        start = min(_common_length(prompt_ids, ids) for ids in joint)
-        if behavior is not None and start != len(prompt_ids):
+        start = _n_common(*encoded)
+        if token and start != len(prompt_ids):
             raise BadInput(f"item {item.id}: the tokenizer merges the prompt with the behaviour token {token}")
-        skip = start + (behavior is not None)
+        skip = start + bool(token)
         answers = tuple(tuple(ids[skip:]) for ids in joint)
         self._check_answers(item, answers)
         longest = max(len(ids) for ids in joint)
@@ -226,8 +239,6 @@ def _line(turn: Turn) -> str:
     return f"{turn.speaker}: {turn.text}"
 
 
-def _common_length(a: Sequence[object], b: Sequence[object]) -> int:
-    for i, (x, y) in enumerate(zip(a, b, strict=False)):
-        if x != y:
-            return i
-    return min(len(a), len(b))
+def _n_common(*sequences: Sequence[object]) -> int:
+    """Length of their longest common prefix."""
+    return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, zip(*sequences, strict=False)))

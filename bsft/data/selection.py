@@ -63,8 +63,8 @@ def exemplars_of(benchmark: Benchmark, config: cfg.Config, method: Method) -> li
         return []
     data = config.data
     train = select_items(benchmark, data.train_split, data, data.max_train_items)
-    place = {head.id: i for i, head in enumerate(train.heads())}
-    return [train[place[head.id]] for head in choose_exemplars(train.heads(), method.n_exemplars, config.seed)]
+    heads = list(train.heads())
+    return [train[heads.index(head)] for head in choose_exemplars(heads, method.n_exemplars, config.seed)]
 
 
 def choose_exemplars(train_items: Iterable[HeadT], k: int, seed: int) -> list[HeadT]:

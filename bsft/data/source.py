@@ -11,8 +11,8 @@ from pathlib import Path
 from filelock import FileLock
 
 from bsft.config import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBenchConfig
-from bsft.records.directories import remove
 from bsft.records.errors import BadInput
+from bsft.records.files import remove
 from bsft.records.hashing import digest, sha256_of
 from bsft.records.paths import cache_dir
 from bsft.records.schema import Manifest
@@ -52,15 +52,23 @@ def _given(path: Path) -> str:
 
     Neither the files' names count nor what is only shown (the benchmark's name, its licence, notes).
     """
-    manifest = path / MANIFEST
-    if manifest.is_file():
-        said = _manifest(manifest, sha256_of(manifest))
+    if (said := manifest_of(path)) is not None:
         files = {split: [sha256_of(path / name) for name in names] for split, names in said.files.items()}
         return digest(json.dumps([files, [task.model_dump() for task in said.tasks]], sort_keys=True))
     files_alone = [path] if path.is_file() else sorted(path.glob("*.jsonl"))
     if not files_alone:
         raise BadInput(f"data.path={path}: no such file, or a directory without .jsonl files")
     return digest(*(sha256_of(file) for file in files_alone))
+
+
+def manifest_of(directory: Path) -> Manifest | None:
+    """What the manifest of a benchmark says, before its items are read; None where there is none.
+
+    Raises:
+        BadInput: it is damaged, or lists what is no file beside it.
+    """
+    file = directory / MANIFEST
+    return _manifest(file, sha256_of(file)) if file.is_file() else None
 
 
 @cache
@@ -84,7 +92,8 @@ def obtain(data: DataConfig) -> Benchmark:
     """
     if isinstance(data, JsonlConfig):
         return open_benchmark(Path(data.path))
-    target = cache_dir() / "benchmarks" / f"{data.name}-{digest(fingerprint(data), _options(data))[:16]}"
+    options = f"{data.normalise_case} {data.min_kind_test_items}" if isinstance(data, MedErrBenchConfig) else ""
+    target = cache_dir() / "benchmarks" / f"{data.name}-{digest(fingerprint(data), options)[:16]}"
     target.parent.mkdir(parents=True, exist_ok=True)
     if (benchmark := _intact(target)) is not None:
         return benchmark
@@ -107,12 +116,6 @@ def _intact(target: Path) -> Benchmark | None:
     except BadInput as error:
         log.warning("the cached benchmark is damaged, so it is made again: %s", error)
         return None
-
-
-def _options(data: DataConfig) -> str:
-    if isinstance(data, MedErrBenchConfig):
-        return f"{data.normalise_case} {data.min_kind_test_items}"
-    return ""
 
 
 def _make(data: DataConfig, target: Path) -> None:

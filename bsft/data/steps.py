@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import torch
 from torch.utils.data import Dataset, Sampler
 
 from bsft import config as cfg
-from bsft.data.batches import Step, flat_batches, tree_batches
+from bsft.data.batches import Batch, Step
 from bsft.data.render import Example
 from bsft.records.schema import Item
 from bsft.records.store import Head
@@ -20,7 +20,7 @@ def plan_steps(items: Iterable[Head | Item], fit: cfg.FitConfig, seed: int) -> l
     """Which items each optimisation step holds, for the whole training.
 
     An epoch cuts each case's items, twins together, into chunks of about `items_per_case`. Chunks go out in rounds, one
-    chunk of every case a round, so that a step's `cases_per_step` chunks come from different cases. Batching (flat or
+    chunk of every case per round, so that a step's `cases_per_step` chunks come from different cases. Batching (flat or
     tree) plays no part in it.
     """
     cases: dict[str, list[list[int]]] = {}
@@ -72,61 +72,38 @@ class Remaining(Sampler[int]):
         return self._n
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """What a step is made with.
-
-    Attributes:
-        batching: `tree` or `flat`.
-        max_tokens: of a micro-batch.
-        behavior_weight: of a behaviour token's label, `w_b`.
-        pad_id: fills flat batches.
-        rank, world_size: which share of every step's cases is made.
-    """
-
-    batching: str
-    max_tokens: int
-    behavior_weight: float
-    pad_id: int
-    rank: int = 0
-    world_size: int = 1
-
-
 class Steps(Dataset[Step]):
     """Makes a step when it is asked for."""
 
-    def __init__(self, plan: Sequence[Sequence[int]], example: Callable[[int], Example], recipe: Recipe) -> None:
+    def __init__(
+        self,
+        plan: Sequence[Sequence[int]],
+        examples: Callable[[int], Sequence[Example]],
+        batches: Callable[[Sequence[Example]], Iterable[Batch]],
+        *,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
         """
         Args:
-            plan: numbers of examples, step by step.
-            example: reads and renders one.
+            plan: numbers of items, step by step.
+            examples: reads and renders what is learnt of one.
+            batches: makes micro-batches of examples.
+            rank, world_size: which share of every step's cases is made.
         """
-        self._plan, self._example, self._recipe = plan, example, recipe
+        self._plan, self._examples, self._batches = plan, examples, batches
+        self._rank, self._world_size = rank, world_size
 
     def __len__(self) -> int:
         return len(self._plan)
 
     def __getitem__(self, number: int) -> Step:
-        examples = [self._example(i) for i in self._plan[number]]
-        total = sum(len(e.answer_ids) for e in examples)
-        own, recipe = self._share(examples), self._recipe
-        idle = not own
-        if idle:  # ranks that share layers have to read together
-            own = [e for e in examples if e.case_id == examples[0].case_id]
-        if recipe.batching == "tree":
-            batches = tree_batches(own, max_tokens=recipe.max_tokens, behavior_weight=recipe.behavior_weight)
-        else:
-            batches = flat_batches(
-                own, max_tokens=recipe.max_tokens, pad_id=recipe.pad_id, behavior_weight=recipe.behavior_weight
-            )
-        if idle:
-            batches = (replace(batch, weights=torch.zeros_like(batch.weights)) for batch in batches)
-        return Step(list(batches), total)
-
-    def _share(self, examples: list[Example]) -> list[Example]:
-        """This rank's cases of the step; none, where there are fewer cases than ranks."""
-        if self._recipe.world_size == 1:
-            return examples
+        examples = [example for i in self._plan[number] for example in self._examples(i)]
+        n_answer_tokens = sum(len(e.answer_ids) for e in examples)
         cases = list(dict.fromkeys(e.case_id for e in examples))
-        own = set(cases[self._recipe.rank :: self._recipe.world_size])
-        return [e for e in examples if e.case_id in own]
+        if own := set(cases[self._rank :: self._world_size]):
+            batches = list(self._batches([e for e in examples if e.case_id in own]))
+        else:  # fewer cases than ranks, which have to read together where they share layers
+            idle = self._batches([e for e in examples if e.case_id == cases[0]])
+            batches = [replace(batch, weights=torch.zeros_like(batch.weights)) for batch in idle]
+        return Step(batches, n_answer_tokens)

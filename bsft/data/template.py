@@ -6,7 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, NoReturn
 
 import jinja2
@@ -40,6 +40,7 @@ class ChatTemplate:
             **special_tokens,
             "tools": None,
             "documents": None,
+            "add_generation_prompt": False,
             "date_string": day.strftime("%d %b %Y"),
             "strftime_now": day.strftime,
         }
@@ -48,20 +49,16 @@ class ChatTemplate:
         except jinja2.TemplateError as error:
             raise BadInput(f"the chat template is not valid Jinja: {_one_line(error)}") from None
 
-    def render(self, messages: Sequence[Message], *, add_generation_prompt: bool = False) -> str:
+    def render(self, messages: Sequence[Message]) -> str:
         """
         Raises:
             BadInput: the template refuses the messages, or fails on them.
         """
-        plain = [dict(message) for message in messages]
         try:
-            return self._compiled.render(messages=plain, add_generation_prompt=add_generation_prompt, **self._variables)
+            return self._compiled.render(messages=[dict(message) for message in messages], **self._variables)
         except Exception as error:  # a template is a program of somebody else's and may raise anything
-            raise BadInput(f"the chat template refuses {_roles(messages)}: {_one_line(error)}") from error
-
-
-def _roles(messages: Sequence[Message]) -> str:
-    return ", ".join(message["role"] for message in messages)
+            roles = ", ".join(message["role"] for message in messages)
+            raise BadInput(f"the chat template refuses {roles}: {_one_line(error)}") from error
 
 
 def _one_line(error: Exception) -> str:
@@ -75,7 +72,7 @@ def _compile(source: str) -> jinja2.Template:
     environment = ImmutableSandboxedEnvironment(
         trim_blocks=True, lstrip_blocks=True, extensions=[_GenerationBlock, LoopControls]
     )
-    environment.filters["tojson"] = _to_json
+    environment.filters["tojson"] = partial(json.dumps, ensure_ascii=False)  # without the HTML escapes of Jinja's own
     environment.globals["raise_exception"] = _raise_exception
     return environment.from_string(source)
 
@@ -96,10 +93,3 @@ class _GenerationBlock(Extension):
 
 def _raise_exception(message: str) -> NoReturn:
     raise jinja2.TemplateError(message)
-
-
-def _to_json(
-    value: Any, ensure_ascii: bool = False, indent: int | None = None, separators: Any = None, sort_keys: bool = False
-) -> str:
-    """Without the HTML escapes of Jinja's own filter."""
-    return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)

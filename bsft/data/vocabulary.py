@@ -29,6 +29,9 @@ class BehaviorVocabulary:
         tokenizer.add_special_tokens({"extra_special_tokens": list(tokens)}, replace_extra_special_tokens=False)
         return cls(tokens, tuple(cast(int, tokenizer.convert_tokens_to_ids(token)) for token in tokens))
 
+    def token_of(self, behavior: Behavior) -> str:
+        return self.tokens[BEHAVIORS.index(behavior)]
+
     def id_of(self, behavior: Behavior) -> int:
         return self.ids[BEHAVIORS.index(behavior)]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
@@ -17,7 +18,6 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure, SubFigure
 
-from bsft.display.quiet import any_glyphs
 from bsft.records.escaping import visible
 
 Content = TypeVar("Content")
@@ -115,6 +115,7 @@ def to_bytes(
         style: that in which the figure was drawn, as ticks are made when it is saved.
     """
     stream = io.BytesIO()
-    with mpl.rc_context(style), any_glyphs():
+    with mpl.rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message=r"Glyph \d+ .* missing from font")  # it draws boxes for them
         figure.savefig(stream, format=file_format, dpi=dpi, metadata={"Date": None} if file_format == "svg" else None)
     return stream.getvalue()

@@ -1,4 +1,4 @@
-"""The terminal: consoles that show the text they are given and never obey it, and error messages.
+"""The terminal: consoles that show the text they are given and never obey it, error messages, and libraries kept quiet.
 
 Markup, emoji codes and control characters in names, reasons and item texts are shown as they are. Styles come from
 `rich.text.Text` alone; titles of panels must be such texts, as rich reads markup in any other.
@@ -6,7 +6,9 @@ Markup, emoji codes and control characters in names, reasons and item texts are 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, NoReturn, TextIO
 
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -15,6 +17,9 @@ from rich.text import Text
 
 from bsft.records.escaping import one_line, visible
 from bsft.records.secrets import masked
+
+LIBRARIES = ("huggingface_hub", "lightning", "lightning.fabric", "lightning.pytorch", "peft", "transformers", "wandb")
+"""Loggers that bring handlers of their own, which write to the terminal."""
 
 
 class SafeConsole(Console):
@@ -46,3 +51,22 @@ def console_for(stream: TextIO) -> Console:
 def print_error(sentence: str) -> None:
     """One line on stderr, in red where there are colours, without keys and passwords."""
     SafeConsole(stderr=True).print(one_line(masked(sentence)), style="red", soft_wrap=True)
+
+
+@contextmanager
+def libraries_to(handler: logging.Handler) -> Iterator[None]:
+    """Sends logs and warnings, on which users cannot act, to a handler while the block runs; those of libraries that
+    are imported by then."""
+    root = logging.getLogger()
+    before = [(logger, logger.handlers[:], logger.propagate) for logger in map(logging.getLogger, LIBRARIES)]
+    for logger, _, _ in before:
+        logger.handlers, logger.propagate = [], True
+    root.addHandler(handler)
+    logging.captureWarnings(True)
+    try:
+        yield
+    finally:
+        logging.captureWarnings(False)
+        root.removeHandler(handler)
+        for logger, handlers, propagate in before:
+            logger.handlers, logger.propagate = handlers, propagate

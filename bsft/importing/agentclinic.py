@@ -15,27 +15,19 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from bsft.importing.cases import json_lines, near_duplicate_cases
 from bsft.importing.demographics import age_years, is_newborn, sex_in, sex_of_pronouns, weight_kg
-from bsft.importing.osce_facts import FactList, Leaf, kind_of, leaves, weight_of
+from bsft.importing.osce_facts import FactList, kind_of, leaves, osce_words
 from bsft.importing.report import ImportReport
 from bsft.records.errors import BadInput, explained
-from bsft.records.schema import Case, Demographics, Fact, FactKind
+from bsft.records.schema import Case, Demographics, Fact
 
 SOURCE = "AgentClinic"
 LICENCE = "MIT"
 SPECIALTY = "unspecified"
 """The source names no specialty."""
 
-UnstatedSex = Literal["female", "male", "drop"]
+_WEIGHTS = ("weight", "body weight", "birth weight")
 
-_PATIENT_KINDS: dict[str, FactKind] = {
-    "History": "history",
-    "Symptoms": "symptom",
-    "Current_Medications": "medication",
-    "Medications": "medication",
-    "Drug_History": "medication",
-    "Allergies": "allergy",
-}
-"""Section of the patient's knowledge -> kind of its facts; other sections are history."""
+UnstatedSex = Literal["female", "male", "drop"]
 
 
 class _Line(BaseModel):
@@ -65,7 +57,6 @@ def import_agentclinic(
     Raises:
         BadInput: the file is missing or a line is not what is expected.
     """
-    report.add_source(source)
 
     def read(place: str, line: int, found: object) -> Case | None:
         return _case(f"agentclinic-{line:04d}", place, found, unstated_sex, report)
@@ -124,9 +115,10 @@ def _demographics(
         report.assumed.append(f"{case_id}: {who!r} states no age; a newborn, taken as 0 years")
     report.count(case_id, "person: age", who, "text" if age is None else "parsed")
     report.count(case_id, "person: sex", who, "text" if stated_sex is None else "parsed")
-    weights = [weight for leaf in leaves(osce.examination) if (weight := weight_of(leaf)) is not None]
+    weighed = [leaf.text for leaf in leaves(osce.examination) if leaf.last.lower() in _WEIGHTS]
+    weights = [kg for text in (*weighed, who) if (kg := weight_kg(text)) is not None]
     with explained(place):
-        return Demographics(age_years=age or 0.0, sex=sex, weight_kg=weights[0] if weights else weight_kg(who))
+        return Demographics(age_years=age or 0.0, sex=sex, weight_kg=weights[0] if weights else None)
 
 
 def _read_line(place: str, found: object) -> _Line:
@@ -141,31 +133,15 @@ def _facts(case_id: str, osce: _Line, report: ImportReport) -> list[Fact]:
     """All facts of a line, in the order of its sections; counts go to the report."""
     collected = FactList(case_id, report)
     for leaf in leaves({"Objective": osce.objective}):
-        collected.add_text("order", leaf)
+        collected.add("order", leaf)
     for section, value in osce.patient.items():
         for leaf in leaves({section: value}):
-            collected.add_text(_patient_kind(section, leaf), leaf)
+            is_medicine = section != "Demographics" and leaf.last.lower() in ("medications", "current medications")
+            collected.add("medication" if is_medicine else osce_words().sections.get(section, "history"), leaf)
     for leaf in leaves(osce.examination):
-        if kind_of(leaf.path[:1], "exam") == "vital":
-            collected.add_vital(leaf)
-        else:
-            collected.add_text("exam", leaf)
+        collected.add("vital" if kind_of(leaf.path[:1], "exam") == "vital" else "exam", leaf)
     for leaf in leaves(osce.tests):
-        kind = kind_of(leaf.path, "lab")
-        if kind == "vital":
-            collected.add_vital(leaf)
-        elif kind in ("order", "history"):
-            collected.add_text(kind, leaf)
-        else:
-            collected.add_measured(kind, leaf)
+        collected.add(kind_of(leaf.path, "lab"), leaf)
     for leaf in leaves(osce.model_extra or {}):
-        collected.add_text("history", leaf)
+        collected.add("history", leaf)
     return collected.facts
-
-
-def _patient_kind(section: str, leaf: Leaf) -> FactKind:
-    if section == "Demographics":
-        return "demographic"
-    if leaf.last.lower() in ("medications", "current medications"):
-        return "medication"
-    return _PATIENT_KINDS.get(section, "history")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bsft.importing.near_duplicates import near_duplicates
 from bsft.importing.report import ImportReport
 from bsft.records.errors import BadInput, explained
-from bsft.records.schema import Case
+from bsft.records.schema import Case, Record
 from bsft.records.untrusted import parse_json, read_lines
 
 CASES_FILE = "cases.jsonl"
@@ -26,14 +26,14 @@ def json_lines(
     """What `read` makes of each line of a JSONL file.
 
     Args:
-        file: the file.
-        report: takes how many lines were read, and those that were dropped.
+        report: takes the file's hash, how many lines were read, and those that were dropped.
         read: takes what an error begins with, the line's number and its JSON value; raises `BadInput`.
         drop_invalid: leave out lines that are not JSON or that `read` refuses, instead of refusing the file.
 
     Raises:
         BadInput: the file cannot be read or is empty, or a line is wrong.
     """
+    report.add_source(file)
     read_before = report.read
     for line, _, raw in read_lines(file):
         report.read += 1
@@ -50,34 +50,29 @@ def json_lines(
         raise BadInput(f"{file}: the file is empty")
 
 
-def check_new(found: str, line_of: Mapping[str, int], place: str, field: str) -> None:
+def check_new(found: str, seen: dict[str, str], place: str, field: str) -> None:
     """
     Args:
         found: an id.
-        line_of: earlier id -> its line.
+        seen: earlier id -> its place; takes this one.
+        place: file and line, what an error begins with.
 
     Raises:
-        BadInput: an earlier line has the id.
+        BadInput: the id was seen before.
     """
-    if found in line_of:
-        earlier = line_of[found]
-        raise BadInput(f"{place}: field {field}: found {found!r}, which line {earlier} has; allowed: unique ids")
+    if found in seen:
+        raise BadInput(f"{place}: field {field}: found {found!r}, which {seen[found]} has; allowed: unique ids")
+    seen[found] = place
 
 
 def read_cases(source: Path, report: ImportReport, *, drop_invalid: bool = False) -> Iterator[Case]:
-    """Reads and checks cases.
-
-    Args:
-        source: a JSONL file of cases.
-        report: takes counts and what was dropped.
-        drop_invalid: leave out lines that are not valid cases, instead of refusing the file.
+    """Reads and checks cases, see `json_lines`.
 
     Raises:
         BadInput: the file cannot be read, or a line is not a valid case; the message names line, field, what was found
             and what is allowed.
     """
-    report.add_source(source)
-    line_of: dict[str, int] = {}
+    seen: dict[str, str] = {}
 
     def read(place: str, line: int, found: object) -> Case:
         with explained(place):
@@ -87,8 +82,7 @@ def read_cases(source: Path, report: ImportReport, *, drop_invalid: bool = False
             if low is not None and high is not None and low > high:
                 allowed = f"at most reference_high, which is {high:g}"
                 raise BadInput(f"{place}: field facts.{index}.reference_low: found {low:g}, allowed: {allowed}")
-        check_new(case.id, line_of, place, "id")
-        line_of[case.id] = line
+        check_new(case.id, seen, place, "id")
         return case
 
     yield from json_lines(source, report, read, drop_invalid=drop_invalid)
@@ -104,11 +98,7 @@ def near_duplicate_cases(cases: Sequence[Case]) -> Iterator[tuple[int, int, floa
     )
 
 
-def write_cases(directory: Path, cases: Iterable[Case]) -> int:
-    """Writes `cases.jsonl` and returns the number of cases."""
-    count = 0
-    with (directory / CASES_FILE).open("w", encoding="utf-8", newline="\n") as stream:
-        for case in cases:
-            stream.write(case.model_dump_json(exclude_defaults=True) + "\n")
-            count += 1
-    return count
+def write_records(file: Path, records: Iterable[Record]) -> int:
+    """Writes one record a line, and returns their number."""
+    with file.open("w", encoding="utf-8", newline="\n") as stream:
+        return sum(1 for record in records if stream.write(record.model_dump_json(exclude_defaults=True) + "\n"))

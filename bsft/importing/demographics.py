@@ -9,8 +9,8 @@ from bsft.importing.number_words import digits
 
 Sex = Literal["female", "male"]
 
-YEARS = {"hour": 1 / 8766, "day": 1 / 365.25, "week": 7 / 365.25, "month": 1 / 12, "year": 1.0}
-"""Length of a unit of age, in years."""
+HOURS = {"minute": 1 / 60, "hour": 1.0, "day": 24.0, "week": 168.0, "month": 730.5, "year": 8766.0}
+"""Length of a unit of time, in hours."""
 
 _UNIT = r"(?P<unit>hour|hr|day|week|wk|month|mo|year|yr|y)s?"
 _NUMBER = r"(?<![\d.,])(?P<number>\d{1,3}(?:\.\d+)?)"
@@ -42,7 +42,8 @@ _RELATIVE = re.compile(
     r"boyfriend|grand(?:mother|father))\b",
     re.IGNORECASE,
 )
-_WEIGHT = re.compile(r"(?<![\d.,])(?P<number>\d+(?:,\d{3})*(?:\.\d+)?)[-\s]?(?P<unit>kg|g)\b")
+_WEIGHT = re.compile(r"(?<![\d.,])(?P<number>\d+(?:,\d{3})*(?:\.\d+)?)[-\s]?(?P<unit>kg|g|lbs?(?!\W*\d+\W*oz))\b")
+_KG = {"kg": 1.0, "g": 0.001, "lb": 0.4536, "lbs": 0.4536}
 
 
 def age_years(text: str, story: str = "") -> float | None:
@@ -60,9 +61,9 @@ def in_years(number: float, unit: str) -> float:
     """An age in years, to the hour.
 
     Raises:
-        KeyError: the unit is none of `YEARS` or their usual abbreviations.
+        KeyError: the unit is none of `HOURS` or their usual abbreviations.
     """
-    return round(number * YEARS[_SHORT_UNITS.get(unit, unit)], 4)
+    return round(number * HOURS[_SHORT_UNITS.get(unit, unit)] / HOURS["year"], 4)
 
 
 def is_newborn(text: str) -> bool:
@@ -87,8 +88,7 @@ def _either(female: bool, male: bool) -> Sex | None:
 
 
 def weight_kg(text: str) -> float | None:
-    """The first weight in g or kg: "3050-g (6-lb 12-oz) male" gives 3.05."""
+    """The first weight in g, kg or pounds: "3050-g (6-lb 12-oz) male" gives 3.05."""
     if (match := _WEIGHT.search(text)) is None:
         return None
-    number = float(match["number"].replace(",", ""))
-    return number if match["unit"] == "kg" else number / 1000
+    return round(float(match["number"].replace(",", "")) * _KG[match["unit"]], 3)

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from bsft.importing import ImportedBenchmark
 from bsft.importing.cases import check_new, json_lines
-from bsft.importing.item_layout import find, named, options_of, part, perturbation_of, turns_of
-from bsft.importing.item_mapping import Category, ItemMapping, Options
+from bsft.importing.item_layout import ItemLine
+from bsft.importing.item_mapping import ItemMapping, Options
 from bsft.importing.report import ImportReport
-from bsft.records.errors import BadInput, explained, listed, quoted
+from bsft.importing.writing import ImportedBenchmark
+from bsft.records.errors import BadInput, explained, listed
 from bsft.records.names import name_problem
 from bsft.records.schema import BEHAVIORS, Autonomy, Item, TaskSpec, Variant
 
@@ -34,27 +34,25 @@ def import_items(
     Raises:
         BadInput: a line cannot be read or names something unmapped; ids repeat; a case is in two splits.
     """
-    report.add_source(source)
     items: dict[str, list[Item]] = {}
-    line_of: dict[str, int] = {}
+    seen: dict[str, str] = {}
     split_of: dict[str, str] = {}
 
     def read(place: str, line: int, found: object) -> Item:
-        item = _item(place, found, mapping)
-        check_new(item.id, line_of, place, mapping.fields.id)
+        item = _item(ItemLine(place, found, mapping))
         if (other := split_of.setdefault(item.case_id, item.split)) != item.split:
             raise BadInput(
                 f"{place}: field {mapping.fields.split}: case {item.case_id!r} is in split {other!r} and in "
                 f"{item.split!r}; allowed: one split for all items of a case"
             )
-        line_of[item.id] = line
+        check_new(item.id, seen, place, mapping.fields.id)
         return item
 
     for item in json_lines(source, report, read, drop_invalid=drop_invalid):
         items.setdefault(item.split, []).append(item)
-    if missing := sum(item.twin_id not in line_of for found in items.values() for item in found if item.twin_id):
+    if missing := sum(item.twin_id not in seen for found in items.values() for item in found if item.twin_id):
         report.noticed.append(f"{missing} items name a twin that is not in the file")
-    return ImportedBenchmark(items, _tasks(mapping, items), [*report.dropped, *report.noticed])
+    return ImportedBenchmark(items, _tasks(mapping, items), report)
 
 
 def _tasks(mapping: ItemMapping, items: Mapping[str, list[Item]]) -> list[TaskSpec]:
@@ -72,69 +70,58 @@ def _tasks(mapping: ItemMapping, items: Mapping[str, list[Item]]) -> list[TaskSp
     return tasks
 
 
-def _item(place: str, line: object, mapping: ItemMapping) -> Item:
-    fields = mapping.fields
-    category_name = part(place, line, fields.task)
-    if str(category_name) not in mapping.categories:
-        raise BadInput(
-            f"{place}: field {fields.task}: found {quoted(category_name)}, which categories does not name; "
-            f"known are {listed([*mapping.categories])}"
-        )
-    category = mapping.categories[str(category_name)]
-    options, gold = options_of(place, line, mapping)
+def _item(line: ItemLine) -> Item:
+    mapping, fields = line.mapping, line.mapping.fields
+    found = line.part(fields.task)
+    if (category := mapping.categories.get(str(found))) is None:
+        known = listed([*mapping.categories])
+        raise line.wrong(fields.task, found, f"which categories does not name; known are {known}")
+    options, gold = line.options()
     if category.labels and (strange := [o["label"] for o in options if o["label"] not in category.labels]):
-        raise BadInput(
-            f"{place}: found the label {strange[0]!r}, allowed in {category.task}: {listed(category.labels)}"
-        )
+        allowed = f"allowed in {category.task}: {listed(category.labels)}"
+        raise BadInput(f"{line.place}: found the label {strange[0]!r}, {allowed}")
+    texts = {name: line.find(getattr(fields, name)) for name in ("twin_id", "query", "specialty")}
     record: dict[str, Any] = {
-        "id": str(part(place, line, fields.id)),
-        "case_id": str(part(place, line, fields.case_id or fields.id)),
+        "id": str(line.part(fields.id)),
+        "case_id": str(line.part(fields.case_id or fields.id)),
         "task": category.task,
         "group": category.group,
-        "turns": turns_of(place, line, mapping),
+        "turns": line.turns(),
         "split": mapping.defaults.split,
         "autonomy": mapping.defaults.autonomy,
         "label": options[gold]["label"],
         "options": options,
+        "determinable": line.find(fields.determinable),
+        **{name: None if value is None else str(value) for name, value in texts.items()},
     }
-    for name in ("twin_id", "query", "specialty", "determinable"):
-        path = getattr(fields, name)
-        value = None if path is None else find(line, path)
-        record[name] = value if name == "determinable" or value is None else str(value)
     if fields.split is not None:
-        split = str(part(place, line, fields.split))
-        record["split"] = named(place, fields.split, split, mapping.splits, ()) if mapping.splits else split
+        split = str(line.part(fields.split))
+        record["split"] = line.named(fields.split, split, mapping.splits, () if mapping.splits else (split,))
         if problem := name_problem(record["split"]):
-            raise BadInput(f"{place}: field {fields.split}: {problem}")
-    if fields.autonomy is not None:
-        found = part(place, line, fields.autonomy)
-        record["autonomy"] = named(place, fields.autonomy, found, mapping.autonomy, get_args(Autonomy))
-    if fields.variant is not None:
-        found = part(place, line, fields.variant)
-        record["variant"] = named(place, fields.variant, found, mapping.variants, get_args(Variant))
-    record["gold_behavior"] = _behavior(place, line, mapping, category, options[gold])
-    _set_flags(mapping.options, record, gold)
+            raise BadInput(f"{line.place}: field {fields.split}: {problem}")
+    names: list[tuple[str, str | None, Mapping[str, str], tuple[str, ...]]] = [
+        ("autonomy", fields.autonomy, mapping.autonomy, get_args(Autonomy)),
+        ("variant", fields.variant, mapping.variants, get_args(Variant)),
+        ("gold_behavior", fields.behavior, mapping.behaviors, BEHAVIORS),
+    ]
+    for name, path, known_names, own in names:
+        if path is not None:
+            record[name] = line.named(path, line.part(path), known_names, own)
+    _set_behavior_and_flags(mapping.options, record, gold)
     if record.get("variant") == "perturbed":
-        record["perturbation"] = perturbation_of(place, line, mapping, record["turns"])
-    with explained(place):
+        record["perturbation"] = line.perturbation(record["turns"])
+    with explained(line.place):
         return Item.model_validate(record)
 
 
-def _behavior(place: str, line: object, mapping: ItemMapping, category: Category, gold: dict[str, Any]) -> str:
-    """The gold behaviour that the line states, or the one that its group and right option imply."""
-    if mapping.fields.behavior is not None:
-        found = part(place, line, mapping.fields.behavior)
-        return named(place, mapping.fields.behavior, found, mapping.behaviors, BEHAVIORS)
-    if category.group != "proactive":
-        return category.group
-    flagged = gold.get("flag") or gold["label"] in (mapping.options.flag_labels or ())
-    return "proactive" if flagged else "reactive"
-
-
-def _set_flags(options: Options, record: dict[str, Any], gold: int) -> None:
-    """Marks the options that raise a concern, where the options do not say it themselves."""
-    for index, option in enumerate(record["options"]):
-        if options.flag_labels is not None:
+def _set_behavior_and_flags(options: Options, record: dict[str, Any], gold: int) -> None:
+    """Adds what the line does not say itself: which options raise a concern, and the behaviour that its group and
+    right option imply."""
+    if options.flag_labels is not None:
+        for option in record["options"]:
             option["flag"] = option["label"] in options.flag_labels
-        elif options.flag_if_proactive:
+    elif options.flag_if_proactive:
+        for index, option in enumerate(record["options"]):
             option["flag"] = index == gold and record["gold_behavior"] == "proactive"
+    is_silent = record["group"] == "proactive" and not record["options"][gold].get("flag")
+    record.setdefault("gold_behavior", "reactive" if is_silent else record["group"])

@@ -7,12 +7,15 @@ correction) and the same notes with the correction in place (Error Flag 0), as a
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
 
+from bsft.importing.cases import check_new
+from bsft.importing.report import ImportReport
 from bsft.importing.text_repair import capitalise_sentences, plain, strip_sentence_numbers, undo_mac_roman
 from bsft.records.errors import BadInput
 from bsft.records.untrusted import read_table
@@ -27,21 +30,6 @@ COLUMNS = (
     "Corrected Sentence",
     "Corrected Text",
 )
-
-ERROR_TYPES = {
-    "Diagnosis": "diagnosis",
-    "Management": "management",
-    "Pharmacotherapy": "pharmacotherapy",
-    "Treatment": "treatment",
-    "Causal Organism": "causal_organism",
-    "Lab / Serum Value": "lab_value",
-    "Physiology and waveform": "waveform",
-    "Physiology": "physiology",
-    "Anatomy": "anatomy",
-    "Histology": "histology",
-    "Epidemiology": "epidemiology",
-}
-"""Error Type as the files spell it -> the name used in labels and perturbation kinds."""
 
 _NOTHING = ("", "nan")
 """What a cell holds that says nothing: tools that write tables spell a missing value "nan"."""
@@ -74,46 +62,39 @@ class Note:
     twin: str | None = None
 
 
-@dataclass
-class Repairs:
-    """Counts of what was repaired in one file."""
-
-    decoded: int = 0
-    lost: int = 0
-    numbered: int = 0
-    matched: int = 0
-    capitalised: int = 0
-    unpaired: int = 0
-    inexact: int = 0
-    blank: int = 0
-
-
-def read_notes(file: Path, repairs: Repairs, kind_of: Callable[[str], str] = str) -> list[Note]:
+def read_notes(
+    file: Path, kinds: Mapping[str, str], seen: dict[str, str], report: ImportReport, repairs: Counter[str]
+) -> list[Note]:
     """Reads one file in file order, with the characters' decoding repaired and twins paired.
 
     Args:
         file: the CSV file.
+        kinds: error type as the files spell it -> its name. Upper case, spaces and signs do not count.
+        seen: id of a note of another file -> its place; takes those of this one.
+        report: takes the file's hash and the number of rows.
         repairs: takes counts.
-        kind_of: an error type as the file spells it -> as `ERROR_TYPES` does.
 
     Raises:
         BadInput: the file or a column is missing, a column is there twice, a row has another number of fields, or a
             value is not allowed.
     """
-    notes: dict[str, Note] = {}
     table = read_table(file, COLUMNS)
-    repairs.blank += table.n_blank
-    for number, row in table.rows:
-        note = _note(f"{file}: row {number}", row, repairs, kind_of)
-        if note.id in notes:
-            raise BadInput(f"{file}: row {number}: field Text ID: found {note.id!r} a second time, allowed: unique ids")
-        notes[note.id] = note
-    if not notes:
+    if not table.rows:
         raise BadInput(f"{file}: the file has no rows")
-    return _pair(list(notes.values()), repairs)
+    report.add_source(file)
+    report.read += len(table.rows)
+    if table.n_blank:
+        report.dropped.append(f"{file.name}: {table.n_blank} blank rows left out")
+    notes = []
+    for number, row in table.rows:
+        place = f"{file}: row {number}"
+        note = _note(place, row, kinds, repairs)
+        check_new(note.id, seen, place, "Text ID")
+        notes.append(note)
+    return _pair(notes, repairs)
 
 
-def _note(place: str, row: dict[str, str], repairs: Repairs, kind_of: Callable[[str], str]) -> Note:
+def _note(place: str, row: dict[str, str], kinds: Mapping[str, str], repairs: Counter[str]) -> Note:
     if (flag := row["Error Flag"].strip()) not in ("0", "1"):
         raise BadInput(f"{place}: field Error Flag: found {flag!r}, allowed: 0 or 1")
     needed = ("Text ID", "Text", *(("Error Sentence", "Corrected Sentence") if flag == "1" else ()))
@@ -123,25 +104,30 @@ def _note(place: str, row: dict[str, str], repairs: Repairs, kind_of: Callable[[
 
     def decoded(field: str) -> str:
         text, repaired, lost = undo_mac_roman(row[field].strip())
-        repairs.decoded += repaired
-        repairs.lost += lost
+        repairs["runs of wrongly decoded characters repaired"] += repaired
+        repairs["replacement characters left, whose meaning is lost"] += lost
         return text
 
     error = None
     if flag == "1":
-        if (kind := kind_of(row["Error Type"].strip())) not in ERROR_TYPES:
-            raise BadInput(f"{place}: field Error Type: found {kind!r}, allowed: {', '.join(ERROR_TYPES)}")
+        spelled = row["Error Type"].strip()
+        kind = {_letters(name): kind for name, kind in kinds.items()}.get(_letters(spelled))
+        if kind is None:
+            raise BadInput(f"{place}: field Error Type: found {spelled!r}, allowed: {', '.join(kinds)}")
         if not _SENTENCE_ID.fullmatch(sentence_id := row["Error Sentence ID"].strip()):
             raise BadInput(f"{place}: field Error Sentence ID: found {sentence_id!r}, allowed: a number from 0 on")
-        error = Error(
-            ERROR_TYPES[kind], int(sentence_id), plain(decoded("Error Sentence")), plain(decoded("Corrected Sentence"))
-        )
+        error = Error(kind, int(sentence_id), plain(decoded("Error Sentence")), plain(decoded("Corrected Sentence")))
     text = decoded("Text")
-    repairs.inexact += error is not None and error.sentence not in plain(text)
+    if error is not None and error.sentence not in plain(text):
+        repairs["annotated sentences that their note words otherwise"] += 1
     return Note(row["Text ID"].strip(), text, error, decoded("Corrected Text"))
 
 
-def _pair(notes: list[Note], repairs: Repairs) -> list[Note]:
+def _letters(spelled: str) -> str:
+    return re.sub(r"[^a-z]", "", spelled.lower())
+
+
+def _pair(notes: list[Note], repairs: Counter[str]) -> list[Note]:
     """Pairs each erroneous note with its clean twin: the row with its corrected text, else a similar neighbour."""
     clean_by_text = {plain(note.text): note.id for note in notes if note.error is None}
     twins: dict[str, str] = {}
@@ -152,7 +138,7 @@ def _pair(notes: list[Note], repairs: Repairs) -> list[Note]:
         free = note.id not in twins and other.id not in twins
         if free and note.error is not None and other.error is None and _similar(note.text, other.text):
             twins |= {note.id: other.id, other.id: note.id}
-    repairs.unpaired += len(notes) - len(twins)
+    repairs["notes without a twin"] += len(notes) - len(twins)
     return [replace(note, twin=twins.get(note.id)) for note in notes]
 
 
@@ -161,7 +147,7 @@ def _similar(one: str, other: str) -> bool:
     return SequenceMatcher(None, first, second, autojunk=False).ratio() >= MIN_TWIN_SIMILARITY
 
 
-def remove_fingerprints(notes: list[Note], repairs: Repairs) -> list[Note]:
+def remove_fingerprints(notes: list[Note], repairs: Counter[str]) -> list[Note]:
     """Removes what tells erroneous from clean notes without reading them.
 
     As published, correcting a note also stripped the corrected sentence's first word, and rows of one kind kept line
@@ -170,35 +156,23 @@ def remove_fingerprints(notes: list[Note], repairs: Repairs) -> list[Note]:
     wherever that sentence is found once. Twins then differ in that sentence only.
     """
     by_id = {note.id: note for note in notes}
-    tidied = [_tidy(note, by_id.get(note.twin or ""), repairs) for note in notes]
-    for note in tidied:
-        repairs.capitalised += note.text != capitalise_sentences(note.text)
-    return [
-        replace(
-            note,
-            text=capitalise_sentences(note.text),
-            error=note.error
-            and replace(
-                note.error,
-                sentence=capitalise_sentences(note.error.sentence),
-                correction=capitalise_sentences(note.error.correction),
-            ),
-        )
-        for note in tidied
-    ]
+    return [_alike(note, by_id.get(note.twin or ""), repairs) for note in notes]
 
 
-def _tidy(note: Note, twin: Note | None, repairs: Repairs) -> Note:
-    text = plain(note.text)
-    unnumbered = strip_sentence_numbers(text)
-    repairs.numbered += unnumbered != text
-    if note.error is None and twin is not None and twin.error is not None:
+def _alike(note: Note, twin: Note | None, repairs: Counter[str]) -> Note:
+    text = strip_sentence_numbers(plain(note.text))
+    repairs["notes freed of running sentence numbers"] += text != plain(note.text)
+    if twin is not None and twin.error is not None:
         erroneous = strip_sentence_numbers(plain(twin.text))
-        if _can_exchange(erroneous, unnumbered, twin.error):
-            matched = _exchange(erroneous, twin.error)
-            repairs.matched += matched != unnumbered
-            return replace(note, text=matched)
-    return replace(note, text=unnumbered)
+        if _can_exchange(erroneous, text, twin.error):
+            unmatched, text = text, _exchange(erroneous, twin.error)
+            repairs["clean notes made equal to their twins outside the annotated sentence"] += text != unmatched
+    capitalised, error = capitalise_sentences(text), note.error
+    repairs["further notes with sentences that began in lower case"] += capitalised != text
+    if error is not None:
+        sentence, correction = capitalise_sentences(error.sentence), capitalise_sentences(error.correction)
+        error = replace(error, sentence=sentence, correction=correction)
+    return replace(note, text=capitalised, error=error)
 
 
 def _can_exchange(erroneous: str, clean: str, error: Error) -> bool:

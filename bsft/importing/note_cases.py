@@ -11,7 +11,7 @@ from bsft.importing.near_duplicates import connected, near_duplicates
 
 @dataclass(frozen=True)
 class NoteCases:
-    """Case id of every note that stays, ids of the notes that are left out, and a sentence about each such case.
+    """Case id of every note that stays, and a sentence about each case that does not stand for itself.
 
     Attributes:
         merged: what was counted as one case with another.
@@ -19,7 +19,6 @@ class NoteCases:
     """
 
     case_ids: dict[str, str]
-    dropped: set[str]
     merged: list[str]
     left_out: list[str]
 
@@ -42,25 +41,19 @@ def find_cases(notes: Mapping[str, Sequence[Note]]) -> NoteCases:
     shares = _shares(rows, case_ids)
     place_of = {case: place for place, case in enumerate(cases)}
     pairs = [(place_of[one], place_of[other]) for one, other in shares]
-    found = NoteCases({}, set(), [], [])
+    merged, left_out = [], []
     head_of: dict[str, str] = {}
     for group in connected(len(cases), pairs):
         members = [cases[place] for place in group]
         last = split_of[members[-1]]
         kept = [case for case in members if split_of[case] == last]
-        for case in members:
-            if split_of[case] != last:
-                found.left_out.append(f"{split_of[case]}: {case}: {_why_left_out(case, kept, last, shares)}")
-            else:
-                head_of[case] = kept[0]
-                if case != kept[0]:
-                    found.merged.append(f"{last}: {kept[0]}: near-duplicate of {case}, counted as one case")
-    for note_id, case in case_ids.items():
-        if case in head_of:
-            found.case_ids[note_id] = head_of[case]
-        else:
-            found.dropped.add(note_id)
-    return found
+        head_of |= dict.fromkeys(kept, kept[0])
+        merged += [f"{last}: {kept[0]}: near-duplicate of {case}, counted as one case" for case in kept[1:]]
+        left_out += [
+            f"{split_of[case]}: {case}: {_why_left_out(case, kept, last, shares)}" for case in members[: -len(kept)]
+        ]
+    stays = {note_id: head_of[case] for note_id, case in case_ids.items() if case in head_of}
+    return NoteCases(stays, merged, left_out)
 
 
 def _shares(rows: Sequence[Note], case_ids: Mapping[str, str]) -> dict[tuple[str, str], float]:

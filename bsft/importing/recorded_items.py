@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 from bsft.bench.left_out import Reasons
 from bsft.bench.recorded.make import make_items, specs_of
 from bsft.importing.cases import CASES_FILE, read_cases
 from bsft.importing.plan import Shares, plan
-from bsft.importing.report import ImportReport, fresh_directory
+from bsft.importing.report import ImportReport
+from bsft.importing.writing import fresh_directory
 from bsft.records.errors import BadInput
-from bsft.records.schema import Case, Manifest
+from bsft.records.schema import Manifest
 from bsft.records.store import check_replaceable, write_benchmark
 from bsft.records.store.ownership import ITEMS_REPORT
 
@@ -39,21 +39,15 @@ def make_benchmark(source: Path, output: Path, *, name: str, shares: Shares, see
     cases = list(read_cases(file, report))
     items, reasons = make_items(plan(cases, shares, seed), seed)
     if not items:
-        raise BadInput(f"{file}: no item could be made of its {len(cases)} cases: {_first(reasons)}")
+        first = next(iter(next(iter(reasons.counts.values()))))
+        raise BadInput(f"{file}: no item could be made of its {len(cases)} cases: {first}")
+    licence = ", ".join(sorted({case.licence for case in cases}))
     note = f"Made from {len(cases)} cases of {file.name}, SHA-256 {report.sha256[file.name]}."
     with fresh_directory(output, source) as directory:
         manifest = write_benchmark(
-            directory, items, specs_of(items), name=name, version=VERSION, seed=seed, licence=_licence(cases),
+            directory, items, specs_of(items), name=name, version=VERSION, seed=seed, licence=licence,
             notes=[note],
         )  # fmt: skip
         text = json.dumps({"cases": len(cases), "sha256": report.sha256, "left_out": reasons.counts}, indent=2)
         (directory / ITEMS_REPORT).write_text(text + "\n", encoding="utf-8")
     return manifest, reasons
-
-
-def _licence(cases: Sequence[Case]) -> str:
-    return ", ".join(sorted({case.licence for case in cases}))
-
-
-def _first(reasons: Reasons) -> str:
-    return next(iter(next(iter(reasons.counts.values()))))

@@ -1,22 +1,17 @@
-"""What an import did, for people (tables) and for programs (`import_report.json`), and where it is written."""
+"""What an import did, for people (tables) and for programs (`import_report.json`)."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Literal
 
 from rich.console import Console
 
 from bsft.display.table import Cell, Column, Table
-from bsft.records.directories import replacing_directory
-from bsft.records.errors import BadInput
 from bsft.records.escaping import json_text
-from bsft.records.store import check_replaceable
 from bsft.records.store.ownership import IMPORT_REPORT as REPORT
 from bsft.records.untrusted import file_sha256
 
@@ -71,10 +66,8 @@ class ImportReport:
     def count(self, record: str, name: str, found: str, outcome: Outcome) -> None:
         """Counts one value of a field and keeps it where a person should look at it."""
         self.fields.setdefault(name, dict.fromkeys(OUTCOMES, 0))[outcome] += 1
-        if outcome == "unparsed":
-            self.unparsed.append(Finding(record, name, found))
-        elif outcome == "empty":
-            self.empty.append(Finding(record, name, found))
+        if outcome in ("unparsed", "empty"):
+            getattr(self, outcome).append(Finding(record, name, found))
 
     def add_source(self, file: Path) -> None:
         """Names a file of the source by its content.
@@ -93,34 +86,22 @@ class ImportReport:
         counts = {"read": self.read} | {f"written to {name}": count for name, count in self.written.items()}
         counts |= {name: len(found) for name, found in sentences.items() if found}
         counts |= {name.replace("_", " "): count for name, count in self.usage.items()}
-        console.print(_count_table(f"{output}: imported from {self.source}", "", {"count": counts}).rich())
+        title = f"{output}: imported from {self.source}"
+        console.print(_count_table(title, "", ["count"], {name: [count] for name, count in counts.items()}).rich())
         if self.fields:
-            console.print(self._field_table().rich())
+            by_kind: dict[str, Counter[str]] = defaultdict(Counter)
+            for name, outcomes in self.fields.items():
+                by_kind[name.partition(":")[0]].update(outcomes)
+            rows = {kind: [found[outcome] for outcome in OUTCOMES] for kind, found in sorted(by_kind.items())}
+            console.print(_count_table("values by outcome", "kind", OUTCOMES, rows).rich())
         for name, found in sentences.items():
             _list(console, name, found)
         _list(console, "kept as text, not parsed", [f"{f.record}: {f.field}: {f.found}" for f in self.unparsed])
 
-    def _field_table(self) -> Table:
-        """Fields summed by kind, the part of their name before the colon."""
-        by_kind: dict[str, Counter[str]] = defaultdict(Counter)
-        for name, outcomes in self.fields.items():
-            by_kind[name.partition(":")[0]].update(outcomes)
-        by_outcome: dict[str, dict[str, int]] = {
-            o: {kind: outcomes[o] for kind, outcomes in sorted(by_kind.items())} for o in OUTCOMES
-        }
-        return _count_table("values by outcome", "kind", by_outcome)
 
-
-def _count_table(title: str, header: str, columns: Mapping[str, Mapping[str, int]]) -> Table:
-    """
-    Args:
-        columns: header -> name of the row -> count.
-    """
-    names = next(iter(columns.values()))
-    rows = [
-        [Cell(name), *(Cell(f"{column[name]:,}", number=column[name]) for column in columns.values())] for name in names
-    ]
-    return Table(title, [Column(header), *(Column(name, "number") for name in columns)], rows)
+def _count_table(title: str, header: str, columns: Sequence[str], rows: Mapping[str, Sequence[int]]) -> Table:
+    cells = [[Cell(name), *(Cell(f"{count:,}", number=count) for count in counts)] for name, counts in rows.items()]
+    return Table(title, [Column(header), *(Column(name, "number") for name in columns)], cells)
 
 
 def _list(console: Console, title: str, sentences: list[str]) -> None:
@@ -131,20 +112,3 @@ def _list(console: Console, title: str, sentences: list[str]) -> None:
         console.print(f"  {sentence}", soft_wrap=True)
     if len(sentences) > SHOWN:
         console.print(f"  ... and {len(sentences) - SHOWN:,} more in {REPORT}")
-
-
-@contextmanager
-def fresh_directory(output: Path, source: Path) -> Iterator[Path]:
-    """Yields a directory that takes the place of `output` when the block ends well, and vanishes when it does not.
-
-    Args:
-        source: what the output is made from.
-
-    Raises:
-        BadInput: `output` holds something else than an earlier output, or cannot be written to.
-    """
-    try:
-        with replacing_directory(output, partial(check_replaceable, source=source)) as scratch:
-            yield scratch
-    except OSError as error:
-        raise BadInput(f"{output}: could not be written: {error.strerror or error}") from error

@@ -4,18 +4,7 @@ Hydra composes again when it runs a job; this pre-flight makes sure that nothing
 Knows nothing of how a job is done, and imports no torch.
 """
 
+from bsft.launch.checks import check_and_prepare
 from bsft.launch.command import is_further_rank, job_arguments, main, mask_overrides
 from bsft.launch.hydra_internals import STOCK_SWEEPER
 from bsft.launch.planning import Plan, plan
-from bsft.launch.prepare import check_and_prepare
-
-__all__ = [
-    "STOCK_SWEEPER",
-    "Plan",
-    "check_and_prepare",
-    "is_further_rank",
-    "job_arguments",
-    "main",
-    "mask_overrides",
-    "plan",
-]

@@ -1,5 +1,5 @@
-"""What a job needs from outside its config, as far as that can be seen cheaply and without torch: tasks, flags and
-splits that its benchmark has, and packages that its model needs."""
+"""What a job needs before it starts, as far as that can be seen without torch: tasks, flags and splits that its
+benchmark has, packages that its model needs, a chat template that can write its conversations, a directory."""
 
 from __future__ import annotations
 
@@ -7,22 +7,25 @@ import importlib.util
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
 from bsft import config as cfg
-from bsft.data.source import fingerprint
-from bsft.launch.templates import check_template
+from bsft.data.chat_format import ChatFormat
+from bsft.data.conversation import Conversation, Exchange
+from bsft.data.methods import method_of
+from bsft.data.source import fingerprint, manifest_of
+from bsft.launch.tokenizer_files import format_of
 from bsft.model.own_adapter import check_own_adapter, has_own_adapter
 from bsft.model.weights import check_installed
 from bsft.records.errors import BadInput
-from bsft.records.names import name_problem
+from bsft.records.files import unused
 from bsft.records.paths import cache_dir
-from bsft.records.schema import Manifest, TaskSpec
-from bsft.records.store import MANIFEST
-from bsft.records.store.manifest import check_listing
-from bsft.records.untrusted import parse_json, read_lines, read_record
-from bsft.runs.identity import model_content
+from bsft.records.schema import TaskSpec
+from bsft.records.store import open_benchmark
+from bsft.runs import completeness
+from bsft.runs.directory import RunDirectory
+from bsft.runs.identity import identity, model_content
 
 
 def check_job(job: cfg.Config) -> None:
@@ -38,24 +41,19 @@ def check_job(job: cfg.Config) -> None:
     fingerprint(job.data)
     names = _names(job.data)
     for task in job.data.tasks:
-        _one_of("data.tasks", task, names.tasks)
+        cfg.one_of("data.tasks", task, sorted(names.tasks))
     if names.labels is not None:
         for flag in job.data.flags:
-            _one_of("data.flags", flag, names.labels)
+            cfg.one_of("data.flags", flag, sorted(names.labels))
     for key, split in _splits_used(job).items():
-        _one_of(f"data.{key}", split, names.splits)
+        cfg.one_of(f"data.{key}", split, sorted(names.splits))
     check_installed(job.model)
-    check_template(job)
-    if isinstance(job.method, cfg.SftConfig) and job.method.tuning == "qlora":
-        _check_bitsandbytes()
+    _check_template(job)
+    qlora = isinstance(job.method, cfg.SftConfig) and job.method.tuning == "qlora"
+    if qlora and importlib.util.find_spec("bitsandbytes") is None:
+        raise cfg.ConfigError("method.tuning=qlora needs bitsandbytes: pip install 'bsft[qlora]'")
     if not isinstance(job.data, cfg.JsonlConfig) or job.model.source == "packaged":
         _check_writable(cache_dir())
-
-
-def _one_of(key: str, found: str, allowed: Iterable[str]) -> None:
-    known = sorted(allowed)
-    if found not in known:
-        raise cfg.ConfigError(f"{key}: unknown {found}{cfg.did_you_mean(found, known)} (allowed: {', '.join(known)})")
 
 
 def _splits_used(job: cfg.Config) -> dict[str, str]:
@@ -91,17 +89,10 @@ def _names(data: cfg.DataConfig) -> _Names:
 
         return _Names(frozenset(TASK_NAMES), frozenset(SOURCE_FILES), None)
     assert isinstance(data, cfg.JsonlConfig)
-    path = Path(data.path)
-    manifest = path / MANIFEST
-    if manifest.is_file():
-        return _manifest_names(manifest, manifest.stat().st_mtime_ns)
-    files = [path] if path.is_file() else sorted(path.glob("*.jsonl"))
-    found = [_file_names(file, file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return _Names(
-        frozenset().union(*(names.tasks for names in found)),
-        frozenset().union(*(names.splits for names in found)),
-        frozenset().union(*(names.labels or () for names in found)),
-    )
+    if (manifest := manifest_of(Path(data.path))) is not None:
+        tasks = [task.name for task in manifest.tasks]
+        return _Names(frozenset(tasks), frozenset(manifest.files), _labels(manifest.tasks))
+    return _names_of_items(Path(data.path), fingerprint(data))
 
 
 def _labels(tasks: Iterable[TaskSpec]) -> frozenset[str]:
@@ -109,43 +100,38 @@ def _labels(tasks: Iterable[TaskSpec]) -> frozenset[str]:
 
 
 @cache
-def _manifest_names(file: Path, mtime_ns: int) -> _Names:
-    manifest = read_record(Manifest, file)
-    check_listing(manifest, file)
-    return _Names(frozenset(task.name for task in manifest.tasks), frozenset(manifest.files), _labels(manifest.tasks))
-
-
-@cache
-def _file_names(file: Path, size: int, mtime_ns: int) -> _Names:
-    """Tasks, splits and labels of a file of items; their other fields are left to the reader.
-
-    Raises:
-        BadInput: a line is no JSON object, one of these three is missing or no text, or a split's name cannot be a
-            file's.
+def _names_of_items(path: Path, fingerprint: str) -> _Names:
     """
-    found: dict[str, set[str]] = {"task": set(), "split": set(), "label": set()}
-    for number, _, raw in read_lines(file):
-        place = f"{file}: line {number}"
-        record = parse_json(raw, place)
-        for name, values in found.items():
-            value = record.get(name) if isinstance(record, dict) else None
-            if not isinstance(value, str) or not value:
-                raise BadInput(f"{place}: field {name}: found {str(value)[:60]!r}, allowed: a text that is not empty")
-            values.add(value)
-    if not found["task"]:
-        raise BadInput(f"{file}: the file has no items")
-    for split in sorted(found["split"]):
-        if problem := name_problem(split):
-            raise BadInput(f"{file}: field split: {problem}")
-    return _Names(frozenset(found["task"]), frozenset(found["split"]), frozenset(found["label"]))
+    Args:
+        fingerprint: of the files, so that changed ones are read again.
+    """
+    benchmark = open_benchmark(path)
+    return _Names(frozenset(benchmark.tasks), frozenset(benchmark.splits), frozenset(benchmark.index.label.values))
 
 
 # --- what a job needs besides ---
 
 
-def _check_bitsandbytes() -> None:
-    if importlib.util.find_spec("bitsandbytes") is None:
-        raise cfg.ConfigError("method.tuning=qlora needs bitsandbytes: pip install 'bsft[qlora]'")
+def _check_template(job: cfg.Config) -> None:
+    """
+    Raises:
+        BadInput: the model's chat template cannot write the conversations of the job's method.
+    """
+    method, where = method_of(job.method), f"model={job.model.name}: "
+    try:
+        if (chat := format_of(job.model)) is not None:
+            _write_conversation(chat, method.system_prompt, method.n_exemplars, job.model.date)
+    except BadInput as error:
+        raise BadInput(where + str(error).removeprefix(where)) from None
+
+
+@lru_cache
+def _write_conversation(chat: ChatFormat, system_prompt: str, n_exchanges: int, date: str) -> None:
+    """Once for all jobs that differ in nothing else. The texts of exchanges stand for exemplars, which nobody has read
+    yet."""
+    Conversation(
+        chat, system_prompt, [Exchange(f"Question {i}?", f"Reply {i}.") for i in range(n_exchanges)], date=date
+    )
 
 
 def _check_writable(directory: Path) -> None:
@@ -154,3 +140,41 @@ def _check_writable(directory: Path) -> None:
         there = there.parent
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise BadInput(f"the cache {directory} cannot be written to; set BSFT_CACHE to a directory that can")
+
+
+# --- what lies in its directory before it starts: nothing yet, its frozen config, or that it is done ---
+
+
+def is_done(job: cfg.Config) -> bool:
+    """A job is done when its directory holds everything that it should *and* its recorded identity is this one's."""
+    directory = RunDirectory.of(job)
+    return completeness.is_done(directory) and directory.frozen_identity() == identity(job)
+
+
+def prepare(job: cfg.Config) -> None:
+    """Freezes the job's config in its directory; `redo` starts it over.
+
+    Raises:
+        BadInput: the directory belongs to another configuration, is damaged, or cannot be written to.
+    """
+    directory = RunDirectory.of(job)
+    if job.redo and directory.path.exists():  # kept aside until the new run replaces them, and after it
+        directory.path.rename(unused(directory.path.with_name(f".{directory.path.name}.old")))
+    if (frozen := directory.frozen_identity()) is not None and frozen != identity(job):
+        raise BadInput(
+            f"{directory.path}: belongs to another configuration with the same name; use redo=true or another sweep"
+        )
+    directory.freeze(job)
+    if directory.status().state != "running" or job.redo:
+        directory.set_status("queued")
+
+
+def check_and_prepare(job: cfg.Config) -> None:
+    """Checks and prepares a job that was not known when the command was started.
+
+    Raises:
+        ConfigError, BadInput: as the pre-flight does.
+    """
+    check_job(job)
+    if job.redo or not is_done(job):
+        prepare(job)

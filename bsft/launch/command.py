@@ -9,11 +9,12 @@ import os
 import re
 import signal
 import sys
+import textwrap
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any, NoReturn
 
 import hydra
@@ -27,21 +28,22 @@ from omegaconf.errors import OmegaConfBaseException
 from bsft import config as cfg
 from bsft.display.console import SafeConsole, print_error
 from bsft.display.table import Cell, Column, Table
-from bsft.launch.checks import check_job
+from bsft.launch.checks import check_job, is_done, prepare
 from bsft.launch.composing import first_sentence
 from bsft.launch.hydra_internals import options_parser
-from bsft.launch.planning import Plan, compose_one, plan
-from bsft.launch.prepare import is_done, prepare
-from bsft.launch.usage import usage
+from bsft.launch.planning import compose_one, plan
 from bsft.records.errors import BadInput
 from bsft.records.files import write_atomically
-from bsft.records.paths import config_dir, register_home
+from bsft.records.paths import config_dir, user_path
 from bsft.records.secrets import masked
+from bsft.records.untrusted import read_yaml
 from bsft.runs.directory import LOG, RunDirectory, run_directories
 from bsft.runs.identity import job_name, register_resolver
 
 INTERRUPTED, TERMINATED = 130, 143
 """Exit statuses after Ctrl+C and after SIGTERM."""
+WIDTH = 110
+"""Of the help, in characters."""
 _MISTAKES = (cfg.ConfigError, BadInput, HydraException, OmegaConfBaseException, yaml.YAMLError, OSError)
 
 
@@ -55,7 +57,6 @@ def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -
     given = list(sys.argv[1:] if argv is None else argv)
     cfg.register()
     register_resolver()
-    register_home()
     try:
         with _terminable():
             return _run(task, given)
@@ -95,7 +96,7 @@ def is_further_rank() -> bool:
 def _run(task: Callable[[DictConfig], Any], given: list[str]) -> int:
     parsed, flags = _parse(given)
     if parsed.help:
-        sys.stdout.write(usage(parsed.config_dir))
+        sys.stdout.write(_usage(parsed.config_dir))
         return 0
     if is_further_rank():
         return _hydra(task, [*flags, *parsed.overrides])
@@ -115,11 +116,13 @@ def _run(task: Callable[[DictConfig], Any], given: list[str]) -> int:
     planned = plan(parsed.overrides, multirun=parsed.multirun, more_configs=parsed.config_dir)
     for job in planned.jobs:
         check_job(job)
-    if planned.dry_run:
+    if any(job.dry_run for job in planned.jobs):
         SafeConsole().print(_table(planned.jobs).rich())
         return 0
     arguments = [*flags, *planned.overrides]
-    return _run_planned(task, arguments, planned) if planned.complete else _run_search(task, arguments, planned)
+    if planned.complete:
+        return _run_planned(task, arguments, planned.jobs)
+    return _run_search(task, arguments, planned.jobs[0])
 
 
 class _Parser(argparse.ArgumentParser):
@@ -145,48 +148,46 @@ def _complete(task: Callable[[DictConfig], Any], arguments: list[str]) -> int:
     return ended
 
 
-def _run_planned(task: Callable[[DictConfig], Any], arguments: list[str], planned: Plan) -> int:
-    pending = planned.pending
+def _run_planned(task: Callable[[DictConfig], Any], arguments: list[str], jobs: Sequence[cfg.Config]) -> int:
+    pending = [job for job in jobs if job.redo or not is_done(job)]
     for job in pending:
         prepare(job)
-    if skipped := len(planned.jobs) - len(pending):
-        SafeConsole(stderr=True).print(f"{skipped} of {len(planned.jobs)} jobs are already done")
+    if skipped := len(jobs) - len(pending):
+        SafeConsole(stderr=True).print(f"{skipped} of {len(jobs)} jobs are already done")
     ended = _hydra(task, arguments) if pending else 0
-    directories = [RunDirectory.of(job) for job in planned.jobs]
-    if ended in (INTERRUPTED, TERMINATED):
-        return _say_interrupted(directories, ended)
-    return _say_failed(directories)
+    return _say_what_failed([RunDirectory.of(job) for job in jobs], ended)
 
 
-def _run_search(task: Callable[[DictConfig], Any], arguments: list[str], planned: Plan) -> int:
+def _run_search(task: Callable[[DictConfig], Any], arguments: list[str], sample: cfg.Config) -> int:
     """Jobs that a sweeper of the user's decides on: each is checked when it comes, and known by its directory."""
     start_unix_s = time.time()
     ended = _hydra(task, arguments)
-    sweep = Path(planned.jobs[0].root) / planned.jobs[0].sweep
+    sweep = Path(sample.root) / sample.sweep
     found = list(run_directories(sweep)) if sweep.is_dir() else []
     ours = [directory for directory in found if directory.status().updated_unix_s >= start_unix_s]
+    return _say_what_failed(ours, ended) or ended
+
+
+def _say_what_failed(directories: Sequence[RunDirectory], ended: int) -> int:
+    """
+    Args:
+        ended: the exit status of Hydra's part.
+
+    Returns:
+        1 when a job has failed; `ended` when the command was interrupted, which is said instead.
+    """
+    stands = [(directory.path, directory.status()) for directory in directories]
+    unfinished = [(path, status) for path, status in stands if status.state != "done"]
     if ended in (INTERRUPTED, TERMINATED):
-        return _say_interrupted(ours, ended)
-    return _say_failed(ours) or ended
-
-
-def _say_interrupted(directories: Sequence[RunDirectory], ended: int) -> int:
-    n_done = sum(directory.status().state == "done" for directory in directories)
-    print_error(
-        f"bsft-train: interrupted; {n_done} of {len(directories)} jobs are done; the same command goes on from there"
-    )
-    return ended
-
-
-def _say_failed(directories: Sequence[RunDirectory]) -> int:
-    failed = 0
-    for directory in directories:
-        status = directory.status()
-        if status.state != "done":
-            failed = 1
-            reason = f": {status.reason} (see {LOG} there)" if status.reason else ""
-            print_error(f"{directory.path}: {status.state}{reason}")
-    return failed
+        n_done = len(stands) - len(unfinished)
+        print_error(
+            f"bsft-train: interrupted; {n_done} of {len(stands)} jobs are done; the same command goes on from there"
+        )
+        return ended
+    for path, status in unfinished:
+        reason = f": {status.reason} (see {LOG} there)" if status.reason else ""
+        print_error(f"{path}: {status.state}{reason}")
+    return int(bool(unfinished))
 
 
 def _hydra(task: Callable[[DictConfig], Any], arguments: Sequence[str]) -> int:
@@ -204,15 +205,10 @@ def _hydra(task: Callable[[DictConfig], Any], arguments: Sequence[str]) -> int:
 @contextmanager
 def _terminable() -> Iterator[None]:
     """SIGTERM ends this process as Ctrl+C does, in order, so that a job can say how far it is."""
-
-    def terminate(number: int, frame: FrameType | None) -> NoReturn:
-        raise SystemExit(TERMINATED)
-
-    try:
-        before = signal.signal(signal.SIGTERM, terminate)
-    except ValueError:  # not the main thread, which alone receives signals
+    if threading.current_thread() is not threading.main_thread():  # which alone receives signals
         yield
         return
+    before = signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(TERMINATED))
     try:
         yield
     finally:
@@ -228,3 +224,23 @@ def _table(jobs: Sequence[cfg.Config]) -> Table:
         rows.append([Cell(text) for text in texts])
     columns = [Column(header) for header in ("job", "method", "model", "data", "seed", "state")]
     return Table(f"{len(jobs)} jobs", columns, rows)
+
+
+def _usage(more_configs: str | None = None) -> str:
+    """The help text: what can be chosen, read off the files that it is chosen from. Nothing is composed.
+
+    Args:
+        more_configs: a directory with YAML files of the user's own (`--config-dir`).
+    """
+    directories = [config_dir(), *([user_path(more_configs)] if more_configs is not None else [])]
+    groups = [_group(group, directories) for group in (*cfg.SCHEMAS, "experiment")]
+    words = read_yaml(config_dir() / "config.yaml")["hydra"]["help"]
+    return f"{words['header']}\ngroups and their options:\n" + "\n".join(groups) + f"\n\n{words['footer']}"
+
+
+def _group(group: str, directories: list[Path]) -> str:
+    options = sorted({file.stem for directory in directories for file in (directory / group).glob("*.yaml")})
+    title = f"  {group}="
+    return textwrap.fill(
+        ", ".join(options), WIDTH, initial_indent=f"{title:<14}", subsequent_indent=" " * 14, break_on_hyphens=False
+    )

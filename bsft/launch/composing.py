@@ -1,96 +1,33 @@
-"""Composing: Hydra's loader over our configs, what it offers, and jobs made with it at the least cost."""
+"""Composing: what Hydra's loader offers, and jobs made with it at the least cost. No key is added or removed, and a
+misspelt one is answered with the nearest."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterator, Sequence
 from copy import deepcopy
-from functools import cached_property
-from pathlib import Path
+from typing import Any
 
 import hydra
 from hydra import version
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
 from hydra.errors import HydraException
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from bsft import config as cfg
 from bsft.launch.hydra_internals import apply_values, initialize
-from bsft.launch.keys import check_added, check_value
 from bsft.launch.resolving import changing_interpolations
 from bsft.records.errors import BadInput
-from bsft.records.paths import config_dir, user_path
+from bsft.records.paths import config_dir, expand_home, user_path
 from bsft.records.untrusted import check_structure, read_text
 
 _WHILE_COMPOSING = " raised while composing config:"
-
-
-class Configs:
-    """What there is to compose from. Each question to Hydra's loader copies its whole repository: it is asked once."""
-
-    def __init__(self, loader: ConfigLoader) -> None:
-        self.loader = loader
-        self._parser = OverridesParser.create(config_loader=loader)
-        self._options: dict[str, list[str]] = {}
-
-    @cached_property
-    def groups(self) -> list[str]:
-        return list(self.loader.list_groups(""))
-
-    def options(self, group: str) -> list[str]:
-        """A group's options, without the schemas that they are based on."""
-        if group not in self._options:
-            found = self.loader.get_group_options(group)
-            self._options[group] = [option for option in found if not option.startswith("schema_")]
-        return self._options[group]
-
-    def parse(self, overrides: Sequence[str]) -> list[Override]:
-        """
-        Raises:
-            HydraException: an override that is none.
-            ConfigError: one that Hydra's parser cannot take apart.
-        """
-        return [self._parsed(override) for override in overrides]
-
-    def _parsed(self, override: str) -> Override:
-        try:
-            [parsed] = self._parser.parse_overrides([override])
-        except (ValueError, RecursionError):
-            raise cfg.ConfigError(
-                f"{override[:60]}...: allowed are numbers of up to 4,300 digits, and brackets that are not nested deep"
-            ) from None
-        return parsed
-
-    def is_choice(self, override: Override) -> bool:
-        """It chooses an option of a group, of Hydra's own too, or sets a value of Hydra's."""
-        return override.key_or_group in self.groups or override.is_hydra_override()
-
-    def check_option(self, choice: Override) -> None:
-        """
-        Raises:
-            ConfigError: the group has no such option; names the nearest.
-        """
-        group, option = choice.key_or_group, choice.value()
-        if group in self.groups and isinstance(option, str | None) and option not in self.options(group):
-            near, allowed = cfg.did_you_mean(option or "", self.options(group)), ", ".join(self.options(group))
-            raise cfg.ConfigError(f"{choice.input_line}: no such {group}{near} (allowed: {allowed})")
-
-    def check(self, override: Override) -> None:
-        """Checks what can be seen from an override alone."""
-        check_added(override, is_choice=self.is_choice(override))
-        self.check_option(override)
-
-    def compose(self, choices: Sequence[Override]) -> DictConfig:
-        """The whole config, Hydra's node included.
-
-        Raises:
-            HydraException: a choice is swept.
-        """
-        return hydra.compose("config", [str(choice.input_line) for choice in choices], return_hydra_config=True)
+_HOME = re.compile(r"(?:(?<=[,\[])|^)~[\w.-]*(?=[/,\]]|$)")
 
 
 @contextlib.contextmanager
@@ -106,43 +43,121 @@ def open_configs(more_configs: str | None) -> Iterator[Configs]:
         directory = user_path(more_configs).absolute()
         if not directory.is_dir():
             raise BadInput(f"--config-dir {more_configs}: no such directory")
-        _check_files(directory)
+        for file in sorted(directory.rglob("*.yaml")):  # Hydra would read them without any limit
+            check_structure(read_text(file), str(file))
     try:
         yield Configs(initialize("bsft-train", config_dir(), directory))
     finally:
         GlobalHydra.instance().clear()
 
 
-class Composer:
-    """Composes jobs, one full Hydra composition per combination of group choices; values are applied on a copy.
+class Configs:
+    """What there is to compose from, and jobs composed of it.
 
-    A sweep of 500 seeds then costs one composition instead of 500.
+    Hydra composes once per combination of group choices; values are applied on a copy. A sweep of 500 seeds then costs
+    one composition instead of 500. Each question to Hydra's loader copies its whole repository: it is asked once.
     """
 
-    def __init__(self, configs: Configs, composed: Mapping[tuple[str, ...], DictConfig]) -> None:
-        """
-        Args:
-            composed: what has been composed already, by its group choices.
-        """
-        self._configs = configs
-        self._composed = {key: _without_hydra(whole) for key, whole in composed.items()}
+    def __init__(self, loader: ConfigLoader) -> None:
+        self._loader = loader
+        self._parser = OverridesParser.create(config_loader=loader)
+        self._groups = list(loader.list_groups(""))
+        self._options: dict[str, list[str]] = {}
+        self._composed: dict[tuple[str, ...], DictConfig] = {}
 
-    def __call__(self, overrides: Sequence[str]) -> cfg.Config:
-        return cfg.validate(self.compose(overrides))
+    def options(self, group: str) -> list[str]:
+        """A group's options, without the schemas that they are based on."""
+        if group not in self._options:
+            found = self._loader.get_group_options(group)
+            self._options[group] = [option for option in found if not option.startswith("schema_")]
+        return self._options[group]
 
-    def compose(self, overrides: Sequence[str]) -> DictConfig:
-        """One job's config, its keys and types checked; a value may still be missing."""
-        parsed = self._configs.parse(overrides)
-        choices = [o for o in parsed if self._configs.is_choice(o)]
-        values = [o for o in parsed if not self._configs.is_choice(o)]
-        key = tuple(o.input_line or "" for o in choices)
-        if key not in self._composed:
+    def parse(self, overrides: Sequence[str]) -> list[Override]:
+        """
+        Raises:
+            HydraException: an override that is none.
+            ConfigError: one that Hydra's parser cannot take apart.
+        """
+        parsed: list[Override] = []
+        for override in overrides:
+            try:
+                parsed += self._parser.parse_overrides([override])
+            except (ValueError, RecursionError):
+                allowed = "numbers of up to 4,300 digits, and brackets that are not nested deep"
+                raise cfg.ConfigError(f"{override[:60]}...: allowed are {allowed}") from None
+        return parsed
+
+    def expanded(self, given: Sequence[str]) -> list[str]:
+        """The overrides with the options that their globs match, and with homes for `~`.
+
+        Raises:
+            ConfigError: a glob that matches nothing.
+            BadInput: the home of a user that there is not.
+            HydraException: an override that cannot be parsed.
+        """
+        return [self._expanded(override) for override in self.parse([_with_home(text) for text in given])]
+
+    def _expanded(self, override: Override) -> str:
+        glob: Any = override.value()
+        if not isinstance(glob, Glob):
+            return str(override.input_line)
+        options = self.options(override.key_or_group)
+        if not (found := glob.filter(options)):
+            there = ", ".join(options) or "none"
+            raise cfg.ConfigError(
+                f"{override.input_line}: matches no option of {override.key_or_group} (there are: {there})"
+            )
+        return f"{override.get_key_element()}={','.join(found)}"
+
+    def is_choice(self, override: Override) -> bool:
+        """It chooses an option of a group, of Hydra's own too, or sets a value of Hydra's."""
+        return override.key_or_group in self._groups or override.is_hydra_override()
+
+    def check(self, override: Override) -> None:
+        """Checks what can be seen from an override alone.
+
+        Raises:
+            ConfigError: `+key=value`, `~key`, or an option that the group does not have.
+        """
+        key = override.key_or_group
+        if override.is_add() and not self.is_choice(override):
+            near = cfg.did_you_mean(key, _all_keys())
+            raise cfg.ConfigError(f"{key}: keys cannot be added{near} (--cfg job prints every key)")
+        if override.is_delete():
+            raise cfg.ConfigError(f"{override.input_line}: nothing can be removed from the configuration")
+        option = override.value()
+        if key in self._groups and isinstance(option, str | None) and option not in self.options(key):
+            near, allowed = cfg.did_you_mean(option or "", self.options(key)), ", ".join(self.options(key))
+            raise cfg.ConfigError(f"{override.input_line}: no such {key}{near} (allowed: {allowed})")
+
+    def compose(self, choices: Sequence[Override]) -> DictConfig:
+        """The whole config, Hydra's node included.
+
+        Raises:
+            HydraException: a choice is swept.
+        """
+        lines = tuple(str(choice.input_line) for choice in choices)
+        whole = hydra.compose("config", list(lines), return_hydra_config=True)
+        self._composed[lines] = cfg.without_hydra(whole)
+        return whole
+
+    def job(self, overrides: Sequence[str]) -> DictConfig:
+        """One job's config, its keys and types checked; a value may still be missing.
+
+        Raises:
+            ConfigError: what is wrong, with the key.
+        """
+        parsed = self.parse(overrides)
+        choices = [o for o in parsed if self.is_choice(o)]
+        values = [o for o in parsed if not self.is_choice(o)]
+        lines = tuple(str(choice.input_line) for choice in choices)
+        if lines not in self._composed:
             for choice in choices:
-                self._configs.check_option(choice)
-            self._composed[key] = _without_hydra(self._configs.compose(choices))
-        composed = deepcopy(self._composed[key])
+                self.check(choice)
+            self.compose(choices)
+        composed = deepcopy(self._composed[lines])
         for override in values:
-            check_value(composed, override)
+            _check_value(composed, override)
         try:
             apply_values(values, composed)
         except (HydraException, OmegaConfBaseException) as error:
@@ -165,10 +180,49 @@ class Composer:
                     )
 
 
-def _without_hydra(whole: DictConfig) -> DictConfig:
-    with open_dict(whole):
-        del whole["hydra"]
-    return whole
+def _with_home(text: str) -> str:
+    """Hydra's grammar knows no `~` at the beginning of a value."""
+    key, equals, value = text.partition("=")
+    if value.startswith("~") and not set(value) & set(",'\""):
+        return f"{key}={QuotedString(expand_home(value), Quote.single).with_quotes()}"
+    return key + equals + _HOME.sub(lambda home: expand_home(home.group()), value)
+
+
+def _check_value(composed: DictConfig, override: Override) -> None:
+    """
+    Raises:
+        ConfigError: several values where one is meant, or a key that the composed config does not have.
+    """
+    found, key = override.input_line, override.key_or_group
+    if override.is_sweep_override():
+        raise cfg.ConfigError(f"{found}: several values make a sweep; add -m (--multirun)")
+    node: Any = composed
+    seen: list[str] = []
+    for part in key.split("."):
+        if not isinstance(node, DictConfig) or part not in node.keys():  # noqa: SIM118  ("in" is False for a key without a value)
+            near = cfg.did_you_mean(key, _dotted(composed))
+            allowed = ", ".join(sorted(map(str, node))) if isinstance(node, DictConfig) else "none"
+            raise cfg.ConfigError(
+                f"{found}: unknown key {key}{near} (keys of {'.'.join(seen) or 'the config'}: {allowed})"
+            )
+        node = node._get_node(part)
+        seen.append(part)
+
+
+def _dotted(node: DictConfig, prefix: str = "") -> list[str]:
+    """Every key of a node, those below it included."""
+    keys: list[str] = []
+    for key in map(str, node):
+        keys.append(f"{prefix}{key}")
+        if not OmegaConf.is_missing(node, key) and isinstance(child := node[key], DictConfig):
+            keys += _dotted(child, f"{prefix}{key}.")
+    return keys
+
+
+def _all_keys() -> list[str]:
+    schemas = [(group, schema) for group, named in cfg.SCHEMAS.items() for schema in named.values()]
+    keys = {key for group, schema in schemas for key in _dotted(OmegaConf.structured(schema), f"{group}.")}
+    return sorted(keys | set(cfg.Config.__dataclass_fields__))
 
 
 def first_sentence(error: Exception) -> str:
@@ -185,9 +239,3 @@ def first_sentence(error: Exception) -> str:
     if raised:  # by a YAML file: the reason is in the next line
         return f"{key}: {lines[1]} ({place.rpartition(':')[0]})"
     return f"{key}: {lines[0]}"
-
-
-def _check_files(directory: Path) -> None:
-    """Hydra would read them without any limit."""
-    for file in sorted(directory.rglob("*.yaml")):
-        check_structure(read_text(file), str(file))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,11 +13,9 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from bsft import config as cfg
-from bsft.launch.composing import Composer, Configs, open_configs
+from bsft.launch.composing import Configs, open_configs
 from bsft.launch.hydra_internals import STOCK_SWEEPER, jobs_of_sweep
-from bsft.launch.keys import check_directory
-from bsft.launch.prepare import is_done
-from bsft.launch.resolving import Interpolations, expanded
+from bsft.launch.resolving import Interpolations
 from bsft.runs.identity import register_resolver
 
 
@@ -29,14 +28,8 @@ class Plan:
     """
 
     jobs: list[cfg.Config]
-    multirun: bool
-    dry_run: bool
     overrides: list[str]
-    complete: bool = True
-
-    @property
-    def pending(self) -> list[cfg.Config]:
-        return [job for job in self.jobs if job.redo or not is_done(job)]
+    complete: bool
 
 
 def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> Plan:
@@ -52,30 +45,27 @@ def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None =
     register_resolver()
     with open_configs(more_configs) as configs:
         resolver = Interpolations()
-        overrides = [resolver.override(given) for given in expanded(configs, overrides)]
+        overrides = [resolver.override(given) for given in configs.expanded(overrides)]
         parsed = configs.parse(overrides)
         for override in parsed:
             configs.check(override)
-        choices = [override for override in parsed if configs.is_choice(override)]
-        fixed = [choice for choice in choices if not choice.is_sweep_override()]
-        base = configs.compose(fixed)
-        check_directory(base)
+        base = configs.compose([o for o in parsed if configs.is_choice(o) and not o.is_sweep_override()])
+        if base.hydra.job.chdir:
+            raise cfg.ConfigError(
+                "hydra.job.chdir=true: relative paths would mean other places inside the jobs, which write into their "
+                "own directories anyway; leave it false"
+            )
         multirun = multirun or base.hydra.mode == RunMode.MULTIRUN
         stock = OmegaConf.select(base, "hydra.sweeper._target_") == STOCK_SWEEPER
         params = OmegaConf.to_container(base.hydra.sweeper).get("params") or {}  # type: ignore[union-attr]
         overrides = _with_files(configs, resolver, base, params if multirun and stock else {}, overrides)
-        known = {tuple(str(choice.input_line) for choice in fixed): base} if fixed == choices else {}
-        compose = Composer(configs, known)
         if multirun and stock:
-            everything = configs.parse([*(f"{key}={value}" for key, value in params.items()), *overrides])
-            jobs = [compose(job) for job in jobs_of_sweep(everything)]
-        elif multirun:
-            jobs = [compose(_sample(configs, configs.parse(overrides), params))]
+            jobs = jobs_of_sweep(configs.parse([*(f"{key}={value}" for key, value in params.items()), *overrides]))
         else:
-            jobs = [compose(list(overrides))]
-        compose.check_resolved([*params, *(override.partition("=")[0] for override in overrides)])
-    dry_run = any(job.dry_run for job in jobs)
-    return Plan(jobs, multirun, dry_run, list(overrides), complete=stock or not multirun)
+            jobs = [_sample(configs, overrides, params) if multirun else overrides]
+        composed = [cfg.validate(configs.job(job)) for job in jobs]
+        configs.check_resolved([*params, *(override.partition("=")[0] for override in overrides)])
+    return Plan(composed, overrides, complete=stock or not multirun)
 
 
 def _with_files(
@@ -86,12 +76,10 @@ def _with_files(
     overrides: Sequence[str],
 ) -> list[str]:
     """The overrides, after those that resolve the YAML files: the command line prevails as it did."""
-    without_hydra = OmegaConf.masked_copy(base, [str(key) for key in base if key != "hydra"])
-    of_files = [own for own in resolver.values(without_hydra) if own.partition("=")[0] not in params]
+    of_files = [own for own in resolver.values(cfg.without_hydra(base)) if own.partition("=")[0] not in params]
     swept = [f"{key}={value}" for key, value in params.items()]
-    resolved = [resolver.override(given) for given in expanded(configs, swept)]
-    resolved = [own for own, before in zip(resolved, swept, strict=True) if own != before]
-    return [*of_files, *resolved, *overrides]
+    resolved = [resolver.override(given) for given in configs.expanded(swept)]
+    return [*of_files, *(own for own, before in zip(resolved, swept, strict=True) if own != before), *overrides]
 
 
 def compose_one(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> DictConfig:
@@ -104,25 +92,19 @@ def compose_one(overrides: Sequence[str], *, multirun: bool, more_configs: str |
         ConfigError, BadInput, HydraException: what is wrong, with the key.
     """
     with open_configs(more_configs) as configs:
-        overrides = expanded(configs, overrides)
-        parsed = configs.parse(overrides)
-        for override in parsed:
+        overrides = configs.expanded(overrides)
+        for override in configs.parse(overrides):
             configs.check(override)
-        sample = [_one_value(override) for override in parsed] if multirun else list(overrides)
-        return Composer(configs, {}).compose(sample)
+        return configs.job(_sample(configs, overrides, {}) if multirun else overrides)
 
 
-def _sample(configs: Configs, parsed: Sequence[Override], params: Mapping[str, object]) -> list[str]:
+def _sample(configs: Configs, overrides: Sequence[str], params: Mapping[str, object]) -> list[str]:
     """One job's overrides: those that are not swept, and one value of each that is."""
-    sample = [_one_value(override) for override in parsed]
+    sample = [_one_value(override) for override in configs.parse(overrides)]
     for key, value in params.items():
-        if not isinstance(value, str | int | float):
-            continue  # a form that only the sweeper knows
-        try:
-            [override] = configs.parse(expanded(configs, [f"{key}={value}"]))
-        except HydraException:
-            continue
-        sample.append(_one_value(override))
+        if isinstance(value, str | int | float):  # all else, and what cannot be parsed, only the sweeper knows
+            with suppress(HydraException):
+                sample += [_one_value(override) for override in configs.parse(configs.expanded([f"{key}={value}"]))]
     return sample
 
 

@@ -1,69 +1,26 @@
 """Interpolations that may have another value later, resolved once for the pre-flight and for all jobs.
 
 A job is composed twice: by the pre-flight, and by Hydra when it runs, on a cluster in another process and hours later.
-The time, the environment and the like must be the same in both, so that Hydra is given their values in
-their place. Globs become the options that they match, without the schemas that stand beside them.
+The time, the environment and the like must be the same in both, so that Hydra is given their values in their place.
 """
 
 from __future__ import annotations
 
-import math
+import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator, Mapping
 
-from hydra.core.override_parser.types import Glob, Override, Quote, QuotedString
+from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from bsft import config as cfg
-from bsft.records.paths import expand_home
-
-if TYPE_CHECKING:
-    from bsft.launch.composing import Configs
-
-_STABLE = {
-    "bsft.home", "bsft.job", "hydra", "oc.create", "oc.decode", "oc.deprecated", "oc.dict.keys", "oc.dict.values",
-    "oc.select", "python_version",
-}  # fmt: skip
-"""Resolvers that give the same again for the same config."""
 _PURE = {"oc.create", "oc.decode", "python_version"}
-"""Those of them that do not depend on the config."""
-_INTERPOLATION = re.compile(r"\$\{\s*(?P<resolver>[A-Za-z_][\w.]*\s*:)?")
-_HOME = re.compile(r"(?:(?<=[,\[])|^)~[\w.-]*(?=[/,\]]|$)")
+"""Resolvers that give the same again for the same argument."""
+_OF_THE_CONFIG = {"", "bsft.home", "bsft.job", "hydra", "oc.deprecated", "oc.dict.keys", "oc.dict.values", "oc.select"}
+"""Those that give the same again for the same config, as references to its keys do, which have no resolver."""
+_INTERPOLATION = re.compile(r"\$\{\s*(?:(?P<resolver>[A-Za-z_][\w.]*)\s*:)?")
 _PLAIN = re.compile(r"[\w.\-/@%+:]*")
 """Text that means itself on Hydra's command line."""
-
-
-def expanded(configs: Configs, given: Sequence[str]) -> list[str]:
-    """The overrides with the options that their globs match, and with homes for `~`.
-
-    Raises:
-        ConfigError: a glob that matches nothing.
-        BadInput: the home of a user that there is not.
-        HydraException: an override that cannot be parsed.
-    """
-    return [_expanded(configs, override) for override in configs.parse([_with_home(text) for text in given])]
-
-
-def _with_home(text: str) -> str:
-    """Hydra's grammar knows no `~` at the beginning of a value."""
-    key, equals, value = text.partition("=")
-    if value.startswith("~") and not set(value) & set(",'\""):
-        return f"{key}={QuotedString(expand_home(value), Quote.single).with_quotes()}"
-    return key + equals + _HOME.sub(lambda home: expand_home(home.group()), value)
-
-
-def _expanded(configs: Configs, override: Override) -> str:
-    glob: Any = override.value()
-    if not isinstance(glob, Glob):
-        return str(override.input_line)
-    group = override.key_or_group
-    options = configs.options(group)
-    if not (found := glob.filter(options)):
-        there = ", ".join(options) or "none"
-        raise cfg.ConfigError(f"{override.input_line}: matches no option of {group} (there are: {there})")
-    return f"{override.get_key_element()}={','.join(found)}"
 
 
 class Interpolations:
@@ -74,40 +31,33 @@ class Interpolations:
 
     def override(self, given: str) -> str:
         """An override of a command line, its interpolations resolved as far as they can be."""
-        key, equals, value = given.partition("=")
-        if not equals:
-            return given
-        if (literal := self._whole(value)) is not None:
+        key, _, value = given.partition("=")
+        if (literal := self._literal(value)) is not None:
             return f"{key}={literal}"
-        resolved = self._resolved(value)
+        found = [str(self._value(value[start:end])) for start, end in _changing(value)]
         # inside of other text a value has to mean itself on the command line
-        return f"{key}={resolved}" if all(map(_PLAIN.fullmatch, self._values_in(value))) else given
+        return f"{key}={self._filled(value)}" if found and all(map(_PLAIN.fullmatch, found)) else given
 
     def values(self, composed: DictConfig) -> list[str]:
         """Overrides that resolve what the YAML files of a composed config leave open."""
         found = []
         for key, raw in changing_interpolations(composed):
-            literal = self._whole(raw) or QuotedString(self._resolved(raw), Quote.single).with_quotes()
-            if self._whole(raw) or self._resolved(raw) != raw:
+            if (literal := self._literal(raw)) is not None:
                 found.append(f"{key}={literal}")
+            elif (filled := self._filled(raw)) != raw:
+                found.append(f"{key}={_quoted(filled)}")
         return found
 
-    def _whole(self, text: str) -> str | None:
+    def _literal(self, text: str) -> str | None:
         """The literal for a text that is one interpolation; None for another text and where it has no value."""
-        if list(_spans(text)) != [(0, len(text))] or not _can_change(text):
+        if list(_changing(text)) != [(0, len(text))] or (value := self._value(text)) == text:
             return None
-        return None if (value := self._value(text)) == text else _literal(value)
+        return _as_literal(value)
 
-    def _resolved(self, text: str) -> str:
-        for start, end in reversed(list(_spans(text))):
-            if _can_change(text[start:end]):
-                text = text[:start] + str(self._value(text[start:end])) + text[end:]
+    def _filled(self, text: str) -> str:
+        for start, end in reversed(list(_changing(text))):
+            text = text[:start] + str(self._value(text[start:end])) + text[end:]
         return text
-
-    def _values_in(self, text: str) -> list[str]:
-        """The values of the interpolations in a text."""
-        spans = [text[start:end] for start, end in _spans(text)]
-        return [str(self._value(span)) for span in spans if _can_change(span)]
 
     def _value(self, span: str) -> object:
         """An interpolation's value; itself where there is none, which composing then says better."""
@@ -121,21 +71,20 @@ class Interpolations:
 
 def changing_interpolations(composed: DictConfig) -> Iterator[tuple[str, str]]:
     """Keys whose text, as the files have it, may resolve to another value the next time."""
-    values = cast(dict[str, object], OmegaConf.to_container(composed, resolve=False))
-    for key, value in values.items():
-        yield from _changing_in(value, key)
+    yield from _changing_in(OmegaConf.to_container(composed, resolve=False), "")
 
 
 def _changing_in(value: object, key: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, Mapping):
         for name, child in value.items():
-            yield from _changing_in(child, f"{key}.{name}")
-    elif isinstance(value, str) and any(_can_change(value[start:end]) for start, end in _spans(value)):
+            yield from _changing_in(child, f"{key}.{name}" if key else name)
+    elif isinstance(value, str) and any(_changing(value)):
         yield key, value
 
 
-def _spans(text: str) -> Iterator[tuple[int, int]]:
-    """Where the outermost `${...}` of a text stand."""
+def _changing(text: str) -> Iterator[tuple[int, int]]:
+    """Where the outermost `${...}` of a text stand that may have another value the next time, and depend on nothing in
+    the config around them."""
     depth = start = 0
     for place in range(len(text)):
         if text.startswith("${", place) and not text.startswith("\\", place - 1 if place else len(text)):
@@ -143,27 +92,22 @@ def _spans(text: str) -> Iterator[tuple[int, int]]:
             depth += 1
         elif text[place] == "}" and depth:
             depth -= 1
-            if not depth:
+            resolvers = {found["resolver"] or "" for found in _INTERPOLATION.finditer(text, start, place)}
+            if not depth and not resolvers <= _PURE and not resolvers & _OF_THE_CONFIG:
                 yield start, place + 1
 
 
-def _can_change(span: str) -> bool:
-    """Whether an interpolation may have another value the next time, and depends on nothing in the config around it."""
-    resolvers = {str(found["resolver"] or "").rstrip(": \t") for found in _INTERPOLATION.finditer(span)}
-    return not resolvers <= _STABLE and not resolvers & ((_STABLE - _PURE) | {""})
-
-
-def _literal(value: object) -> str | None:
+def _as_literal(value: object) -> str | None:
     """A value as Hydra's command line has it; None for one that has no such form."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int | float):
-        return repr(value) if math.isfinite(value) else str(value)
     if isinstance(value, str):
-        return None if "${" in value else QuotedString(value, Quote.single).with_quotes()
+        return None if "${" in value else _quoted(value)
     if isinstance(value, list | ListConfig):
-        parts = [_literal(part) for part in value]
+        parts = [_as_literal(part) for part in value]
         return None if None in parts else f"[{','.join(map(str, parts))}]"
-    return None
+    if value is None or isinstance(value, bool):
+        return json.dumps(value)
+    return str(value) if isinstance(value, int | float) else None
+
+
+def _quoted(text: str) -> str:
+    return QuotedString(text, Quote.single).with_quotes()

@@ -30,18 +30,21 @@ def format_of(model: cfg.ModelConfig) -> ChatFormat | None:
     """
     if model.source == "random":
         return TINY_CHAT
-    directory = _directory(model)
+    if model.source == "local":
+        directory: Path | None = Path(str(model.path))
+    elif model.source == "packaged":
+        directory = converted_already(model)
+    else:
+        directory = _hub_directory(str(model.id), commit_of(model))
     if directory is not None:
         found = _format_in(directory, model.chat_template, *(_stamp(directory / name) for name in _FILES))
-        return found if found is not None else _loaded(model, directory)
+        if found is None:  # only the tokenizer's class knows it all: transformers (and torch) have to load it
+            from bsft.model.tokenizer import load_tokenizer
+
+            found = ChatFormat.of(load_tokenizer(model, directory))
+        return found
     gguf = packaged_gguf_as_is(model) if model.source == "packaged" else None
     return None if gguf is None else _format_in_gguf(gguf, model.chat_template, _stamp(gguf))
-
-
-def _directory(model: cfg.ModelConfig) -> Path | None:
-    if model.source == "local":
-        return Path(str(model.path))
-    return converted_already(model) if model.source == "packaged" else _hub_directory(str(model.id), commit_of(model))
 
 
 @cache
@@ -57,13 +60,6 @@ def _hub_directory(model_id: str, revision: str) -> Path | None:
     except Exception:  # whatever the hub's client raises: the job says why, if it does not get them either
         return None
     return directory if (directory / _CONFIG).exists() else None
-
-
-def _loaded(model: cfg.ModelConfig, directory: Path) -> ChatFormat:
-    """Where only the tokenizer's class knows it all, transformers (and torch) have to load it."""
-    from bsft.model.tokenizer import load_tokenizer
-
-    return ChatFormat.of(load_tokenizer(model, directory))
 
 
 def _stamp(file: Path) -> tuple[int, int] | None:

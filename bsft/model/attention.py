@@ -22,7 +22,7 @@ from bsft.data.prefix_tree import Block, Ints, PrefixTree, blocks_of, visible_ke
 NAME = "bsft_tree"
 MAX_BLOCK_TOKENS = 128
 _NO_MATTER = frozenset({"position_ids", "cache_position", "position_embeddings", "use_cache", "num_items_in_batch"})
-"""What transformers hands to attention besides, and what changes nothing in it: positions are in queries and keys."""
+"""Further arguments that transformers passes and that do not affect attention: queries and keys hold the positions."""
 Made = TypeVar("Made")
 
 
@@ -77,7 +77,7 @@ def tree_attention(
         softcap: scores are bounded to `softcap * tanh(score / softcap)`.
         s_aux: `(H,)`, a score per head that takes its share of the probability and has no value (a sink).
         kernel: what computes the plain case faster.
-        others: `sliding_window`, or else the module's own; what changes nothing.
+        others: `sliding_window` (the module's own where it is not given), and arguments that change nothing.
 
     Returns:
         `(1, N, H, Dv)` and no weights.
@@ -99,7 +99,7 @@ def tree_attention(
     if kernel is not None and is_plain and (out := kernel(query, key, value, tree, window, scale)) is not None:
         return out, None
     return _written_out(
-        query, key, value, _masks(tree, query.device, window), _Scores(scale, softcap, s_aux, dropout)
+        query, key, value, masks_of(tree, query.device, window), _Scores(scale, softcap, s_aux, dropout)
     ), None
 
 
@@ -110,7 +110,7 @@ def _refuse_unknown(arguments: dict[str, Any]) -> None:
             raise ValueError(f"tree attention does not know this model's {name!r}")
 
 
-class _BlockMask(NamedTuple):
+class BlockMask(NamedTuple):
     """Queries `start..stop`, the `(K,)` rows of their keys, and `(stop - start, K)`: True where a key is seen."""
 
     start: int
@@ -128,16 +128,18 @@ class _Scores(NamedTuple):
     dropout: float
 
 
-def _masks(layout: TreeLayout, device: torch.device, window: int | None) -> list[_BlockMask]:
-    def made(block: Block) -> _BlockMask:
+def masks_of(layout: TreeLayout, device: torch.device, window: int | None) -> list[BlockMask]:
+    """The blocks of a tree with their keys, made for each sliding window."""
+
+    def made(block: Block) -> BlockMask:
         keys = np.concatenate([np.arange(a, b) for a, b in block.key_rows(len(layout.past_depths))])
         seen = visible_keys(layout.tree, block, layout.past_depths, window)
-        return _BlockMask(block.start, block.stop, *(torch.from_numpy(array).to(device) for array in (keys, seen)))
+        return BlockMask(block.start, block.stop, *(torch.from_numpy(array).to(device) for array in (keys, seen)))
 
     return layout.once((device, window), lambda: [made(block) for block in layout.blocks])
 
 
-def _written_out(query: Tensor, key: Tensor, value: Tensor, masks: list[_BlockMask], scores: _Scores) -> Tensor:
+def _written_out(query: Tensor, key: Tensor, value: Tensor, masks: list[BlockMask], scores: _Scores) -> Tensor:
     """`(1, H, N, D)` queries on `(1, Hkv, P + N, D)` keys and `(1, Hkv, P + N, Dv)` values -> `(1, N, H, Dv)`."""
     groups = query.shape[1] // key.shape[1]
     outputs = []

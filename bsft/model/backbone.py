@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,8 @@ from bsft.model.adapters import adapt, add_behavior_tokens
 from bsft.model.attention import NAME, TreeLayout, register
 from bsft.model.head import logits_of
 from bsft.model.own_adapter import check_own_adapter
-from bsft.model.parts import decoder_layers, decoder_of, head_of
+from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of
+from bsft.model.precision import bf16_products, keep_logits_float32, narrow_layers
 from bsft.model.roads import Road
 from bsft.model.self_check import Subject, choose_road
 from bsft.model.tiny import tiny_model
@@ -48,7 +49,8 @@ class Backbone:
     """A causal LM with its tokenizer and, for methods that have them, its behaviour tokens.
 
     `causal` is the transformers model itself; adapters, if any, are inside it and `adapted` is their owner. `road` is
-    the way that it is read; `attention` and `tree_attention` are the attention of sequences and of trees.
+    the way that it is read; `attention` and `tree_attention` are the attention of sequences and of trees. `is_mixed`
+    says that products are bf16 (`precision.py`).
     """
 
     causal: PreTrainedModel
@@ -58,6 +60,7 @@ class Backbone:
     attention: str = "sdpa"
     tree_attention: str = NAME
     road: Road = field(default_factory=lambda: Road("tree"))
+    is_mixed: bool = False
 
     @property
     def module(self) -> nn.Module:
@@ -93,19 +96,19 @@ class Backbone:
         finally:
             self.use_attention(before)
 
-    def hidden_states(self, input_ids: Tensor, *, read_at: Tensor | None = None, **inputs: Any) -> Tensor:
-        """What `logits` makes logits of: last hidden states `(B, T, H)`, where the road is split; the output layer is
-        not computed.
+    def products(self) -> AbstractContextManager[None]:
+        """What a forward pass runs in: bf16 products, if precision is mixed."""
+        return bf16_products(embedding_of(self.causal).weight.device) if self.is_mixed else nullcontext()
 
-        Args:
-            input_ids: `(B, T)`.
-            read_at: `(n,)` indices into the flattened `B * T` tokens; only there the result may be read.
-        """
-        if not self.road.split:
-            return self._whole_logits(input_ids, inputs.get("attention_mask"))
-        return self.decode(input_ids, read_at=read_at, **inputs)
+    def hidden_states(self, input_ids: Tensor, **inputs: Any) -> Tensor:
+        """Last hidden states `(B, T, H)` of ids `(B, T)`, without the output layer; where the road is not split, logits
+        `(B, T, V)`. `logits` takes either."""
+        with self.products():
+            if not self.road.split:
+                return self._whole_logits(input_ids, inputs.get("attention_mask"))
+            return self.decode(input_ids, **inputs)
 
-    def decode(self, input_ids: Tensor, *, read_at: Tensor | None = None, **inputs: Any) -> Tensor:
+    def decode(self, input_ids: Tensor, **inputs: Any) -> Tensor:
         """The decoder's last hidden states, `(B, T)` -> `(B, T, H)`."""
         return cast(Tensor, decoder_of(self.causal)(input_ids=input_ids, **inputs).last_hidden_state)
 
@@ -118,16 +121,16 @@ class Backbone:
         return pad_sequence(rows, batch_first=True)
 
     def label_states(self, batch: Batch) -> Tensor:
-        """What `logits` makes the logits of a batch's labels of, `(N, ...)`."""
+        """The states from which `logits` computes the logits of a batch's labels, `(N, ...)`."""
         if batch.tree is not None:
             inputs: dict[str, Any] = {"position_ids": batch.position_ids, "tree": TreeLayout(batch.tree)}
         else:
             inputs = {"attention_mask": batch.attention_mask}
-        states = self.hidden_states(batch.input_ids, use_cache=False, read_at=batch.positions, **inputs)
+        states = self.hidden_states(batch.input_ids, use_cache=False, **inputs)
         return states.flatten(0, 1)[batch.positions]
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """`(..., H)` -> `(..., V)`."""
+        """What `hidden_states` returned, `(..., H)`, to `(..., V)`."""
         return logits_of(self.causal, hidden) if self.road.split else hidden
 
     def trainable(self) -> dict[str, nn.Parameter]:
@@ -196,7 +199,8 @@ def load_backbone(
     """Loads a model and prepares it for a method.
 
     Args:
-        precision: Lightning's name; with `bf16-mixed` a frozen base is held in bf16, adapters stay in fp32.
+        precision: `32-true`, or `bf16-mixed` for products in bf16; then the layers of a frozen base are held in bf16.
+            A model of `model.dtype=bfloat16` is always read so.
         first_layer: the first layer that gets adapters.
         seed: seeds what is random at the start (adapters, random rows).
         batching: what is wanted, `tree` or `flat`; the backbone's road says what can be had.
@@ -205,16 +209,17 @@ def load_backbone(
         BadInput: the weights cannot be had, do not fit the tokenizer or the method, have an adapter that is in the way,
             or the model is not one that can be read token by token.
     """
-    lora = method.sft is not None and method.sft.tuning in ("lora", "qlora")
-    dtype = _DTYPES[model.dtype]
-    if precision == "bf16-mixed" and (lora or not method.needs_fit):
-        dtype = torch.bfloat16
-    causal, tokenizer = _load(model, dtype, quantized=method.sft is not None and method.sft.tuning == "qlora")
+    is_quantized = method.sft is not None and method.sft.tuning == "qlora"
+    causal, tokenizer = _load(model, _DTYPES[model.dtype], quantized=is_quantized)
     if causal._hf_peft_config_loaded:
         check_own_adapter(model, fitted=method.needs_fit)
     subject = Subject(model.name, causal, model.max_length_tokens)
     on_trial = partial(_on_trial, tokenizer=tokenizer, method=method, upper=first_layer > 0)
     road = choose_road(subject, batching, fast.NAMES if model.fast else frozenset(), on_trial)
+    is_mixed = precision == "bf16-mixed" or model.dtype == "bfloat16"
+    is_frozen = method.sft is None or method.sft.tuning != "full"
+    if is_mixed and is_frozen and not is_quantized:
+        narrow_layers(causal)
     torch.manual_seed(seed)
     vocabulary = None
     if method.behavior is not None:
@@ -222,6 +227,9 @@ def load_backbone(
     # again, because new rows took random numbers: methods with and without them start from the same adapters
     torch.manual_seed(seed)
     backbone = _prepared(causal, tokenizer, vocabulary, method.sft, first_layer, road)
+    if is_mixed:
+        backbone.is_mixed = True
+        keep_logits_float32(causal)
     if method.sft is not None and method.sft.gradient_checkpointing:
         causal.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
     return backbone

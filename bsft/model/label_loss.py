@@ -13,8 +13,6 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from bsft.model.fast.native import rows
-
 _LOGITS_AT_ONCE = 1 << 19
 """On CPU, 2 MiB in float32."""
 
@@ -29,8 +27,6 @@ def log_normalizers(logits: Tensor) -> Tensor:
 
     torch's log_softmax adds large vocabularies up less exactly: biased by 1e-6 a row at 49,152 on CPU.
     """
-    if rows.can_read(logits):
-        return rows.log_normalizers(logits)
     out = logits.new_empty(len(logits), dtype=torch.float32)
     for some in _slices(logits):
         out[some] = logits[some].float().logsumexp(-1)
@@ -40,6 +36,7 @@ def log_normalizers(logits: Tensor) -> Tensor:
 class _LabelLoss(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+        """`(L, V)` and twice `(L,)` to a scalar."""
         normalizers = log_normalizers(logits)
         ctx.save_for_backward(logits, targets, weights, normalizers)
         return ((normalizers - logits.gather(1, targets[:, None])[:, 0].float()) * weights).sum()
@@ -49,8 +46,6 @@ class _LabelLoss(torch.autograd.Function):
     def backward(ctx: Any, grad_loss: Tensor) -> tuple[Tensor | None, ...]:
         logits, targets, weights, normalizers = ctx.saved_tensors
         scales = weights * grad_loss
-        if rows.can_read(logits):
-            return rows.label_gradient(logits, targets, normalizers, scales), None, None
         grad = torch.empty_like(logits)
         for some in _slices(logits):
             scale = scales[some, None]

@@ -107,8 +107,8 @@ class RoadTrial:
 
 
 def merged_weights(backbone: Backbone) -> dict[str, Tensor]:
-    """A backbone's parameters under the names of the plain model, with adapters and trained rows merged in; gradients
-    flow into what is trained."""
+    """A backbone's parameters, each in its own shape, under the names of the plain model, with adapters and trained
+    rows merged in; gradients flow into what is trained."""
     if backbone.adapted is None:
         return dict(backbone.causal.named_parameters())
     merged: dict[str, Tensor] = {}

@@ -20,10 +20,10 @@ MAX_PARAMETERS = 50_000_000
 _N_TOKENS = 1024
 """Vocabulary of a larger model's copy."""
 _WINDOW_TOKENS = 8
-"""What sliding windows and chunks are cut down to, so that short sequences are longer."""
+"""Sliding windows and chunks are cut down to this, so that even short sequences exceed them."""
 _WINDOWS = ("sliding_window", "sliding_window_size", "attention_chunk_size", "window_size", "attention_window_size")
 _KNOWN_TOKENS = 20
-"""What the length up to which a rotation stays as it is is cut down to, so that short sequences lie on both sides."""
+"""The length beyond which longrope changes its rotation is cut down to this, so that short sequences reach it."""
 _ON_CPU = ("eager", "sdpa")
 
 

@@ -16,9 +16,8 @@ from filelock import FileLock
 from pydantic import ConfigDict, Field
 
 from bsft.config import ModelConfig
-from bsft.records.directories import remove, replacing_directory
 from bsft.records.errors import BadInput
-from bsft.records.files import write_json
+from bsft.records.files import remove, replacing_directory, write_json
 from bsft.records.names import slug
 from bsft.records.paths import cache_dir
 from bsft.records.untrusted import file_sha256, read_record

@@ -27,7 +27,12 @@ class BadInput(Exception):
 def listed(names: Sequence[str]) -> str:
     """Names for a message, not too many and not too long."""
     more = f" and {len(names) - _NAMES:,} more" if len(names) > _NAMES else ""
-    return ", ".join(name if len(name) <= 60 else name[:57] + "..." for name in names[:_NAMES]) + more
+    return ", ".join(map(shortened, names[:_NAMES])) + more
+
+
+def shortened(text: str) -> str:
+    """A text for a message, not too long."""
+    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def explain_os(error: OSError) -> str:
@@ -56,10 +61,9 @@ def explain(error: ValidationError) -> str:
 def quoted(value: object) -> str:
     """A value for a message, not too long."""
     try:
-        found = repr(value)
+        return shortened(repr(value))
     except ValueError:  # an integer that is too long to be written in decimal digits
         return "an integer of thousands of digits"
-    return found if len(found) <= 60 else found[:57] + "..."
 
 
 @contextmanager

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import platformdirs
-from omegaconf import OmegaConf
 
 from bsft.records.errors import BadInput
 
@@ -28,11 +27,6 @@ def expand_home(text: str) -> str:
 def user_path(text: str) -> Path:
     """A path as a user writes it."""
     return Path(expand_home(text))
-
-
-def register_home() -> None:
-    """`${bsft.home:PATH}` in YAML files is the path with `~` expanded, for Hydra, which makes directories itself."""
-    OmegaConf.register_new_resolver("bsft.home", expand_home, replace=True)
 
 
 def cache_dir() -> Path:

@@ -16,12 +16,18 @@ Group = Literal["reactive", "balanced", "proactive"]
 Behavior = Literal["reactive", "balanced", "proactive"]
 Autonomy = Literal["L0", "L1", "L2", "L3", "L4", "L5"]
 Role = Literal["attending", "resident", "nurse", "consultant", "pharmacist", "patient", "family", "record"]
-Variant = Literal["plain", "perturbed", "clean", "distractor"]
+Variant = Literal["plain", "perturbed", "clean", "distractor", "paraphrase", "other_sex"]
 Metric = Literal["macro_f1", "accuracy"]
 Track = Literal["core", "numeric_inference"]
 FactKind = Literal[
     "demographic", "symptom", "history", "medication", "allergy", "exam", "vital", "lab", "imaging", "study", "order"
 ]
+
+
+def noise_split(split: str) -> str:
+    """The split that restates items of another one without changing anything that matters."""
+    return f"{split}_noise"
+
 
 BEHAVIORS: tuple[Behavior, ...] = ("reactive", "balanced", "proactive")
 """The behaviour spectrum, in order."""
@@ -133,6 +139,8 @@ class Perturbation(Record):
     locus: Locus
     before: str
     after: str
+    visible_from: Annotated[int, Field(ge=0)] | None = None
+    """Index of the turn by which all evidence of the problem has been shown; None: not known."""
 
 
 class Item(Record):
@@ -152,6 +160,8 @@ class Item(Record):
     label: NonEmpty
     variant: Variant = "plain"
     perturbation: Perturbation | None = None
+    original_id: str | None = None
+    """Of an item that restates another one without changing anything that matters: the other one's id."""
     determinable: bool | None = None
     split: NonEmpty
     specialty: str | None = None

@@ -63,15 +63,15 @@ def is_secret_key(key: str) -> bool:
     return False
 
 
-def masked(text: str) -> str:
-    """The text with every credential in it replaced by `***`."""
-    return _masked(text, _environment_secrets())
+def masked(text: str, known: Sequence[str] | None = None) -> str:
+    """The text with every credential in it replaced by `***`.
 
-
-def _masked(text: str, known: Sequence[str]) -> str:
+    Args:
+        known: credentials whose values are known; without it, those of the environment.
+    """
     if len(text) < MIN_SECRET_CHARACTERS:
         return text
-    for value in known:
+    for value in _environment_secrets() if known is None else known:
         text = text.replace(value, MASK)
     text = _URL_PASSWORD.sub(f"{MASK}@", _FORMS.sub(MASK, text))
     return _without_assignments(_BEARER.sub(rf"\1 {MASK}", text))
@@ -108,14 +108,12 @@ def _environment_secrets() -> list[str]:
 
 def masked_arguments(arguments: Sequence[str]) -> list[str]:
     """A command line's arguments; the value of `key=value` is judged by its key as a whole, spaces included."""
-    return [_masked_argument(argument) for argument in arguments]
-
-
-def _masked_argument(argument: str) -> str:
-    key, equals, value = argument.partition("=")
-    if equals and is_secret_key(key.lstrip("+-~")) and value.lower() not in _NOT_SECRET | {""}:
-        return f"{key}={MASK}"
-    return masked(argument)
+    shown = []
+    for argument in arguments:
+        key, _, value = argument.partition("=")
+        secret = is_secret_key(key.lstrip("+-~")) and value.lower() not in _NOT_SECRET | {""}
+        shown.append(f"{key}={MASK}" if secret else masked(argument))
+    return shown
 
 
 def masked_tree(tree: Mapping[str, Any]) -> dict[str, Any]:
@@ -129,6 +127,6 @@ def masked_tree(tree: Mapping[str, Any]) -> dict[str, Any]:
             return [harmless(child, key) for child in value]
         if not isinstance(value, str):
             return value
-        return MASK if value and is_secret_key(key) else _masked(value, known)
+        return MASK if value and is_secret_key(key) else masked(value, known)
 
     return {name: harmless(value, name) for name, value in tree.items()}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from matplotlib.figure import Figure
 
 from bsft.display.pages import image_source, render_page
+from bsft.report.flag_tables import flags_table, kinds_table, matched_table, noise_table
 from bsft.report.rows import Block, Row
 from bsft.report.sweep import Sweep
 from bsft.report.tables import (
@@ -38,7 +39,13 @@ class Pictures:
 def page(sweep: Sweep, rows: Sequence[Row], blocks: Sequence[Block], pictures: Sequence[Pictures]) -> str:
     """The page: tables, pictures, runs; nothing in it is fetched from elsewhere."""
     several = len(blocks) > 1
-    further = [arms_table(rows, several), generation_table(rows, several), runs_table(sweep)]
+    alarms = [
+        flags_table(rows, several),
+        matched_table(rows, several),
+        noise_table(rows, several),
+        *map(kinds_table, blocks),
+    ]
+    further = [*alarms, arms_table(rows, several), generation_table(rows, several), runs_table(sweep)]
     return render_page(
         "bsft.report",
         "page.html.j2",

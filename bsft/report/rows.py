@@ -9,7 +9,7 @@ from typing import Any
 
 from bsft.records.schema import BEHAVIORS, Group
 from bsft.report.sweep import Job
-from bsft.report.values import COMMON, OF_RUNS, RowValue, row_values, task_score
+from bsft.report.values import COMMON, OF_RUNS, RowValue, paired_auc, row_values, task_score
 from bsft.scoring.result import NaiveScores, Result
 
 METHODS = ("baseline", "instructed", "few_shot", "general_sft", "behavior_sft")
@@ -32,6 +32,8 @@ class Row:
     n: int
     values: Mapping[str, RowValue]
     tasks: Mapping[str, RowValue]
+    kinds: Mapping[str, RowValue]
+    """Kind of problem -> paired area under the curve."""
     jobs: tuple[Job, ...]
     naive: bool = False
     silent: bool = False
@@ -166,6 +168,7 @@ def _row(jobs: Sequence[Job], settings: str) -> Row:
     first = jobs[0].result
     names = dict.fromkeys(name for job in jobs for name in job.result.task)
     results = [job.result for job in jobs]
+    kinds = dict.fromkeys(kind for result in results if result.flags for kind in result.flags.kind)
     values = row_values(results, COMMON | OF_RUNS)
     return Row(
         method=first.method,
@@ -176,6 +179,7 @@ def _row(jobs: Sequence[Job], settings: str) -> Row:
         n=first.n,
         values=values,
         tasks=row_values(results, {name: task_score(name) for name in names}),
+        kinds=row_values(results, {kind: paired_auc(kind) for kind in kinds}),
         jobs=tuple(sorted(jobs, key=lambda job: job.result.seed)),
         silent=all(job.fitted for job in jobs) and _is_silent(values, first),
     )
@@ -220,6 +224,7 @@ def _naive_row(name: str, scores: NaiveScores, data: str, settings: str, n: int)
         n=n,
         values=row_values([scores], COMMON),
         tasks={task: RowValue(score) for task, score in scores.task.items() if score is not None},
+        kinds={},
         jobs=(),
         naive=True,
     )

@@ -47,7 +47,8 @@ MEASURES = (
     Measure("accuracy", "accuracy", rank=4),
     Measure("mcc", "MCC", rank=3),
     Measure("over_intervention_rate", "over-intervention", rank=1, interval=True),
-    Measure("pair_accuracy", "pair accuracy", rank=1),
+    Measure("paired_auc", "paired AUC", rank=1, interval=True),
+    Measure("pair_accuracy", "pair accuracy", rank=2),
     Measure("token_accuracy", "token accuracy", rank=3),
     Measure("fit_s", "fit time", rank=5, is_time=True),
     Measure("score_s", "score time", rank=5, is_time=True),
@@ -149,7 +150,7 @@ def arms_table(rows: Sequence[Row], several_blocks: bool) -> Table:
             values = [row.values.get(f"arm.{arm}.{value}") for value in ARM_VALUES]
             if any(values):
                 tone: Tone = "soft" if arm == "forced_right" else ""
-                names = Cell(_full_label(row, several_blocks), tone=tone), Cell(title, tone=tone)
+                names = Cell(full_label(row, several_blocks), tone=tone), Cell(title, tone=tone)
                 lines.append([*names, *(score_cell(value, tone=tone) for value in values)])
     note = (
         "The same model when its behaviour token is predicted, left out, or forced. The right token says whether an "
@@ -170,12 +171,12 @@ def generation_table(rows: Sequence[Row], several_blocks: bool) -> Table:
         generation = row.jobs[0].result.generation if row.jobs else None
         if generation is not None and any(values):
             n = Cell(f"{generation.n:,}", number=generation.n)
-            lines.append([Cell(_full_label(row, several_blocks)), n, *map(score_cell, values)])
+            lines.append([Cell(full_label(row, several_blocks)), n, *map(score_cell, values)])
     headers = ("n", "unparsed", "agreement with likelihood")
     return Table("Generated replies", [Column("method"), *(Column(name, "number") for name in headers)], lines)
 
 
-def _full_label(row: Row, several_blocks: bool) -> str:
+def full_label(row: Row, several_blocks: bool) -> str:
     return f"{row.label}, {row.model}, {row.data}" if several_blocks else row.label
 
 
@@ -239,6 +240,10 @@ def notes(rows: Sequence[Row]) -> list[str]:
         "Over-intervention: share of items that need no alarm but got one. Pair accuracy: share of perturbed items "
         "answered rightly together with their clean twin. MCC: correlation of raising an alarm with its being due."
     )
+    if any("paired_auc" in row.values for row in runs):
+        found.append(
+            "Paired AUC: how often a problem brings the model nearer to an alarm than its own clean twin does."
+        )
     if any(row.naive for row in rows):
         found.append("always-flag, never-flag, majority and random are policies that do not read the case.")
     lost = max((job.result.n_evidence_lost for row in runs for job in row.jobs), default=0)

@@ -1,14 +1,17 @@
-"""When a run is done: what its directory has to hold, and what is wrong with one that only says so. No torch."""
+"""When a run is done: what its directory has to hold, and what is wrong with one that only says so. No torch.
+
+Its files are sealed when they are complete, so that a damaged one is noticed later without reading them all.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from bsft.records.errors import BadInput
 from bsft.records.files import write_json
-from bsft.records.seals import flaw, seal
-from bsft.records.untrusted import open_regular, read_json
+from bsft.records.untrusted import file_sha256, open_regular, read_json
 from bsft.runs.directory import METRICS, PREDICTIONS, RunDirectory
 
 ADAPTER = "adapter"
@@ -32,7 +35,7 @@ def set_done(run: RunDirectory) -> None:
         BadInput: results are missing or the status cannot be written.
     """
     try:
-        results = seal(run.path, [METRICS, PREDICTIONS])
+        results = _sealed(run.path, [METRICS, PREDICTIONS])
     except OSError as error:
         raise BadInput(f"{error.filename}: could not be read: {error.strerror}") from None
     run.set_status("done", results=results)
@@ -47,7 +50,7 @@ def flaw_of_done(run: RunDirectory) -> str | None:
     sealed = run.status().results
     return (
         (_flaw_of_metrics(run.path / METRICS))
-        or (_flaw_of_predictions(run.path / PREDICTIONS) if sealed is None else flaw(run.path, sealed))
+        or (_flaw_of_predictions(run.path / PREDICTIONS) if sealed is None else _flaw(run.path, sealed))
         or (flaw_of_adapter(run.path / ADAPTER) if _is_fitted(run) else None)
     )
 
@@ -58,20 +61,63 @@ def seal_adapter(adapter: Path, fit_s: float) -> None:
     Raises:
         OSError, BadInput: a file cannot be read, or the mark cannot be written.
     """
-    files = seal(adapter, sorted(file.name for file in adapter.iterdir()))
+    files = _sealed(adapter, sorted(file.name for file in adapter.iterdir()))
     write_json(adapter / COMPLETE, {"fit_s": fit_s, "files": files})
 
 
 def flaw_of_adapter(adapter: Path) -> str | None:
     """What is wrong with an adapter directory; None when it is as it was written."""
     mark = _mark(adapter)
-    return f"{adapter / COMPLETE}: missing or damaged" if mark is None else flaw(adapter, mark.get("files"))
+    return f"{adapter / COMPLETE}: missing or damaged" if mark is None else _flaw(adapter, mark.get("files"))
 
 
 def seconds_of_fit(adapter: Path) -> float:
     """Seconds that fitting a complete adapter took; 0 where its mark does not say."""
     found = (_mark(adapter) or {}).get("fit_s")
     return float(found) if isinstance(found, int | float) else 0.0
+
+
+def _sealed(directory: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
+    """File name -> size in bytes, time of change and SHA-256, as JSON can hold them.
+
+    Raises:
+        OSError, BadInput: a file cannot be read.
+    """
+    seals = {}
+    for name in names:
+        found = (directory / name).stat()
+        seals[name] = {
+            "size_bytes": found.st_size, "mtime_ns": found.st_mtime_ns, "sha256": file_sha256(directory / name),
+        }  # fmt: skip
+    return seals
+
+
+def _flaw(directory: Path, sealed: object) -> str | None:
+    """The first file that is not what it was when it was sealed, and why; None when all are.
+
+    A file of the same size and time of change is believed; others are read.
+
+    Args:
+        sealed: what `_sealed` gave, after JSON; anything else is a flaw too.
+    """
+    if not isinstance(sealed, Mapping) or not sealed:
+        return f"{directory}: nothing says what its files should be"
+    for name, seal in sealed.items():
+        file = directory / name
+        if not file.is_file():
+            return f"{file}: no such file"
+        if not isinstance(seal, Mapping):
+            return f"{directory}: nothing says what {name} should be"
+        try:
+            found = file.stat()
+            same = found.st_size == seal.get("size_bytes") and (
+                found.st_mtime_ns == seal.get("mtime_ns") or file_sha256(file) == seal.get("sha256")
+            )
+        except (BadInput, OSError) as error:
+            return str(error) if isinstance(error, BadInput) else f"{file}: {error.strerror}"
+        if not same:
+            return f"{file}: damaged (not what was written)"
+    return None
 
 
 def _mark(adapter: Path) -> dict[str, Any] | None:

@@ -25,15 +25,8 @@ from bsft.records.untrusted import Missing, read_json, read_record, read_yaml
 from bsft.runs.identity import identity, job_name
 
 State = Literal["queued", "running", "done", "failed"]
-CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV = (
-    "config.yaml",
-    "status.json",
-    "metrics.json",
-    "predictions.jsonl",
-    "run.log",
-    "env.json",
-)
-
+CONFIG, STATUS, LOG, ENV = "config.yaml", "status.json", "run.log", "env.json"
+METRICS, PREDICTIONS = "metrics.json", "predictions.jsonl"
 _OF_A_RUN = (CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV, "adapter", "checkpoints", "scores")
 
 # libyaml's is ten times faster, which a sweep of 500 jobs feels

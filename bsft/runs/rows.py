@@ -62,14 +62,12 @@ class Rows:
         """The cells of all rows that are not empty."""
         try:
             with self.file.open(newline="", encoding="utf-8", errors="replace") as stream:
-                rows = [dict(row) for row in csv.DictReader(stream)]
+                rows = csv.DictReader(stream)
+                return [{name: value for name, value in row.items() if name and value} for row in rows]
         except FileNotFoundError:
             return []
         except (csv.Error, OSError) as error:
             raise BadInput(f"{self.file}: damaged ({error}); delete it and run the command again") from None
-        return [
-            {name: value for name, value in row.items() if name and isinstance(value, str) and value} for row in rows
-        ]
 
     def _rewrite(self, rows: Sequence[Mapping[str, str | float]]) -> None:
         others = {name for row in rows for name in row} - set(self._first)

@@ -124,8 +124,8 @@ class OptionScorer:
         cache = self._start(skip, device)
         tree = build_tree([c.prompt_ids[skip:] for c in group], [np.arange(skip)] * len(group))
         depths = np.concatenate([np.arange(skip), tree.depths])
-        at_ends = torch.tensor([int(path[-1]) for path in tree.paths], device=device)
-        ends = self._read(tree.ids, TreeLayout(tree, np.arange(skip)), cache, device, read_at=at_ends)[at_ends]
+        at_ends = [int(path[-1]) for path in tree.paths]
+        ends = self._read(tree.ids, TreeLayout(tree, np.arange(skip)), cache, device)[at_ends]
         probs = self._behavior_probs(ends)
         wanted = [contexts(c, most_likely(p)) for c, p in zip(group, probs, strict=True)]
 
@@ -171,22 +171,14 @@ class OptionScorer:
             cache.update(cast(Tensor, own.keys), cast(Tensor, own.values), number)
         return cache
 
-    def _read(
-        self,
-        ids: Ints,
-        layout: TreeLayout,
-        cache: DynamicCache,
-        device: torch.device,
-        *,
-        read_at: Tensor | None = None,
-    ) -> Tensor:
+    def _read(self, ids: Ints, layout: TreeLayout, cache: DynamicCache, device: torch.device) -> Tensor:
+        """`(N,)` ids -> `(N, H)` states."""
         hidden = self._backbone.hidden_states(
             torch.from_numpy(ids)[None].to(device),
             position_ids=torch.from_numpy(layout.tree.depths)[None].to(device),
             past_key_values=cache,
             use_cache=True,
             tree=layout,
-            read_at=read_at,
         )
         return hidden[0]
 

@@ -10,43 +10,54 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import fmean
 
 from bsft.scoring.choices import Context, Scored
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The index of the option that is said, and by how much raising a concern is preferred to ending the turn.
+    """What is said and how readily.
 
-    `flag_margin` is in nats; None where no option raises a concern, or none could be left out.
+    Attributes:
+        chosen: the index of the option that is said.
+        flag_margin: by how much raising a concern is preferred to ending the turn, in nats; None where no option raises
+            a concern, or none could be left out.
+        spread: how far apart the concerns lie, in nats (per token where options have a stem); None with fewer than two.
     """
 
     chosen: int
     flag_margin: float | None
+    spread: float | None = None
 
 
 def decide(scored: Scored, context: Context, *, threshold: float = 0.0) -> Decision:
-    """The decision under one context; a concern is raised where the margin is above the threshold."""
+    """The decision under one context; a concern is raised where the margin is above the threshold. The first of equals
+    is said."""
+    options = scored.candidates.item.options
+    values, margin = _compared(scored, context)
+    concerns = [value for value, option in zip(values, options, strict=True) if option.flag]
+    raised = None if margin is None else margin > threshold
+    allowed = [i for i, option in enumerate(options) if raised is None or option.flag == raised]
+    return Decision(
+        max(allowed, key=lambda i: (values[i], -i)),
+        margin,
+        max(concerns) - min(concerns) if len(concerns) > 1 else None,
+    )
+
+
+def _compared(scored: Scored, context: Context) -> tuple[Sequence[float], float | None]:
+    """A value for each option, comparable among concerns and among other options, and the flag margin."""
     options = scored.candidates.item.options
     log_probs = scored.token_log_probs.get(context)
-    if log_probs is None or not (stems := _stems(scored)):
-        return _by_sums(scored, context)
-    margins = [log_probs[i][n] - log_probs[stem][n] for i, (stem, n) in stems.items()]
-    margin = max(margins)
-    if margin > threshold:
-        per_token = {i: _mean(log_probs[i][n:]) for i, (_, n) in stems.items()}
-    else:
-        per_token = {i: _mean(log_probs[i]) for i, option in enumerate(options) if not option.flag}
-    return Decision(max(per_token, key=lambda i: (per_token[i], -i)), margin)
-
-
-def _by_sums(scored: Scored, context: Context) -> Decision:
-    """The highest sum, the first of equals; the margin is that of the best concern over the best other option."""
-    values, options = scored.log_likelihoods[context], scored.candidates.item.options
-    flags = [value for value, option in zip(values, options, strict=True) if option.flag]
-    others = [value for value, option in zip(values, options, strict=True) if not option.flag]
-    margin = max(flags) - max(others) if flags and others else None
-    return Decision(max(range(len(values)), key=lambda i: (values[i], -i)), margin)
+    if log_probs is not None and (stems := _stems(scored)):
+        margin = max(log_probs[i][n] - log_probs[stem][n] for i, (stem, n) in stems.items())
+        own = [stems[i][1] if i in stems else 0 for i in range(len(options))]
+        return [fmean(values[n:]) for values, n in zip(log_probs, own, strict=True)], margin
+    sums = scored.log_likelihoods[context]
+    flags = [value for value, option in zip(sums, options, strict=True) if option.flag]
+    others = [value for value, option in zip(sums, options, strict=True) if not option.flag]
+    return sums, max(flags) - max(others) if flags and others else None
 
 
 def _stems(scored: Scored) -> dict[int, tuple[int, int]]:
@@ -62,7 +73,3 @@ def _stems(scored: Scored) -> dict[int, tuple[int, int]]:
             if i not in found:
                 return {}
     return found
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)

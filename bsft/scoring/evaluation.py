@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ import numpy as np
 from bsft.data.render import Candidates
 from bsft.records.files import write_atomically
 from bsft.records.schema import Behavior, Item, TaskSpec
+from bsft.scoring.alarms import Alarm, alarm_of, log_odds, matched_threshold, token_contexts, without_prior
 from bsft.scoring.choices import Context, Scored
 from bsft.scoring.decision import decide
+from bsft.scoring.flags import Flags
 from bsft.scoring.metrics import Response, evaluate, known
 from bsft.scoring.policies import LabelCounts, responses_of
-from bsft.scoring.result import Arm, BehaviorScores, Evaluated, NaiveScores, RestraintOfRun
-from bsft.stats.measures import auroc, wins_over_twin
+from bsft.scoring.result import Arm, BehaviorScores, Evaluated, FlagReport, Matched, NaiveScores, PriorRemoved
+from bsft.stats.bootstrap import Bootstrap
+from bsft.stats.measures import auroc
 from bsft.stats.policies import POLICIES
 
 ARMS = ("predicted", "forced_right", "forced_wrong", "none")
@@ -56,6 +60,21 @@ def validation_metrics(scored: Sequence[Scored], tasks: Mapping[str, TaskSpec]) 
     return {name: value for name, value in values.items() if value is not None}
 
 
+@dataclass(frozen=True)
+class Calibration:
+    """What decides at matched over-intervention.
+
+    Attributes:
+        rate: of over-intervention, that is wanted.
+        alarms: of validation items.
+        priors: item id -> margin of its request without the scene, of validation and evaluated items; empty: not known.
+    """
+
+    rate: float
+    alarms: Sequence[Alarm]
+    priors: Mapping[str, float]
+
+
 class Evaluation:
     """Collects scored items of one run on one split and turns them into files."""
 
@@ -84,7 +103,27 @@ class Evaluation:
         """What an item has to be scored under for all arms, the primary one included."""
         if predicted is None:
             return [None]
-        return list(dict.fromkeys(self._context(arm, candidates.item, predicted) for arm in (self._arm, *ARMS)))
+        arms = [self._context(arm, candidates.item, predicted) for arm in (self._arm, *ARMS)]
+        return list(dict.fromkeys([*arms, *self.alarm_contexts(candidates, predicted)]))
+
+    def alarm_contexts(self, candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
+        """What an item has to be scored under for its alarm."""
+        if self._by_token and predicted is not None:
+            return token_contexts(predicted)
+        return [self._context(self._arm, candidates.item, predicted)]
+
+    def alarms(self, scored: Iterable[Scored]) -> list[Alarm]:
+        """Of the items that have one."""
+        found = (alarm_of(s, self.primary_context(s), by_token=self._by_token) for s in scored)
+        return [alarm for alarm in found if alarm is not None]
+
+    def margin(self, scored: Scored) -> float | None:
+        """An alarm's margin, for which any context will do if it is read from the token."""
+        return log_odds(scored) if self._by_token else decide(scored, self.primary_context(scored)).flag_margin
+
+    @property
+    def _by_token(self) -> bool:
+        return self._arm == "predicted"
 
     def primary_context(self, scored: Scored) -> Context:
         return self._context(self._arm, scored.candidates.item, scored.predicted_behavior)
@@ -123,13 +162,18 @@ class Evaluation:
             "text": text,
         }
 
-    def metrics(self, scored: Sequence[Scored]) -> Evaluated:
-        """What the items give; those that lost their evidence when they were shortened are counted and left out."""
+    def metrics(
+        self, scored: Sequence[Scored], calibration: Calibration | None = None, restated: Sequence[Alarm] = ()
+    ) -> Evaluated:
+        """What the items give; those that lost their evidence when they were shortened are counted and left out.
+
+        Args:
+            restated: alarms of items that restate some of the scored ones.
+        """
         kept = with_evidence(scored)
         responses = [response_of(s, self.primary_context(s)) for s in kept]
         result = evaluate(responses, self._tasks, bootstrap_samples=self._bootstrap_samples)
         items = [s.candidates.item for s in kept]
-        auroc_flag, paired_auc_flag = self._flag_areas(kept)
         return Evaluated(
             n=len(kept),
             n_shortened=sum(bool(s.candidates.dropped_turns) for s in scored),
@@ -137,7 +181,8 @@ class Evaluation:
             overall=result.overall,
             group=result.group,
             task=result.task,
-            restraint=RestraintOfRun(**dict(result.restraint), auroc_flag=auroc_flag, paired_auc_flag=paired_auc_flag),
+            restraint=result.restraint,
+            flags=self._flags(kept, responses, calibration, restated),
             naive={name: self._naive(items, name) for name in POLICIES},
             behavior=self._behavior(kept),
         )
@@ -152,22 +197,65 @@ class Evaluation:
             restraint=result.restraint,
         )
 
-    def _flag_areas(self, scored: Sequence[Scored]) -> tuple[float | None, float | None]:
-        """Threshold-free: how well the flag margin tells items that need a concern from all others, and how often the
-        problem's margin is above its own twin's."""
-        margins: dict[str, float] = {}
-        for s in scored:
-            margin = decide(s, self.primary_context(s)).flag_margin
-            if margin is not None:
-                margins[s.candidates.item.id] = margin
-        items = [s.candidates.item for s in scored if s.candidates.item.id in margins]
-        needed = np.array([item.gold_behavior == "proactive" for item in items], bool)
-        area = known(auroc(np.array([margins[item.id] for item in items]), needed))
-        pairs = [
-            (margins[i.id], margins[i.twin_id]) for i in items if i.variant == "perturbed" and i.twin_id in margins
-        ]
-        problems, twins = np.array(pairs).reshape(-1, 2).T
-        return area, float(wins_over_twin(problems, twins).mean()) if pairs else None
+    def _flags(
+        self,
+        scored: Sequence[Scored],
+        responses: Sequence[Response],
+        calibration: Calibration | None,
+        restated: Sequence[Alarm],
+    ) -> FlagReport:
+        alarms = self.alarms(scored)
+        flags = Flags(responses, {a.item.id: a.margin for a in alarms}, Bootstrap(self._bootstrap_samples))
+        decisions = (decide(s, self.primary_context(s)) for s in scored)
+        spreads = [d.spread for d in decisions if d.spread is not None]
+        return FlagReport(
+            overall=flags.scores(),
+            task=flags.by_task(),
+            kind=flags.by_kind(),
+            over_intervention_by_variant=flags.over_intervention_by_variant(),
+            within_item_spread_nats=float(np.median(spreads)) if spreads else None,
+            noise_floor=flags.noise_floor(restated),
+            matched=self._matched(responses, alarms, calibration, calibration.alarms) if calibration else None,
+            prior_removed=self._prior_removed(responses, alarms, calibration) if calibration else None,
+        )
+
+    def _matched(
+        self,
+        responses: Sequence[Response],
+        alarms: Sequence[Alarm],
+        calibration: Calibration,
+        validation: Sequence[Alarm],
+    ) -> Matched | None:
+        """The same items when concerns are raised above the threshold that `validation` gives."""
+        threshold = matched_threshold(validation, calibration.rate)
+        if threshold is None:
+            return None
+        moved = {a.item.id: a.response(threshold) for a in alarms}
+        said = [moved.get(r.item.id, r) for r in responses]
+        result = evaluate(said, self._tasks, bootstrap_samples=1)
+        flags, proactive = Flags(said, {}, Bootstrap(1)).scores(), result.group["proactive"]
+        return Matched(
+            target=calibration.rate,
+            threshold_nats=threshold,
+            n_calm=sum(a.item.gold_behavior != "proactive" for a in validation),
+            macro_f1=result.overall.macro_f1,
+            proactive=proactive.macro_f1 if proactive else None,
+            over_intervention_rate=flags.over_intervention_rate,
+            missed_intervention_rate=flags.missed_intervention_rate,
+            pair_accuracy=flags.pair_accuracy,
+        )
+
+    def _prior_removed(
+        self, responses: Sequence[Response], alarms: Sequence[Alarm], calibration: Calibration
+    ) -> PriorRemoved | None:
+        if not calibration.priors:
+            return None
+        own, validation = (without_prior(found, calibration.priors) for found in (alarms, calibration.alarms))
+        margins = {a.item.id: a.margin for a in own}
+        return PriorRemoved(
+            auc=Flags(responses, margins, Bootstrap(1)).scores().auc,
+            matched=self._matched(responses, own, calibration, validation),
+        )
 
     def _behavior(self, scored: Sequence[Scored]) -> BehaviorScores | None:
         if any(s.behavior_probs is None for s in scored):

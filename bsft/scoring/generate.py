@@ -51,7 +51,7 @@ def generate(
     device = next(backbone.causal.parameters()).device
     end = cast(int, tokenizer.convert_tokens_to_ids(end_of_turn))
     replies: list[Generated] = []
-    with backbone.reading("flat"), torch.inference_mode():
+    with backbone.reading("flat"), backbone.products(), torch.inference_mode():
         for candidate, context in zip(candidates, contexts, strict=True):
             token = () if context is None or backbone.vocabulary is None else (backbone.vocabulary.id_of(context),)
             prompt = torch.tensor([candidate.prompt_ids + token], device=device)

@@ -60,12 +60,6 @@ class Restraint(_Record):
     pair_accuracy: Fraction | None = None
 
 
-class RestraintOfRun(Restraint):
-    auroc_flag: Fraction | None = None
-    paired_auc_flag: Fraction | None = None
-    """How often the flag margin of a problem is above that of its own twin, ties counting half."""
-
-
 class Scores(_Record):
     """What responses to items are worth."""
 
@@ -82,6 +76,71 @@ class NaiveScores(_Record):
     group: dict[Group, Summary | None] = {}
     task: dict[str, Fraction | None] = {}
     restraint: Restraint = Restraint()
+
+
+class FlagScores(_Record):
+    """How well some items tell when a concern is due; areas are of the margin, the rest is of what is said."""
+
+    n: int
+    n_pairs: int
+    auc: Fraction | None = None
+    """Items that need a concern against all others."""
+    auc_ci95: Interval | None = None
+    paired_auc: Fraction | None = None
+    """How often the margin of a problem is above that of its own twin, ties counting half."""
+    paired_auc_ci95: Interval | None = None
+    macro_f1: Fraction | None = None
+    over_intervention_rate: Fraction | None = None
+    missed_intervention_rate: Fraction | None = None
+    pair_accuracy: Fraction | None = None
+    twin_effect_nats: float | None = None
+    """How far the margins of a problem and of its own twin are apart, the median over pairs."""
+    pair_accuracy_by_chance: Fraction | None = None
+    """What pair accuracy would be if twins were answered independently of each other."""
+
+
+class NoiseFloor(_Record):
+    """How far, in nats, a margin moves when an item is restated without changing anything that matters."""
+
+    n: int
+    median_nats: float
+
+
+class Matched(_Record):
+    """The same model at a threshold that gives the wanted rate of over-intervention on validation items."""
+
+    target: Fraction
+    threshold_nats: float
+    n_calm: int
+    """Validation items that need no concern."""
+    macro_f1: Fraction | None = None
+    proactive: Fraction | None = None
+    over_intervention_rate: Fraction | None = None
+    missed_intervention_rate: Fraction | None = None
+    pair_accuracy: Fraction | None = None
+
+
+class PriorRemoved(_Record):
+    """With the margin of the same request without its scene subtracted."""
+
+    auc: Fraction | None = None
+    matched: Matched | None = None
+
+
+class FlagReport(_Record):
+    """Everything about raising concerns."""
+
+    overall: FlagScores
+    task: dict[str, FlagScores] = {}
+    kind: dict[str, FlagScores] = {}
+    """Of problems and their twins, by `family/type`."""
+    over_intervention_by_variant: dict[str, Fraction] = {}
+    within_item_spread_nats: float | None = None
+    """Median over items of how far apart the concerns lie, per token."""
+    noise_floor: dict[str, NoiseFloor] = {}
+    """By variant of the restatement: `paraphrase`, `other_sex`."""
+    matched: Matched | None = None
+    prior_removed: PriorRemoved | None = None
 
 
 class Arm(_Record):
@@ -121,7 +180,8 @@ class Evaluated(_Record):
     overall: Summary
     group: dict[Group, Summary | None] = {}
     task: Annotated[dict[str, TaskScore], Field(min_length=1)]
-    restraint: RestraintOfRun = RestraintOfRun()
+    restraint: Restraint = Restraint()
+    flags: FlagReport | None = None
     naive: dict[str, NaiveScores] = {}
     behavior: BehaviorScores | None = None
 

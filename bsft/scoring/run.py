@@ -13,12 +13,13 @@ from bsft.data.render import Candidates
 from bsft.data.selection import select_items
 from bsft.display.progress import progress_bar
 from bsft.records.files import write_json
-from bsft.records.schema import Behavior
+from bsft.records.schema import Behavior, Item, noise_split
 from bsft.records.store import Head
 from bsft.runs.directory import METRICS, PREDICTIONS
 from bsft.runs.job import Job
+from bsft.scoring.alarms import Alarm
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
-from bsft.scoring.evaluation import Evaluation, response_of, with_evidence, write_predictions
+from bsft.scoring.evaluation import Calibration, Evaluation, response_of, with_evidence, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics
 from bsft.scoring.policies import label_counts
 from bsft.scoring.result import Cost, Result
@@ -52,6 +53,8 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
     start = time.monotonic()
     candidates = job.data.candidates(data.eval_split, data.max_eval_items)
     scored = _likelihoods(job, candidates, evaluation.contexts)
+    calibration = _calibration(job, evaluation, scored)
+    restated = _restated(job, evaluation, scored)
     score_s = time.monotonic() - start
     generated_for = with_evidence(scored)[: recipe.generate_items]
     replies = _replies(job, evaluation, generated_for)
@@ -63,7 +66,7 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
         data=data.name,
         split=data.eval_split,
         seed=config.seed,
-        **dict(evaluation.metrics(scored)),
+        **dict(evaluation.metrics(scored, calibration, restated)),
         generation=generation_metrics(replies, chosen),
         cost=Cost(
             fit_s=round(fit_s, 1),
@@ -80,14 +83,55 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
     return result
 
 
-def _likelihoods(job: Job, candidates: Sequence[Candidates], contexts: Contexts) -> list[Scored]:
+def _calibration(job: Job, evaluation: Evaluation, scored: Sequence[Scored]) -> Calibration | None:
+    """Scores validation items for the threshold of matched over-intervention, and requests without their scenes."""
+    data, recipe = job.config.data, job.config.trainer.score
+    if not recipe.matched_items or data.val_split not in job.benchmark.splits or data.val_split == data.eval_split:
+        return None
+    candidates = job.data.candidates(data.val_split, recipe.matched_items)
+    alarms = evaluation.alarms(with_evidence(_likelihoods(job, candidates, evaluation.alarm_contexts, "threshold of ")))
+    priors: dict[str, float] = {}
+    if recipe.prior:
+        items = [s.candidates.item for s in scored] + [a.item for a in alarms]
+        priors = _priors(job, evaluation, items)
+    return Calibration(recipe.matched_over_intervention, alarms, priors)
+
+
+def _restated(job: Job, evaluation: Evaluation, scored: Sequence[Scored]) -> list[Alarm]:
+    """Alarms of the items that restate scored ones, where the benchmark has such items."""
+    split = noise_split(job.config.data.eval_split)
+    if not job.config.trainer.score.noise_floor or split not in job.benchmark.splits:
+        return []
+    originals = {s.candidates.item.id for s in scored}
+    items = [item for item in job.benchmark.items(split) if item.original_id in originals]
+    candidates = [job.renderer.candidates(item) for item in items]
+    return evaluation.alarms(with_evidence(_likelihoods(job, candidates, evaluation.alarm_contexts, "noise floor of ")))
+
+
+def _priors(job: Job, evaluation: Evaluation, items: Sequence[Item]) -> dict[str, float]:
+    """Item id -> margin without the scene; requests that several items share are scored once."""
+    groups: dict[tuple[tuple[int, ...], tuple[tuple[int, ...], ...]], list[str]] = {}
+    alone: list[Candidates] = []
+    for candidate in job.data.without_scenes(items):
+        same = groups.setdefault((candidate.prompt_ids, candidate.option_ids), [])
+        if not same:
+            alone.append(candidate)
+        same.append(candidate.item.id)
+    scored = _likelihoods(job, alone, evaluation.alarm_contexts, "prior of ")
+    margins = {(s.candidates.prompt_ids, s.candidates.option_ids): evaluation.margin(s) for s in scored}
+    return {i: margin for key, ids in groups.items() if (margin := margins[key]) is not None for i in ids}
+
+
+def _likelihoods(
+    job: Job, candidates: Sequence[Candidates], contexts: Contexts, what: str = "scoring "
+) -> list[Scored]:
     scorer = OptionScorer(
         job.backbone,
         batching=job.data.batching,
         batch_tokens=job.config.trainer.score.batch_tokens,
         shared_prefix=job.renderer.shared_prefix(),
     )
-    with progress_bar(f"scoring {job.name}", len(candidates)) as advance:
+    with progress_bar(f"{what}{job.name}", len(candidates)) as advance:
         return scorer.score(candidates, contexts, advance)
 
 

@@ -24,6 +24,8 @@ _VARIANTS: Mapping[Variant, str] = {
     "perturbed": "a problem was put in",
     "clean": "the same scene without the problem",
     "distractor": "a control: the problem is there, but somebody has dealt with it",
+    "paraphrase": "another item in other words",
+    "other_sex": "another item with a patient of the other sex, where that does not matter",
 }
 
 

@@ -1,11 +1,13 @@
-"""Checkpoints of a fit: when they are taken, and how they are written."""
+"""Checkpoints of a fit: when they are taken, how they are written, and the random states in them."""
 
 from __future__ import annotations
 
 import io
+import random
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning import LightningModule, Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
@@ -68,3 +70,21 @@ class Patience(EarlyStopping):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self.wait_count >= self.patience:
             trainer.should_stop = True
+
+
+def get_states() -> dict[str, Any]:
+    """The random states that a training depends on, as what `weights_only` loading accepts."""
+    own = np.random.get_state(legacy=False)
+    own["state"]["key"] = own["state"]["key"].tolist()
+    states: dict[str, Any] = {"python": random.getstate(), "numpy": own, "torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state_all()
+    return states
+
+
+def set_states(states: dict[str, Any]) -> None:
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])
+    torch.set_rng_state(states["torch"].cpu())
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states["cuda"])

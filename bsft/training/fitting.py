@@ -13,7 +13,6 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
-from lightning.pytorch.strategies import Strategy
 from safetensors import SafetensorError
 
 from bsft import config as cfg
@@ -22,17 +21,16 @@ from bsft.data.render import Candidates
 from bsft.display.progress import progress_bar
 from bsft.model.module import BehaviorLM, Validate
 from bsft.model.sharding import ShardedStrategy
-from bsft.records.directories import replacing_directory
 from bsft.records.errors import BadInput
+from bsft.records.files import replacing_directory
 from bsft.runs.completeness import ADAPTER, flaw_of_adapter, seal_adapter, seconds_of_fit
 from bsft.runs.directory import RunDirectory
 from bsft.runs.job import Job
 from bsft.runs.rows import Rows
 from bsft.scoring.choices import OptionScorer
 from bsft.scoring.evaluation import validation_metrics
-from bsft.training.checkpoints import DurableCheckpointIO, Patience, StepCheckpoint
+from bsft.training.checkpoints import DurableCheckpointIO, Patience, StepCheckpoint, get_states, set_states
 from bsft.training.loggers import RunLogger
-from bsft.training.randomness import get_states, set_states
 
 log = logging.getLogger(__name__)
 CHECKPOINT = "checkpoints/last.ckpt"
@@ -71,8 +69,11 @@ def fit(job: Job, logger: RunLogger) -> float:
     )
     last = job.directory.path / CHECKPOINT
     with backbone.reading(job.data.batching), progress_bar(f"fitting {job.name}", n_steps) as advance:
-        callbacks = _callbacks(recipe, last, _Recorder(job.directory, logger, advance))
-        trainer = _trainer(job, n_steps, logger, callbacks)
+        recorder = _Recorder(job.directory, logger, advance)
+        patience = [] if recipe.patience is None else [Patience(recipe.patience)]
+        every_steps, val_every_steps = recipe.checkpoint_every_steps, recipe.val_every_steps
+        checkpoint = StepCheckpoint(last, every_steps=every_steps, val_every_steps=val_every_steps)
+        trainer = _trainer(job, n_steps, logger, [recorder, *patience, checkpoint])
         _run_or_resume(trainer, module, job.data, last)
     fit_s = time.monotonic() - start
     if trainer.is_global_zero:
@@ -88,6 +89,7 @@ def fit(job: Job, logger: RunLogger) -> float:
 
 def _trainer(job: Job, n_steps: int, logger: RunLogger, callbacks: list[Callback]) -> Trainer:
     config = job.config.trainer
+    strategies: dict[str, Any] = {"fsdp": ShardedStrategy(), "ddp": "ddp_find_unused_parameters_false"}
     plugins: list[Any] = [DurableCheckpointIO()]
     if SLURMEnvironment.detect():
         plugins.append(SLURMEnvironment(auto_requeue=False))
@@ -95,8 +97,8 @@ def _trainer(job: Job, n_steps: int, logger: RunLogger, callbacks: list[Callback
         accelerator=config.accelerator,
         devices=config.devices,
         num_nodes=config.num_nodes,
-        strategy=_strategy(config.strategy),
-        precision=config.precision,  # type: ignore[arg-type]
+        strategy=strategies.get(config.strategy, config.strategy),
+        precision="32-true",  # the backbone knows where products are bf16
         max_epochs=1,
         max_steps=n_steps,
         val_check_interval=config.fit.val_every_steps,
@@ -137,18 +139,6 @@ def _readable(checkpoint: Path) -> bool:
     except Exception:  # any failure to read it means damaged
         return False
     return True
-
-
-def _strategy(name: str) -> str | Strategy:
-    if name == "fsdp":
-        return ShardedStrategy()
-    return "ddp_find_unused_parameters_false" if name == "ddp" else name
-
-
-def _callbacks(recipe: cfg.FitConfig, last: Path, recorder: _Recorder) -> list[Callback]:
-    checkpoint = StepCheckpoint(last, every_steps=recipe.checkpoint_every_steps, val_every_steps=recipe.val_every_steps)
-    patience = [] if recipe.patience is None else [Patience(recipe.patience)]
-    return [recorder, *patience, checkpoint]
 
 
 def _validator(job: Job) -> Validate:

@@ -5,27 +5,34 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 import logging
+import os
+import platform
+import subprocess
+import sys
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import seed_everything
 from omegaconf import DictConfig
 from transformers.utils.logging import disable_progress_bar
 
+from bsft import __version__
 from bsft import config as cfg
-from bsft.display.quiet import libraries_to
+from bsft.display.console import libraries_to
+from bsft.model.fast.native.build import obstacle
 from bsft.model.sharding import is_sharded
 from bsft.records.errors import BadInput
 from bsft.records.escaping import visible
 from bsft.records.files import write_json
-from bsft.records.secrets import masked
+from bsft.records.secrets import masked, masked_arguments
 from bsft.runs.completeness import ADAPTER, is_done, set_done
 from bsft.runs.directory import ENV, LOG, RunDirectory
-from bsft.runs.environment import describe
 from bsft.runs.identity import identity
 from bsft.runs.job import Job
 from bsft.scoring.result import Result
@@ -34,6 +41,7 @@ from bsft.training.fitting import fit
 from bsft.training.loggers import open_logger
 
 log = logging.getLogger(__name__)
+_PACKAGES = ("torch", "transformers", "peft", "lightning", "tokenizers", "hydra-core", "numpy", "wandb")
 
 
 class Unrecorded(BadInput):
@@ -97,9 +105,11 @@ def run(config: cfg.Config, directory: RunDirectory) -> Result | None:
     """Fits on all ranks and scores on the first; returns what metrics.json holds, None on the other ranks."""
     if config.trainer.threads is not None:
         torch.set_num_threads(config.trainer.threads)
+    if config.trainer.accelerator == "cuda" and config.trainer.precision == "bf16-mixed":
+        torch.set_float32_matmul_precision("high")  # the output layer's products, by tensor cores (TF32)
     seed_everything(config.seed, verbose=False)
     disable_progress_bar()  # type: ignore[no-untyped-call]
-    write_json(directory.path / ENV, describe())
+    write_json(directory.path / ENV, _environment())
     log.info("job %s", directory.path.name)
     job = Job.load(config, directory)
     with open_logger(config, directory.path) as logger:
@@ -155,3 +165,39 @@ def _run_log(file: Path) -> Iterator[None]:
     finally:
         with suppress(OSError):
             handler.close()
+
+
+def _environment() -> dict[str, Any]:
+    """The contents of env.json: what a run was made with. No secrets: environment variables are not recorded."""
+    return {
+        "commit": _git("rev-parse", "HEAD"),
+        "diff": masked(_git("diff", "HEAD", "--stat") or ""),
+        "python": sys.version.split()[0],
+        "versions": {"bsft": __version__, **{name: importlib.metadata.version(name) for name in _PACKAGES}},
+        "platform": platform.platform(),
+        "cpu": _cpu_name(),
+        "n_cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "native_obstacle": obstacle(),
+        "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
+        "command": masked_arguments(sys.argv),
+    }
+
+
+def _cpu_name() -> str | None:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or None
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), None)
+
+
+def _git(*arguments: str) -> str | None:
+    """Output of git in the checkout this package lies in, or None outside one."""
+    try:
+        done = subprocess.run(
+            ["git", *arguments], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=10, check=True
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.strip()

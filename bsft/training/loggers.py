@@ -1,25 +1,43 @@
-"""Where a run's numbers go while it runs: wandb (offline by default), a CSV file, or nowhere; always `train.csv`."""
+"""Where a run's numbers go while it runs: wandb (offline by default), a CSV file, or nowhere; always `train.csv`.
+
+Whatever wandb does, its runs are closed, and none ever stops a training.
+"""
 
 from __future__ import annotations
 
+import logging
+import netrc
+import os
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
-from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 from bsft import config as cfg
+from bsft.display.console import print_error
+from bsft.records.secrets import masked, masked_arguments, masked_tree
 from bsft.runs.rows import SUMMARY, Rows
-from bsft.training.tracking import tracked
+
+log = logging.getLogger(__name__)
+PROJECT = "bsft"
+MAX_ID_CHARACTERS = 128
+"""The server's limit for ids and names of runs."""
+_MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
+"""What WANDB_MODE may be, with its older names, as one of ours."""
 
 
+@dataclass(frozen=True)
 class RunLogger:
     """The loggers of one job: Lightning's, or a table of our own."""
 
-    def __init__(self, lightning: Logger | None, table: Rows | None = None) -> None:
-        self.lightning = lightning
-        self.table = table
+    lightning: Logger | None
+    table: Rows | None = None
 
     def summarise(self, metrics: Mapping[str, Any]) -> None:
         """Logs the final metrics, once; the table leaves out what two equal runs differ in, their cost."""
@@ -49,3 +67,127 @@ def open_logger(config: cfg.Config, directory: Path) -> Iterator[RunLogger]:
     else:
         with tracked(config, directory) as lightning:
             yield RunLogger(lightning)
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a run goes: what the config says, else what the environment says, else our defaults."""
+
+    mode: str
+    project: str
+    entity: str | None
+    directory: Path
+
+
+def target_of(config: cfg.LoggerConfig, directory: Path, environment: Mapping[str, str]) -> Target:
+    """
+    Args:
+        directory: of the job.
+        environment: WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY and WANDB_DIR are read.
+    """
+    said = environment.get("WANDB_MODE", "").lower()
+    if said and said not in _MODES and config.mode is None:
+        _say(f"WANDB_MODE={said}: allowed are online, offline and disabled; taken as offline")
+    return Target(
+        mode=config.mode or _MODES.get(said, "offline"),
+        project=config.project or environment.get("WANDB_PROJECT") or PROJECT,
+        entity=config.entity or environment.get("WANDB_ENTITY") or None,
+        directory=Path(environment.get("WANDB_DIR") or directory),
+    )
+
+
+@contextmanager
+def tracked(config: cfg.Config, directory: Path) -> Iterator[WandbLogger | None]:
+    """The logger of one job's run, which is surely closed: wandb would give the next job of a sweep this one's."""
+    target = target_of(config.logger, directory, os.environ)
+    if target.mode == "disabled":
+        yield None
+        return
+    import wandb
+
+    first = rank_zero_only.rank == 0  # type: ignore[attr-defined]
+    run = _start(config, directory, target) if first else None
+    if run is None and first:
+        yield None
+        return
+    try:
+        yield WandbLogger(experiment=run, save_dir=str(target.directory), project=target.project, id=_id(directory))
+    except BaseException:
+        wandb.finish(exit_code=1)
+        raise
+    wandb.finish()
+
+
+def _start(config: cfg.Config, directory: Path, target: Target) -> Any:
+    """The run, offline where online is not possible; None where wandb does not start at all."""
+    import wandb
+
+    wandb.setup(settings=wandb.Settings(silent=True))
+    modes = ["offline"] if target.mode == "offline" else ["online", "offline"]
+    if target.mode == "online" and not _has_credentials():
+        _say("logger.mode=online: no key of wandb's is configured (wandb login); this run is kept offline")
+        modes.remove("online")
+    for mode in modes:
+        try:
+            target.directory.mkdir(parents=True, exist_ok=True)
+            with _masked_command():
+                run = wandb.init(mode=mode, **_arguments(config, directory, target))  # type: ignore[arg-type]
+            run.define_metric("trainer/global_step")
+            run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
+            return run
+        except Exception as error:  # whatever wandb raises, the training goes on
+            reason = " ".join(masked(str(error)).split())[:200]
+            kept = "this run is kept offline" if mode == "online" else "this run goes on without it"
+            _say(f"wandb did not start {mode} ({reason}); {kept}")
+    return None
+
+
+@contextmanager
+def _masked_command() -> Iterator[None]:
+    """wandb writes down the command line as it finds it."""
+    own = sys.argv[:]
+    sys.argv[:] = masked_arguments(own)
+    try:
+        yield
+    finally:
+        sys.argv[:] = own
+
+
+def _arguments(config: cfg.Config, directory: Path, target: Target) -> dict[str, Any]:
+    """One run per job: id = job name, group = sweep."""
+    import wandb
+
+    return {
+        "project": target.project,
+        "entity": target.entity,
+        "dir": str(target.directory),
+        "id": _id(directory),
+        "name": f"{config.method.name}-{config.model.name}-{config.data.name}-s{config.seed}"[:MAX_ID_CHARACTERS],
+        "group": config.sweep,
+        "tags": [config.method.name, config.model.name, config.data.name],
+        "config": masked_tree(cfg.plain(config)),
+        "resume": "allow",
+        "settings": wandb.Settings(silent=True, console="off"),
+    }
+
+
+def _id(directory: Path) -> str:
+    return directory.name[-MAX_ID_CHARACTERS:]
+
+
+def _has_credentials() -> bool:
+    """Whether wandb could log in without asking anybody."""
+    import wandb
+
+    settings = wandb.setup().settings
+    if settings.api_key or os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
+        return True
+    host = urlsplit(settings.base_url).hostname or ""
+    with suppress(OSError, netrc.NetrcParseError):  # no such file, or not one that says anything
+        return netrc.netrc(os.environ.get("NETRC") or str(Path.home() / ".netrc")).authenticators(host) is not None
+    return False
+
+
+def _say(sentence: str) -> None:
+    log.warning("%s", sentence)
+    print_error(f"bsft-train: {sentence}")

@@ -138,30 +138,22 @@ def test_figures_move_no_faster_than_results_can(bank: Bank) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("siblings", "finding"),
-    [
-        (["acute_gout"] * 3, "names a sibling twice"),
-        (["gram_negative_urosepsis", "acute_gout", "heat_stroke"], "the sibling 'acute_gout' is of the other sex"),
-        (["acute_pyelonephritis", "heat_stroke", "gout"], "unknown sibling 'gout'"),
-        (["acute_pyelonephritis", "heat_stroke", "pulmonary_embolism"], "is its own sibling"),
-    ],
-)
-def test_siblings_are_other_conditions_of_the_same_patients(bank: Bank, siblings: list[str], finding: str) -> None:
-    assert f"acute_pyelonephritis: {finding}" in findings_of(bank, "acute_pyelonephritis", siblings=siblings)
+def test_every_condition_has_a_presentation_and_every_presentation_conditions(bank: Bank) -> None:
+    cough = bank.presentations["cough"]
+    lost = cough.model_copy(update={"conditions": ["pulmonary_tuberculosis", "gout"]})
+    findings = check_bank(replace(bank, presentations={"cough": lost, "unwell": bank.presentations["unwell"]}))
+    assert "gout: presents with a complaint, but is no condition" in findings
+    assert "acute_gout: a condition without a presentation" in findings
+    assert not any("pulmonary_tuberculosis" in finding for finding in findings)
 
 
-def test_a_sibling_is_no_acceptable_diagnosis(bank: Bank) -> None:
-    siblings = ["polymyalgia_rheumatica", "acute_ischaemic_stroke", "subarachnoid_haemorrhage"]
-    assert findings_of(bank, "giant_cell_arteritis", siblings=siblings) == [
-        "giant_cell_arteritis: the sibling 'polymyalgia_rheumatica' is an acceptable diagnosis in it"
-    ]
-
-
-def test_a_condition_has_three_siblings_at_least(bank: Bank) -> None:
-    assert "hyperosmolar_hyperglycaemic_state" in bank.conditions["diabetic_ketoacidosis"].siblings
-    with pytest.raises(ValidationError, match="at least 3 items"):
-        findings_of(bank, "acute_gout", siblings=["septic_arthritis", "cellulitis_of_the_leg"])
+def test_a_presentation_names_none_of_its_conditions(bank: Bank) -> None:
+    """Its complaint is a few plain words, none of them of a condition's name or of another bodily side."""
+    for entry in bank.presentations.values():
+        words = {word for phrase in entry.complaint for word in phrase.split()}
+        assert not words & {"left", "right"} and all(len(phrase.split()) <= 8 for phrase in entry.complaint)
+        names = {word for c in bank.conditions.values() if entry.may_be(c.id) for word in c.name.lower().split()}
+        assert not {word for word in words if len(word) > 4} & names - {"bleeding"}
 
 
 def test_in_ketoacidosis_fluid_comes_before_insulin(bank: Bank) -> None:

@@ -29,7 +29,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_built_benchmark_opens_and_has_all_splits(built: Path) -> None:
     benchmark = open_benchmark(built)
-    assert set(benchmark.splits) == {"train", "val", "test", "test_heldout", "hard"}
+    assert set(benchmark.splits) == {"train", "val", "test", "test_heldout", "hard", "test_noise"}
     assert len(benchmark.tasks) == 13
     counted = sum(
         n for splits in benchmark.manifest.counts.values() for labels in splits.values() for n in labels.values()

@@ -67,7 +67,7 @@ def test_a_split_is_a_name(benchmark_directory: Path, launched: Launch) -> None:
         open_benchmark(benchmark_directory)
     ended = launched(f"data.path={benchmark_directory}", "data.train_split=../../evil")
     assert (ended.code, ended.ran) == (2, [])
-    assert "train.jsonl: field split: found '../../evil', allowed: letters" in ended.err
+    assert "train.jsonl: line 1: field split: found '../../evil', allowed: letters" in ended.err
 
 
 def test_a_manifests_split_is_a_name(benchmark_directory: Path) -> None:

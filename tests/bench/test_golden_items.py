@@ -19,13 +19,13 @@ from note_files import all_rows, write
 from story_cases import STORIES, all_cases, case
 
 from bsft.bench.build import BuildSpec, build
-from bsft.importing import ImportedBenchmark
 from bsft.importing.agentclinic import import_agentclinic
-from bsft.importing.cases import CASES_FILE, write_cases
+from bsft.importing.cases import CASES_FILE, write_records
 from bsft.importing.mederrbench import import_mederrbench
 from bsft.importing.plan import Shares
 from bsft.importing.recorded_items import make_benchmark
 from bsft.importing.report import ImportReport
+from bsft.importing.writing import ImportedBenchmark
 from bsft.records.schema import Case
 from bsft.records.store import line_of
 from bsft.records.store.ownership import ITEMS_REPORT
@@ -53,7 +53,7 @@ def _built(**options: int | bool) -> Make:
 
 def _of_cases(cases: Callable[[], list[Case]], seed: int = 0, **shares: float) -> Make:
     def make(directory: Path) -> Digests:
-        write_cases(directory, cases())
+        write_records(directory / CASES_FILE, cases())
         source, output = directory / CASES_FILE, directory / "out"
         manifest, _ = make_benchmark(source, output, name="cases", shares=Shares(**shares), seed=seed)
         report = (output / ITEMS_REPORT).read_text(encoding="utf-8")

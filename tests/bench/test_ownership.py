@@ -14,7 +14,7 @@ from story_cases import all_cases
 from bsft.bench import build as build_module
 from bsft.bench.build import BuildSpec, build
 from bsft.cli import main
-from bsft.importing.cases import write_cases
+from bsft.importing.cases import CASES_FILE, write_records
 from bsft.records.errors import BadInput
 from bsft.records.schema import Item
 from bsft.records.store import check_replaceable, open_benchmark, write_benchmark
@@ -74,7 +74,7 @@ FOREIGN: dict[str, tuple[Callable[[Path], object], str]] = {
 @pytest.fixture
 def cases(tmp_path: Path) -> Path:
     (tmp_path / "cases").mkdir()
-    write_cases(tmp_path / "cases", all_cases())
+    write_records(tmp_path / "cases" / CASES_FILE, all_cases())
     return tmp_path / "cases" / "cases.jsonl"
 
 

@@ -19,7 +19,7 @@ from bsft.bench.simulated.answer_panels import (
     reading_panels,
     treatment_panels,
 )
-from bsft.bench.simulated.panels import TOLERANCE, Answer, Panels, fit_panels, fit_weights
+from bsft.bench.simulated.panels import ANY_COMPLAINT, TOLERANCE, Answer, Panels, fit_panels, fit_weights
 from bsft.bench.splits import is_heldout
 
 ALL_PANELS = (diagnosis_panels, next_test_panels, treatment_panels, advice_panels)
@@ -38,8 +38,8 @@ def test_given_a_panel_each_answer_is_right_equally_often() -> None:
     right: dict[frozenset[str], Counter[str]] = defaultdict(Counter)
     for _ in range(6000):
         for i in range(6):
-            answer, others = panels.draw(f"condition {i}", rng)
-            assert answer.text == f"answer {i}" and len(others) == 2
+            answer, others, complaint = panels.draw(f"condition {i}", rng)
+            assert answer.text == f"answer {i}" and len(others) == 2 and complaint == ANY_COMPLAINT
             right[frozenset(a.text for a in (answer, *others))][answer.text] += 1
     assert len(right) == 20
     for panel, counts in right.items():

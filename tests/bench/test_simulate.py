@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import random
+import re
 
 import pytest
 from engine_cases import all_cases, case_of
 
 from bsft.bench.bank.load import load_bank
 from bsft.bench.limits import reference_range
-from bsft.bench.oracle import allergy_conflict, allergy_is_debatable
+from bsft.bench.oracle import allergy_conflict, allergy_is_debatable, takes_no_tablets
 from bsft.bench.person import Person, ago
+from bsft.bench.simulated.case import simulate_case
 from bsft.bench.simulated.simulate import draw_person
+from bsft.bench.splits import plan_cases
 from bsft.records.schema import Case
 
 
@@ -76,7 +79,7 @@ def test_what_is_critical_belongs_to_the_illness() -> None:
     for case in all_cases():
         for value_id in (*case.shown_labs, *case.shown_vitals):
             own = value_id in case.condition.labs or value_id in case.condition.vitals
-            assert own or not case.is_critical(value_id), (case.case.id, value_id)
+            assert own or not case.is_alarming(value_id), (case.case.id, value_id)
 
 
 def test_neutrophils_are_fewer_than_white_cells() -> None:
@@ -113,3 +116,18 @@ def test_patients_are_old_enough_for_their_allergens() -> None:
     for case in all_cases():
         for name in case.allergens:
             assert case.person.age_years >= bank.allergens[name].min_age_years, (case.case.id, name)
+
+
+def test_tablets_are_held_where_nothing_can_be_taken_by_mouth() -> None:
+    """Who shows home tablets of somebody who vomits says that they are paused; elsewhere nobody does."""
+    held = 0
+    for plan in plan_cases(load_bank(), 200, 3)["train"]:
+        case = simulate_case(plan.condition, case_id=plan.case_id, split="train", seed=3, level=plan.level)
+        scene = case.scene("background")
+        assert ("acted on/tablets" in scene) == case.tablets_are_held
+        if case.tablets_are_held:
+            held += 1
+            assert case.home_medicine.route == "by mouth" and takes_no_tablets(case.condition)
+            assert scene.index("acted on/tablets") == scene.index("background") + 1
+            assert re.search(r"[Tt]ablet|oral|by mouth", scene["acted on/tablets"].turn.text)
+    assert held > 15

@@ -15,7 +15,7 @@ from store_lines import Record, records, write_lines
 
 from bsft.records.errors import BadInput
 from bsft.records.schema import Item
-from bsft.records.store import Benchmark, open_benchmark, read_items, write_benchmark
+from bsft.records.store import Benchmark, line_of, open_benchmark, read_items, write_benchmark
 from bsft.records.untrusted import file_sha256
 
 # --- reading --------------------------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def test_a_directory_without_manifest_takes_all_its_files(tmp_path: Path) -> Non
 def test_blank_lines_count_as_lines_and_nothing_else(tmp_path: Path) -> None:
     file = tmp_path / "items.jsonl"
     file.write_text("\n" + "\n\n".join(json.dumps(record) for record in records(1)) + "\n\n")
-    assert [line.number for line in read_items(file)] == [2, 4, 6, 8]
+    assert [number for number, _, _ in read_items(file)] == [2, 4, 6, 8]
 
 
 # --- one bad line ---------------------------------------------------------------------------------------------------
@@ -150,6 +150,19 @@ def test_nothing_there_is_said(tmp_path: Path) -> None:
         open_benchmark(tmp_path)
     with pytest.raises(BadInput, match=r"nowhere\.jsonl: no such file"):
         list(read_items(tmp_path / "nowhere.jsonl"))
+
+
+def test_what_restates_items_may_lie_in_the_noise_split_of_its_case(tmp_path: Path) -> None:
+    [item, *_] = case_items(0, "test")
+    same = {"id": "again", "split": "test_noise", "variant": "paraphrase"}
+    restated = item.model_copy(update={**same, "original_id": item.id})
+    splits = {"test": [item], "test_noise": [restated]}
+    write_benchmark(tmp_path / "b", splits, TASKS, name="b", version="1", seed=0, licence="Apache-2.0")
+    assert set(open_benchmark(tmp_path / "b").splits) == {"test", "test_noise"}
+    for wrong in (item.model_copy(update=same), restated.model_copy(update={"split": "val_noise"})):
+        with pytest.raises(BadInput, match="a case must stay in one split"):
+            (tmp_path / "wrong.jsonl").write_text(line_of(item) + line_of(wrong))
+            open_benchmark(tmp_path / "wrong.jsonl")
 
 
 def test_an_unknown_split_is_said_with_those_there_are(small: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from engine_cases import N_HANDLED, all_cases, all_items, case_of, item_of
 
 from bsft.bench.bank.load import load_bank
+from bsft.bench.figures import TRENDS
 from bsft.bench.oracle import allergy_conflict
 from bsft.bench.tasks import TASKS
 from bsft.bench.wordings import load_words
@@ -200,7 +201,34 @@ def test_image_items_carry_their_figure() -> None:
         assert len(item.images) == 1 and item.images[0].alt in item.gold.text
         assert item.turns[-1].speaker == "Figure"
         kinds[item.images[0].kind] += 1
-    assert set(kinds) >= {"ecg", "lab_trend", "temperature_chart", "spirometry", "audiogram"}
+    assert set(kinds) >= {"ecg", "chest_xray", "lab_trend", "temperature_chart", "spirometry", "audiogram"}
+
+
+def test_many_proactive_items_show_a_figure_and_few_figures_are_trends() -> None:
+    proactive = [item for item in all_items() if item.group == "proactive"]
+    assert sum(bool(item.images) for item in proactive) >= 0.2 * len(proactive)
+    for items in (proactive, of_task("image_reasoning")):
+        kinds = [image.kind for item in items for image in item.images]
+        assert sum(kind in TRENDS for kind in kinds) <= 0.25 * len(kinds), Counter(kinds)
+
+
+def test_a_proactive_figure_is_described_by_what_is_seen() -> None:
+    readings = {reading for c in load_bank().conditions.values() if c.figure is not None for reading in c.figure.reading}
+    for item in all_items():
+        if item.group == "proactive" and item.images:
+            text = next(turn.text for turn in item.turns if turn.speaker == "Figure")
+            assert item.images[0].alt in text[0].lower() + text[1:] or item.images[0].alt in text
+            assert not any(reading in text for reading in readings)
+
+
+def test_a_tracing_has_the_rate_that_was_measured() -> None:
+    n = 0
+    for item in all_items():
+        read_out = [found[1] for turn in item.turns if (found := re.search(r"heart rate (\d+)", turn.text))]
+        if item.group == "proactive" and read_out and item.images and item.images[0].kind == "ecg":
+            n += 1
+            assert float(read_out[0]) == item.images[0].params["rate_bpm"], item.id
+    assert n > 30
 
 
 def test_an_audiogram_shows_the_affected_ear() -> None:

@@ -7,7 +7,7 @@ import pytest
 from bsft.importing.writer.check import Source, check_case, check_scene, check_text
 from bsft.importing.writer.documents import parts, tokens
 from bsft.importing.writer.drafts import CaseDraft, SceneDraft, TurnDraft, schema_of
-from bsft.importing.writer.findings import load_lexicon, stem
+from bsft.importing.writer.findings import stem
 from bsft.importing.writer.quantities import names_with_numbers, pairs, quantities, quantity
 
 REPORT = (
@@ -22,7 +22,7 @@ REPORT = (
 
 @pytest.fixture(scope="module")
 def source() -> Source:
-    return Source(REPORT, load_lexicon())
+    return Source(REPORT)
 
 
 @pytest.mark.parametrize(

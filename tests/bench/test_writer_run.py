@@ -145,7 +145,7 @@ def test_a_refusal_is_counted_and_not_argued_with(server: Server, write: Run, so
     server.answer = lambda request: reply("", refusal="I cannot help with that.")
     status, printed = write(source)
     assert status == 2
-    assert "none of 1 texts could be written up; the first: flu: the model refused: I cannot help" in printed
+    assert "all of 1 records were dropped; the first: flu: the model refused: I cannot help" in printed
     assert len(server.requests) == 1
 
 
@@ -273,9 +273,9 @@ def test_servers_that_take_the_schema_elsewhere(server: Server, write: Run, sour
 @pytest.mark.parametrize(
     ("lines", "message"),
     [
-        (['{"id": "a"}'], "line 1: field text: found None"),
+        (['{"id": "a"}'], "line 1: field text: missing"),
         (['{"id": "a", "text": " "}'], "line 1: the text is empty"),
-        (['{"id": "a", "text": "x"}'] * 2, "line 2: field id: found 'a' a second time"),
+        (['{"id": "a", "text": "x"}'] * 2, "line 2: field id: found 'a', which"),
     ],
 )
 def test_wrong_sources_are_named(write: Run, tmp_path: Path, lines: list[str], message: str) -> None:

@@ -25,7 +25,7 @@ from bsft.importing.writer.documents import Document
 from bsft.importing.writer.drafts import CaseDraft
 from bsft.importing.writer.endpoint import Endpoint
 from bsft.importing.writer.options import WriterOptions
-from bsft.importing.writer.pipeline import TextWriter
+from bsft.importing.writer.pipeline import write_up
 
 pytestmark = pytest.mark.server
 
@@ -87,7 +87,7 @@ def test_a_real_server_enforces_the_schema(url: str, tmp_path: Path) -> None:
         progress=False,
     )  # fmt: skip
     cache = CompletionCache(tmp_path / "cache")
-    written = TextWriter(Endpoint(options, cache), options).write(Document("flu", TEXT))
+    written = write_up(Document(id="flu", text=TEXT), Endpoint(options, cache), options)
     usage = written.usage
     assert usage["calls"] >= 1
     assert usage["completion_tokens"] > 0

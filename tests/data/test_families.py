@@ -108,7 +108,7 @@ def test_the_behaviour_token_stands_directly_before_the_reply(family: Family, ex
         assert example.ids == ids_of(tokenizer, family, f"{before}<|{item.gold_behavior}|>{after}")
         assert example.prompt_ids == ids_of(tokenizer, family, before)
         assert decoded(tokenizer, example.answer_ids).lstrip().startswith(reply)
-        marked = renderer.candidates(item, with_behavior=True)
+        marked = renderer.candidates(item)
         assert marked.prompt_ids == example.prompt_ids and example.answer_ids in marked.option_ids
 
 
@@ -120,7 +120,7 @@ def test_a_reply_ends_with_one_token_and_a_prompt_begins_once(family: Family, me
     assert renderer.end_of_turn == family.end
     end = tokenizer.convert_tokens_to_ids(family.end)
     for item in ITEMS:
-        found = renderer.candidates(item, with_behavior=method == "behavior_sft")
+        found = renderer.candidates(item)
         assert all(ids.count(end) == 1 and ids[-1] == end for ids in found.option_ids)
         if family.starts_with is None:
             assert found.prompt_ids[0] != tokenizer.bos_token_id

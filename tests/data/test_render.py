@@ -9,7 +9,7 @@ import pytest
 from making import SHORT_PROMPT, decoded, items_of, method_config
 
 from bsft.data.methods import Method, method_of
-from bsft.data.render import UNPROMPTED, Renderer
+from bsft.data.render import UNPROMPTED, Example, Renderer
 from bsft.data.vocabulary import BehaviorVocabulary
 from bsft.model.tiny import tiny_tokenizer
 from bsft.model.tiny_chat import TINY_CHAT
@@ -61,6 +61,10 @@ def item(**fields: Any) -> Item:
     )
 
 
+def n_labels(example: Example) -> int:
+    return len(example.ids) - len(example.prompt_ids)
+
+
 PROMPT = (
     *(START, *ids("system\nReply."), END, *ids("\n")),
     *(START, *ids("user\nA: a\n\nq"), END, *ids("\n")),
@@ -84,7 +88,7 @@ def test_a_supervised_sequence_written_down_in_full() -> None:
     # fmt: on
     assert example.prompt_ids == PROMPT
     assert (example.behavior_id, example.answer_ids) == (PROACTIVE, (*ids("N!"), END))
-    assert example.n_labels == 4, "the token, two characters and the end of turn"
+    assert n_labels(example) == 4, "the token, two characters and the end of turn"
 
 
 def test_every_behaviour_has_its_token_directly_before_the_reply() -> None:
@@ -98,12 +102,12 @@ def test_without_tokens_nothing_else_changes() -> None:
     general, behavior = renderer("general_sft"), renderer("behavior_sft")
     for one in items_of([0, 1]):
         plain, marked = general.example(one), behavior.example(one)
-        assert plain.behavior_id is None and plain.n_labels == marked.n_labels - 1
+        assert plain.behavior_id is None and n_labels(plain) == n_labels(marked) - 1
         assert (plain.prompt_ids, plain.answer_ids) == (marked.prompt_ids, marked.answer_ids)
 
 
 def test_all_options_are_candidates_in_order_and_are_never_shown() -> None:
-    found = renderer().candidates(item(), with_behavior=True)
+    found = renderer().candidates(item())
     assert found.prompt_ids == PROMPT
     assert found.option_ids == ((*ids("Y"), END), (*ids("N!"), END))
     assert renderer("baseline").candidates(item()).option_ids == found.option_ids
@@ -112,7 +116,7 @@ def test_all_options_are_candidates_in_order_and_are_never_shown() -> None:
 def test_the_supervised_answer_is_the_gold_candidate() -> None:
     for one in items_of([0]):
         gold = [option.label for option in one.options].index(one.label)
-        assert renderer().example(one).answer_ids == renderer().candidates(one, with_behavior=True).option_ids[gold]
+        assert renderer().example(one).answer_ids == renderer().candidates(one).option_ids[gold]
 
 
 def test_an_item_without_query_says_that_nobody_asked() -> None:
@@ -262,7 +266,7 @@ def test_all_methods_drop_the_same_turns() -> None:
         for m in ("baseline", "few_shot", "general_sft")
     ]
     assert dropped == [(0,)] * 3
-    assert renderer(scene_tokens=17).candidates(one, with_behavior=True).dropped_turns == (0,)
+    assert renderer(scene_tokens=17).candidates(one).dropped_turns == (0,)
 
 
 @pytest.mark.parametrize(("turn", "lost"), [(0, True), (1, False)])
@@ -271,12 +275,12 @@ def test_evidence_is_lost_with_the_turn_that_shows_it(turn: int, lost: bool) -> 
     one = scene_of(
         "aaaa", "bbbb", variant="perturbed", perturbation=Perturbation(kind="k", locus=locus, before="", after="")
     )
-    found = renderer(scene_tokens=10).candidates(one, with_behavior=True)
+    found = renderer(scene_tokens=10).candidates(one)
     assert (found.dropped_turns, found.evidence_lost) == ((0,), lost)
 
 
 def test_a_clean_item_has_no_evidence_to_lose() -> None:
-    assert not renderer(scene_tokens=10).candidates(scene_of("aaaa", "bbbb"), with_behavior=True).evidence_lost
+    assert not renderer(scene_tokens=10).candidates(scene_of("aaaa", "bbbb")).evidence_lost
 
 
 def test_a_scene_takes_at_most_half_of_the_context() -> None:
@@ -313,7 +317,7 @@ def test_a_special_token_in_a_reply_is_text() -> None:
     example = renderer().example(nasty)
     assert (example.prompt_ids, example.behavior_id) == (PROMPT, PROACTIVE)
     assert example.answer_ids == (*ids(NASTY), END)
-    assert renderer().candidates(nasty, with_behavior=True).option_ids == ((*ids("Y"), END), (*ids(NASTY), END))
+    assert renderer().candidates(nasty).option_ids == ((*ids("Y"), END), (*ids(NASTY), END))
 
 
 def test_a_behaviour_token_in_a_scene_reads_the_same_with_and_without_behaviour_tokens() -> None:

@@ -102,7 +102,7 @@ def test_scores_and_gradients_are_those_of_transformers(
     plain = Plain(backbone, directory)
 
     renderer = make_renderer(backbone)
-    candidates = [renderer.candidates(item, with_behavior=True) for item in items_of([0])[:2]]
+    candidates = [renderer.candidates(item) for item in items_of([0])[:2]]
     backbone.module.eval()
     scorer = OptionScorer(backbone, batching=backbone.road.batching, batch_tokens=8192)
     for scored in scorer.score(candidates, lambda *_: [None, "proactive"]):

@@ -43,7 +43,8 @@ def separate_loss(backbone: Backbone, examples: Sequence[Example], behavior_weig
     backbone.use_attention("sdpa")
     losses = []
     for example in examples:
-        logits = backbone.causal(input_ids=torch.tensor([example.ids[:-1]])).logits[0]
+        with backbone.products():
+            logits = backbone.causal(input_ids=torch.tensor([example.ids[:-1]])).logits[0]
         start = len(example.prompt_ids)
         labels = torch.tensor(example.ids[start:])
         each = F.cross_entropy(logits[start - 1 :], labels, reduction="none")
@@ -77,7 +78,7 @@ def bf16_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """`native` or `torch`, as asked for."""
     monkeypatch.setitem(tiny._SIZES, "head_dim", 16)  # the least that the native kernel takes
     if request.param == "torch":
-        for module, name in ((tree_attention, "can_compute"), (rows, "can_compute"), (rows, "can_read")):
+        for module, name in ((tree_attention, "can_compute"), (rows, "can_norm"), (rows, "can_gate")):
             monkeypatch.setattr(module, name, lambda *_: False)
     elif (reason := obstacle()) is not None:
         pytest.skip(reason)
@@ -90,20 +91,19 @@ def bf16_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
 def test_in_bf16_too_they_equal_those_of_separate_sequences(architecture: str, bf16_kernel: str) -> None:
     """Within what bf16 rounds, and hardly farther from float32 than separate sequences are.
 
-    Gemma's normed queries and keys feel rounding most: separate sequences lie 3.5e-2 from float32's gradient, and tree
-    attention computed wholly in float32 would still lie 2.8e-2 from them. The kernels round where theirs does.
+    Gemma's normed queries and keys feel rounding most: the C++ kernel lies 2.6e-2 from separate sequences.
     """
     backbone = shaken(make_backbone(architecture, precision="bf16-mixed"), noise_scale=0.05)
     examples = examples_of(backbone, [0, 1])
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = module_of(backbone).loss_sum(tree_batch(examples, behavior_weight=0.5))
-        found = gradients(backbone, loss)
-        expected = separate_loss(backbone, examples, 0.5)
-        reference = gradients(backbone, expected)
+    loss = module_of(backbone).loss_sum(tree_batch(examples, behavior_weight=0.5))
+    found = gradients(backbone, loss)
+    expected = separate_loss(backbone, examples, 0.5)
+    reference = gradients(backbone, expected)
     assert abs(loss.item() - expected.item()) <= 1e-3 * expected.item()
     for name, gradient in found.items():
-        assert relative_error(gradient, reference[name]) <= 2e-2, name
+        assert relative_error(gradient, reference[name]) <= 3e-2, name
     backbone.module.float()
+    backbone.is_mixed = False
     exact = gradients(backbone, separate_loss(backbone, examples, 0.5))
     ours, theirs = (max(relative_error(each[name], exact[name]) for name in exact) for each in (found, reference))
     assert ours <= 1.25 * theirs
@@ -113,7 +113,7 @@ def test_a_model_in_bf16_takes_every_compiled_kernel(monkeypatch: pytest.MonkeyP
     if (reason := obstacle()) is not None:
         pytest.skip(reason)
     monkeypatch.setitem(tiny._SIZES, "head_dim", 16)
-    names = ("rms_norm", "rms_norm_backward", "gated", "gated_backward", "log_normalizers", "label_gradient")
+    names = ("rms_norm", "rms_norm_backward", "gated", "gated_backward")
     taken = dict.fromkeys(names, 0)
 
     def count(name: str, function: Any) -> Any:
@@ -126,9 +126,7 @@ def test_a_model_in_bf16_takes_every_compiled_kernel(monkeypatch: pytest.MonkeyP
     for name in taken:
         monkeypatch.setattr(rows, name, count(name, getattr(rows, name)))
     backbone = make_backbone("llama", precision="bf16-mixed")
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = module_of(backbone).loss_sum(tree_batch(examples_of(backbone, [0]), behavior_weight=0.5))
-        gradients(backbone, loss)
+    gradients(backbone, module_of(backbone).loss_sum(tree_batch(examples_of(backbone, [0]), behavior_weight=0.5)))
     assert all(taken.values()), taken
 
 
@@ -218,14 +216,12 @@ def test_gradient_checkpointing_gives_the_same_gradients(architecture: str) -> N
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_full_tuning_under_autocast_is_as_near_as_bf16_can_be(architecture: str, bf16_kernel: str) -> None:
+def test_full_tuning_in_mixed_precision_is_as_near_as_bf16_can_be(architecture: str, bf16_kernel: str) -> None:
     """Weights in float32: rotary embeddings give queries and keys another dtype than values."""
     backbone = make_backbone(architecture, method_config(tuning="full"), precision="bf16-mixed")
     examples = examples_of(shaken(backbone, noise_scale=0.05), [0])
-    with torch.autocast("cpu", torch.bfloat16):
-        loss = module_of(backbone).loss_sum(tree_batch(examples, behavior_weight=1.0))
-        found = gradients(backbone, loss)
-        reference = gradients(backbone, separate_loss(backbone, examples, 1.0))
+    found = gradients(backbone, module_of(backbone).loss_sum(tree_batch(examples, behavior_weight=1.0)))
+    reference = gradients(backbone, separate_loss(backbone, examples, 1.0))
     assert all(relative_error(found[name], reference[name]) <= 4e-2 for name in reference)
 
 

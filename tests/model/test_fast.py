@@ -100,7 +100,7 @@ def test_fast_false_leaves_transformers_and_peft() -> None:
 
 def test_what_does_not_apply_is_not_installed() -> None:
     backbone = load_backbone(model_config(fast=False), method_of(method_config("baseline")), batching="flat")
-    backbone.road = replace(backbone.road, patches=fast.NAMES - {"last MLP"})
+    backbone.road = replace(backbone.road, patches=fast.NAMES)
     fast.install(backbone)
     assert not any("forward" in vars(module) for module in backbone.module.modules())
     assert "decode" not in vars(backbone) and backbone.tree_attention == "bsft_tree"

@@ -7,17 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from bsft.model import label_loss as module
-from bsft.model.fast.native import rows
-from bsft.model.fast.native.build import obstacle
 from bsft.model.label_loss import label_loss
-
-
-@pytest.fixture(params=["native", "torch"], autouse=True)
-def kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    if request.param == "torch":
-        monkeypatch.setattr(rows, "can_read", lambda *_: False)
-    elif (reason := obstacle()) is not None:
-        pytest.skip(reason)
 
 
 @pytest.mark.parametrize("at_once", [1, 300, 1 << 20])

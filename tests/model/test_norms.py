@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from bsft import config as cfg
 from bsft.model.fast import again, norms
+from bsft.model.parts import decoder_of
 
 CHANGED = {"llama": ("LlamaRMSNorm", "LlamaMLP"), "qwen2": ("Qwen2RMSNorm", "Qwen2MLP")}
 
@@ -45,18 +46,25 @@ def test_in_fp32_output_and_gradients_are_transformers(architecture: str, which:
             torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("which", [0, 1])
-def test_in_bf16_they_are_as_near_as_bf16_can_be(which: int) -> None:
-    module = modules_of("llama", CHANGED["llama"][which])[0]
-    x = torch.randn(64, width(module))
-    exact = output_and_gradients(module, x, own=True)
-    for name, parameter in module.named_parameters():
-        if "lora" not in name:
-            parameter.data = parameter.data.to(torch.bfloat16)
-    rounded = output_and_gradients(module, x.to(torch.bfloat16), own=False)
-    assert rounded[0].dtype == rounded[1].dtype == torch.bfloat16
-    for found, expected in zip(rounded, exact, strict=True):
-        assert (found.float() - expected).norm() < 0.03 * expected.norm()
+def test_in_mixed_precision_they_are_as_near_as_bf16_can_be() -> None:
+    norm, mlp = (modules_of("llama", name)[0] for name in CHANGED["llama"])
+    for module in (norm, mlp):
+        x = torch.randn(64, width(module))
+        exact = output_and_gradients(module, x, own=True)
+        for name, parameter in module.named_parameters():
+            if "base_layer" in name:
+                parameter.data = parameter.data.to(torch.bfloat16)
+        with torch.autocast("cpu", torch.bfloat16):
+            rounded = output_and_gradients(module, x, own=False)
+        assert rounded[0].dtype == torch.bfloat16 and rounded[1].dtype == torch.float32
+        for found, expected in zip(rounded, exact, strict=True):
+            assert (found.float() - expected).norm() < 0.03 * expected.norm()
+
+
+def test_the_last_norm_whose_result_no_product_rounds_stays_float32() -> None:
+    backbone = make_backbone("llama", method_config("general_sft"), precision="bf16-mixed")
+    hidden = backbone.hidden_states(torch.tensor([[1, 40, 41]]))
+    assert "forward" in vars(decoder_of(backbone.causal).get_submodule("norm")) and hidden.dtype == torch.float32
 
 
 def test_a_norm_whose_weight_is_trained_keeps_its_own_forward() -> None:
@@ -153,12 +161,11 @@ def test_what_only_looks_like_a_norms_output_is_kept_itself(
     assert again.origin_of(norm(x.detach())) is None, "the norm keeps nothing"
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-def test_what_is_made_again_is_the_same(
-    norm_and_readers: tuple[nn.Module, list[nn.Module]], dtype: torch.dtype
-) -> None:
-    norm = norm_and_readers[0].to(dtype)
-    normed = norm(torch.randn(5, width(norm)).to(dtype).requires_grad_())
+@pytest.mark.parametrize("mixed", [False, True])
+def test_what_is_made_again_is_the_same(norm_and_readers: tuple[nn.Module, list[nn.Module]], mixed: bool) -> None:
+    norm = norm_and_readers[0]
+    with torch.autocast("cpu", torch.bfloat16, enabled=mixed):
+        normed = norm(torch.randn(5, width(norm)).requires_grad_())
     found = again.origin_of(normed)
     assert found is not None
     assert torch.equal(found.again(*found.sources), normed)

@@ -17,7 +17,7 @@ from bsft.data.methods import method_of
 from bsft.model import backbone as loading
 from bsft.model import fast, small_copy
 from bsft.model.backbone import Backbone, load_backbone
-from bsft.model.fast.last_mlp import LastMlp
+from bsft.model.fast import gated_mlp
 from bsft.model.roads import WHOLE, Road
 from bsft.model.self_check import Subject, choose_road
 from bsft.model.tiny import tiny_model, tiny_tokenizer
@@ -56,7 +56,7 @@ def test_a_model_that_cannot_be_split_is_read_whole(logits_of_ids: None, caplog:
             in (caplog.text)
         )
     renderer = make_renderer(backbone)
-    candidates = [renderer.candidates(item, with_behavior=True) for item in items_of([0])[:1]]
+    candidates = [renderer.candidates(item) for item in items_of([0])[:1]]
     [scored] = OptionScorer(backbone, batching="flat", batch_tokens=999).score(candidates, lambda *_: [None])
     for found, option in zip(scored.log_likelihoods[None], scored.candidates.option_ids, strict=True):
         ids = torch.tensor([scored.candidates.prompt_ids + option])
@@ -84,13 +84,12 @@ def test_adapters_that_do_not_act_as_their_weights_would_are_refused(tmp_path: P
 def test_a_patch_that_is_wrong_is_left_out_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    forward = LastMlp.forward
-    monkeypatch.setattr(LastMlp, "forward", lambda self, states: 2 * forward(self, states))
+    gated = gated_mlp._gated
+    monkeypatch.setattr(gated_mlp, "_gated", lambda gate, up: 2 * gated(gate, up))
     with caplog.at_level(logging.INFO, "bsft"):
         backbone = make_backbone()
-    assert backbone.road == Road("tree", patches=fast.NAMES - {"last MLP"})
-    assert "model=tiny: last MLP is left out, because logits differ from transformers' own by" in caplog.text
-    assert "decode" not in vars(backbone)
+    assert backbone.road == Road("tree", patches=fast.NAMES - {"gated MLP"})
+    assert "model=tiny: gated MLP is left out, because logits differ from transformers' own by" in caplog.text
     assert any("forward" in vars(m) and "lora" in type(m).__module__ for m in backbone.module.modules())
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bsft.records.directories import recover, replace_directory, replacing_directory
+from bsft.records.files import recover, replace_directory, replacing_directory
 
 
 def made(directory: Path, content: str) -> Path:

@@ -42,6 +42,7 @@ def test_markdown(sweep: Sweep) -> None:
         "accuracy",
         "MCC",
         "over-intervention [95 % CI]",
+        "paired AUC [95 % CI]",
         "pair accuracy",
         "token accuracy",
         "fit time",
@@ -49,9 +50,9 @@ def test_markdown(sweep: Sweep) -> None:
     ]
     assert rule[0] == ":--" and set(rule[1:]) == {"--:"}
     assert baseline[:5] == ["baseline", "1", "1,200", "0.300 [0.250, 0.350]", "0.300"]
-    assert baseline[9:] == ["0.400 [0.200, 0.800]", "0.450", "–", "–", "1 min 15 s"]
+    assert baseline[9:] == ["0.400 [0.200, 0.800]", "0.830 [0.700, 0.900]", "0.450", "–", "–", "1 min 15 s"]
     assert behavior[:5] == ["behavior_sft", "2", "1,200", "0.800 ± 0.141", "0.800 ± 0.141"]
-    assert behavior[11:] == ["0.800 ± 0.000", "10 min", "30 s"]
+    assert behavior[12:] == ["0.800 ± 0.000", "10 min", "30 s"]
     assert [row[0] for row in naive] == ["always-flag", "never-flag", "majority", "random"]
     assert "report accuracy in that slot: ddx_reasoning, temporal_ordering." in text
     assert "bootstrap over cases" in text and "deviation over seeds" in text

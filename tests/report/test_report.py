@@ -85,6 +85,10 @@ def test_the_page_is_self_contained_and_whole(five_methods: Sweep) -> None:
         "Speaking up and keeping silent",
         "Learning curves",
         "Tasks",
+        "Raising alarms",
+        "At matched over-intervention",
+        "Effect and noise",
+        "Paired AUC by kind of problem: smollm2_135m, behaviorbench_open/test",
         "Behaviour tokens",
         "Runs",
     ]

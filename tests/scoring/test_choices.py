@@ -20,7 +20,7 @@ ITEMS = items_of(range(2))
 
 
 def candidates_of(renderer: Renderer, items: Sequence[Item] = tuple(ITEMS)) -> list[Candidates]:
-    return [renderer.candidates(item, with_behavior=renderer.vocabulary is not None) for item in items]
+    return [renderer.candidates(item) for item in items]
 
 
 def every_context(candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:

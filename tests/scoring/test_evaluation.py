@@ -22,7 +22,7 @@ from bsft.scoring.evaluation import (
     write_predictions,
 )
 from bsft.scoring.policies import label_counts
-from bsft.scoring.result import RestraintOfRun
+from bsft.scoring.result import Restraint
 
 SPECS = {task.name: task for task in TASKS}
 ITEMS = items_of(range(4), "test")
@@ -91,9 +91,9 @@ def test_an_oracle_scores_one_and_its_arms_show_what_the_token_does() -> None:
     found = evaluation().metrics([oracle(item) for item in ITEMS])
     assert found.n == 16 and found.n_shortened == found.n_evidence_lost == 0
     assert found.overall.macro_f1 == found.overall.accuracy == found.overall.mcc == 1
-    assert found.restraint == RestraintOfRun(
-        over_intervention_rate=0, over_intervention_ci95=(0, 0), pair_accuracy=1, auroc_flag=1, paired_auc_flag=1
-    )
+    assert found.restraint == Restraint(over_intervention_rate=0, over_intervention_ci95=(0, 0), pair_accuracy=1)
+    assert found.flags is not None
+    assert (found.flags.overall.auc, found.flags.overall.paired_auc) == (1, 1)
     behavior = found.behavior
     assert behavior is not None
     assert (behavior.token_accuracy, behavior.auroc_proactive) == (1, 1)
@@ -154,7 +154,8 @@ def test_nothing_to_evaluate_is_an_error() -> None:
 
 def test_the_flag_margin_needs_both_kinds_of_option_and_of_item() -> None:
     quiet = [oracle(item) for item in ITEMS if item.gold_behavior != "proactive"]
-    assert evaluation().metrics(quiet).restraint.auroc_flag is None
+    flags = evaluation().metrics(quiet).flags
+    assert flags is not None and flags.overall.auc is None
 
 
 def test_validation_metrics_are_flat_numbers() -> None:

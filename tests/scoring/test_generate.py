@@ -72,7 +72,7 @@ def greedy(backbone: Backbone, ids: tuple[int, ...], n: int) -> list[int]:
 def test_replies_are_greedy_after_the_prompt_and_its_token(context: Context) -> None:
     backbone = shaken(make_backbone())
     renderer = make_renderer(backbone)
-    candidates = [renderer.candidates(item, with_behavior=True) for item in items_of([0])]
+    candidates = [renderer.candidates(item) for item in items_of([0])]
     counted: list[int] = []
     replies = generate(
         backbone,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 
 from bsft.bench.bank.load import CHILD_AGE_YEARS, Bank
-from bsft.bench.bank.schema import Analyte, Condition, Medication, Vital, pairs_of
+from bsft.bench.bank.schema import Analyte, Condition, Medication, Vital
 
 STOP_WORDS = re.compile(r"\b(stop|withhold|pause|suspend|discontinue|switch off)\b")
 HOURS_PER_DAY = 24
@@ -32,6 +32,9 @@ def check_reference(bank: Bank) -> Iterator[str]:
     for state, names in rules.states.items():
         unknown = [name for name in names if name not in classes and name not in bank.drugs]
         yield from (f"{state}: forbids {name!r}, which is neither a drug class nor a drug" for name in unknown)
+    presented = {name for entry in bank.presentations.values() if entry.conditions != "all" for name in entry.conditions}
+    yield from (f"{name}: presents with a complaint, but is no condition" for name in sorted(presented - {*bank.conditions}))
+    yield from (f"{name}: a condition without a presentation" for name in bank.conditions if name not in presented)
     contraindications = {state for drug in drugs for state in drug.avoid_in}
     for condition, states in rules.conditions.items():
         unknown = [state for state in states if state not in rules.states and state not in contraindications]
@@ -102,23 +105,7 @@ def _check_trend(bank: Bank, condition: Condition) -> Iterator[str]:
                 )
 
 
-def _check_siblings(bank: Bank, condition: Condition) -> Iterator[str]:
-    """Siblings exist, may be of the patient's sex, and have another right diagnosis."""
-    pairs = pairs_of(bank.interchangeable.diagnosis)
-    for name in condition.siblings:
-        if name == condition.id:
-            yield "is its own sibling"
-        elif (sibling := bank.conditions.get(name)) is None:
-            yield f"unknown sibling {name!r}"
-        elif {condition.population.sex, sibling.population.sex} == {"female", "male"}:
-            yield f"the sibling {name!r} is of the other sex"
-        elif frozenset((condition.id, name)) in pairs:
-            yield f"the sibling {name!r} is an acceptable diagnosis in it"
-    if len(set(condition.siblings)) < len(condition.siblings):
-        yield "names a sibling twice"
-
-
 RULES: tuple[Callable[[Bank, Condition], Iterator[str]], ...] = (
-    _check_home_medicines, _check_acted_on, _check_trend, _check_siblings,
+    _check_home_medicines, _check_acted_on, _check_trend,
 )  # fmt: skip
 """What must hold for each condition."""

@@ -18,6 +18,7 @@ from bsft.bench.bank.schema import (
     Entry,
     ForbiddenHome,
     Interchangeable,
+    Presentation,
     Vital,
 )
 from bsft.records.errors import BadInput, explain
@@ -40,6 +41,7 @@ class Bank:
     allergens: Mapping[str, Allergen]
     interchangeable: Interchangeable
     forbidden_home: ForbiddenHome
+    presentations: Mapping[str, Presentation]
 
 
 @cache
@@ -66,6 +68,7 @@ def load_bank(root: Path | None = None) -> Bank:
         allergens=_read_reference(reference / "allergens.yaml", Allergen),
         interchangeable=_read_one(reference / "interchangeable.yaml", Interchangeable),
         forbidden_home=_read_one(reference / "forbidden_home.yaml", ForbiddenHome),
+        presentations=_read_reference(reference / "presentations.yaml", Presentation),
     )
 
 

@@ -190,8 +190,6 @@ class Condition(Entry):
     acted_on: dict[str, Annotated[list[str], Field(min_length=3)]] = {}
     """Clauses of a clinician who has acted on a critical value, by the analyte or vital sign that it belongs to: every
     one whose characteristic range reaches beyond the critical limits. Such a value defines the disease and is shown."""
-    siblings: Annotated[list[str], Field(min_length=3)]
-    """Ids of conditions that present alike, so that the complaint does not tell which of them it is."""
 
     @model_validator(mode="after")
     def _references_hold(self) -> Self:
@@ -311,6 +309,18 @@ class ForbiddenHome(Entry):
     states: dict[str, list[str]]
     conditions: dict[str, list[str]]
     """The states of each condition, or contraindications of drugs.yaml."""
+
+
+class Presentation(Entry):
+    """What brings patients to the door: a complaint that several conditions share."""
+
+    complaint: Annotated[list[str], Field(min_length=3)]
+    """Noun phrases that tell none of the conditions from the others."""
+    conditions: Annotated[list[str], Field(min_length=2)] | Literal["all"]
+
+    def may_be(self, condition_id: str) -> bool:
+        """Whether a condition presents in this way."""
+        return self.conditions == "all" or condition_id in self.conditions
 
 
 class Related(Entry):

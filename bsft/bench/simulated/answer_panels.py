@@ -19,7 +19,7 @@ import numpy as np
 from bsft.bench.bank.load import CHILD_AGE_YEARS, Bank
 from bsft.bench.bank.schema import Condition, Related, Treatment, pairs_of
 from bsft.bench.simulated.allergies import order_conflicts
-from bsft.bench.simulated.panels import Answer, Panels, fit_panels
+from bsft.bench.simulated.panels import ANY_COMPLAINT, Answer, Panels, fit_panels
 from bsft.bench.splits import is_heldout
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ N_OPTIONS = 4
 LENGTH_SCALE_CHARACTERS, MAX_LENGTH_DIFFERENCE_CHARACTERS = 25.0, 60
 """Answers of similar length stand beside each other more often, and answers of very different length never."""
 
-SPECIALTY_BONUS, SIBLING_BONUS, OTHER_POPULATION_FACTOR = 30.0, 1_000.0, 0.1
+SPECIALTY_BONUS, SAME_COMPLAINT_BONUS, OTHER_POPULATION_FACTOR = 30.0, 300.0, 0.1
 """How much closer conditions of one specialty are, and those that present alike; and those that never meet."""
 
 ALLERGY_SHARE = 0.4
@@ -138,16 +138,23 @@ def _fit(bank: Bank, answers: Sequence[Answer], excluded: Exclusion, name: str, 
                 or excluded(one, other)
             ):
                 continue
-            likeness = _likeness(bank.conditions[one.condition_id], bank.conditions[other.condition_id])
+            likeness = _likeness(bank, one.condition_id, other.condition_id)
             closeness[i, j] = closeness[j, i] = likeness * exp(-difference / LENGTH_SCALE_CHARACTERS)
-    return fit_panels(answers, closeness, size, seed=name)
+    complaints = {
+        complaint: [i for i, answer in enumerate(answers) if entry.may_be(answer.condition_id)]
+        for complaint, entry in bank.presentations.items()
+        if complaint != ANY_COMPLAINT
+    }
+    return fit_panels(answers, closeness, size, name, complaints)
 
 
-def _likeness(one: Condition, other: Condition) -> float:
+@cache
+def _likeness(bank: Bank, one_id: str, other_id: str) -> float:
     """How easily two conditions are taken for each other."""
+    one, other = bank.conditions[one_id], bank.conditions[other_id]
     likeness = SPECIALTY_BONUS if one.specialty == other.specialty else 1.0
-    if other.id in one.siblings or one.id in other.siblings:
-        likeness += SIBLING_BONUS
+    if any(way.conditions != "all" and {one_id, other_id} <= {*way.conditions} for way in bank.presentations.values()):
+        likeness += SAME_COMPLAINT_BONUS
     return likeness if _may_meet(one, other) else likeness * OTHER_POPULATION_FACTOR
 
 
@@ -178,7 +185,7 @@ def _topics(bank: Bank, advice: str) -> set[int]:
 
 def panel_answers(
     case: SimulatedCase, task: str, panels: Callable[[Bank, bool], Panels], rng: random.Random
-) -> list[tuple[str, str]]:
-    """An answer that is right in the case's condition, and answers that are right in others."""
-    right, others = panels(case.bank, is_heldout(case.condition)).draw(case.condition.id, rng)
-    return case.answers(task, [{"x": answer.text} for answer in (right, *others)], rng)
+) -> tuple[list[tuple[str, str]], str]:
+    """An answer that is right in the case's condition and answers that are right in others, and a complaint of all."""
+    right, others, complaint = panels(case.bank, is_heldout(case.condition)).draw(case.condition.id, rng)
+    return case.answers(task, [{"x": answer.text} for answer in (right, *others)], rng), complaint

@@ -27,6 +27,9 @@ CLAIM_DRAWS = 6
 class SimulatedCase(SimulatedPatient):
     """What the tasks know of a simulated patient, and what is said, asked and answered about them."""
 
+    paraphrased: bool = False
+    """Whether the same people say the same things in other words."""
+
     @cached_property
     def whole_scene(self) -> Scene:
         """The scene of the higher levels, which all items of the case share."""
@@ -38,9 +41,15 @@ class SimulatedCase(SimulatedPatient):
             self.whole_scene if self.level > max(conversation.OTHER_TOPICS) else conversation.make_scene(self, required)
         )
 
-    def undecided_scene(self, *required: str) -> Scene:
-        """The same up to where the team says what it thinks and does."""
-        return self.scene(*required).before(*conversation.TAIL)
+    def undecided_scene(self, *required: str, complaint: str | None = None) -> Scene:
+        """The same up to where the team says what it thinks and does; its opening does not tell the condition.
+
+        Args:
+            required: topics.
+            complaint: the one that it opens with, which the conditions of the options share.
+        """
+        scene = self.scene(*required).before(*conversation.TAIL)
+        return scene.put("intro", complaint=self.plain_complaint(complaint))
 
     def topic_fields(self, topic: str) -> dict[str, str]:
         return conversation.topic_fields(self, topic)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from bsft.bench.grammar import choose
 from bsft.bench.scene import Scene, Slot, Speaker
 from bsft.bench.spoken import clock, spoken
+from bsft.bench.wordings import draw
 
 if TYPE_CHECKING:
     from bsft.bench.simulated.case import SimulatedCase
@@ -110,10 +111,13 @@ def _exchange(case: SimulatedCase, topic: str) -> Iterator[Slot]:
 
 
 def _acted_on(case: SimulatedCase, topic: str, rng: random.Random) -> Iterator[Slot]:
-    """Somebody has acted on every alarming value that belongs to the illness and was just shown."""
+    """Somebody has acted on every alarming value of the illness that was just shown, and on tablets that cannot be taken."""
+    if topic == "background" and case.tablets_are_held:
+        text = draw(case.words.situations.tablets_held, case.edition, rng)
+        yield Slot("acted on/tablets", *rng.choice((RESIDENT, PHARMACIST)), text, case.fields)
     shown = {"observations": case.shown_vitals, "laboratory": case.shown_labs}.get(topic, ())
     for value_id in shown:
-        if case.is_critical(value_id):
+        if value_id in case.condition.acted_on and case.is_alarming(value_id):
             text = rng.choice(case.condition.acted_on[value_id])
             yield Slot(f"acted on/{value_id}", *rng.choice(CLINICIANS), text[:1].upper() + text[1:] + ".", {})
 
@@ -148,6 +152,9 @@ def _said(case: SimulatedCase, topic: str, act: str, speaker: Speaker, rng: rand
     voice = voices[0] if len(voices) == 1 else case.rng(f"voice {speaker[0]}").choice(voices)
     templates = case.words.conversation.templates(name, act, voice, case.edition)
     template = choose(rng.choice(templates), rng)
+    if case.paraphrased:  # drawn apart, so that everything else of the scene stays
+        own = case.rng(f"paraphrase {topic}/{act}")
+        template = choose(own.choice(templates), own)
     return Slot(f"{topic}/{act}", *speaker, template, {**case.fields, **fields})
 
 

@@ -4,6 +4,10 @@ A panel is a set of answers of which each is right in one condition and wrong in
 condition one panel with an answer of that condition is drawn. Given the panel, each of its answers is the right one
 equally often (in proportion to how often the answers are right at all), so no reader of the options, however clever,
 does better than chance. For that the panels' weights are fitted to the answers' frequencies by iterative scaling.
+
+Most panels belong to a complaint that all their conditions share, and the case opens with it: then a reader of the
+complaint and the options does no better. A few others are used as far as answers could not be right often enough
+without them.
 """
 
 from __future__ import annotations
@@ -21,8 +25,12 @@ from numpy.typing import NDArray
 Matrix = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-CANDIDATES = 40
-"""Panels that are tried for every answer."""
+CANDIDATES, FEWEST_CANDIDATES = 40, 2_000
+"""Panels that are tried for every answer and complaint, and for all answers of a complaint at least."""
+ANY_COMPLAINT = "unwell"
+"""The complaint that every condition may have."""
+ANY_COMPLAINT_WEIGHT = 1e-3
+"""How much less panels are wanted whose conditions share no complaint."""
 ROUNDS, TOLERANCE = 3000, 0.01
 """Rounds of the fit, and the largest relative difference between an answer's frequency and its target."""
 
@@ -44,20 +52,25 @@ class Panels:
     answers: Sequence[Answer]
     members: Sequence[Sequence[int]]
     """Panels as positions in `answers`."""
+    complaints: Sequence[str]
+    """The complaint of each panel, or `ANY_COMPLAINT`."""
     of_condition: Mapping[str, tuple[Sequence[tuple[int, int]], Sequence[float]]]
     """Condition -> (the right answer, the panel) and the cumulated weights of these choices."""
 
     def __contains__(self, condition_id: object) -> bool:
         return condition_id in self.of_condition
 
-    def draw(self, condition_id: str, rng: random.Random) -> tuple[Answer, list[Answer]]:
-        """A right answer of the condition, and the other answers of its panel."""
+    def draw(self, condition_id: str, rng: random.Random) -> tuple[Answer, list[Answer], str]:
+        """A right answer of the condition, the other answers of its panel, and the panel's complaint."""
         choices, cumulated = self.of_condition[condition_id]
         right, panel = choices[bisect_left(cumulated, rng.random() * cumulated[-1])]
-        return self.answers[right], [self.answers[i] for i in self.members[panel] if i != right]
+        others = [self.answers[i] for i in self.members[panel] if i != right]
+        return self.answers[right], others, self.complaints[panel]
 
 
-def fit_panels(answers: Sequence[Answer], closeness: Matrix, size: int, seed: str) -> Panels:
+def fit_panels(
+    answers: Sequence[Answer], closeness: Matrix, size: int, seed: str, complaints: Mapping[str, Sequence[int]] = {}
+) -> Panels:
     """Panels of `size` answers.
 
     Args:
@@ -66,11 +79,24 @@ def fit_panels(answers: Sequence[Answer], closeness: Matrix, size: int, seed: st
             and stands on the diagonal.
         size: answers of a panel.
         seed: decides which panels are tried.
+        complaints: positions of the answers whose conditions share a complaint, by its name.
 
     Raises:
         ValueError: no weights of the panels give the answers their frequencies.
     """
-    members, wanted = _candidates(closeness, size, random.Random(seed))
+    rng = random.Random(seed)
+    found = {
+        (complaint, panel): count
+        for complaint, own in complaints.items()
+        for panel, count in _candidates(closeness, own, size, rng).items()
+    }
+    every = _candidates(closeness, range(len(answers)), size, rng)
+    found |= {(ANY_COMPLAINT, panel): count * ANY_COMPLAINT_WEIGHT for panel, count in every.items()}
+    if not found:
+        raise ValueError(f"no {size} of {len(answers)} answers can stand beside each other")
+    panels = sorted(found)
+    members = np.array([panel for _, panel in panels])
+    wanted = np.array([found[panel] for panel in panels])
     weights = fit_weights(members, wanted, np.array([answer.weight for answer in answers]))
     choices: dict[str, list[tuple[int, int]]] = {}
     chances: dict[str, list[float]] = {}
@@ -78,7 +104,8 @@ def fit_panels(answers: Sequence[Answer], closeness: Matrix, size: int, seed: st
         for i in indices:
             choices.setdefault(answers[i].condition_id, []).append((i, panel))
             chances.setdefault(answers[i].condition_id, []).append(weight)
-    return Panels(answers, members.tolist(), {c: (choices[c], list(accumulate(chances[c]))) for c in choices})
+    named = [complaint for complaint, _ in panels]
+    return Panels(answers, members.tolist(), named, {c: (choices[c], list(accumulate(chances[c]))) for c in choices})
 
 
 def fit_weights(members: Indices, wanted: Matrix, targets: Matrix) -> Matrix:
@@ -110,19 +137,21 @@ def fit_weights(members: Indices, wanted: Matrix, targets: Matrix) -> Matrix:
     raise ValueError(f"answers {np.flatnonzero(deviation > TOLERANCE).tolist()} have too few others to stand beside")
 
 
-def _candidates(closeness: Matrix, size: int, rng: random.Random) -> tuple[Indices, Matrix]:
-    """`(m, size)`: distinct panels of close answers, some from every answer, and `(m,)`: how often each was found."""
-    found: Counter[tuple[int, ...]] = Counter()
-    for first in range(len(closeness)):
-        for _ in range(CANDIDATES):
-            panel = [first]
-            chances = closeness[first]
-            while len(panel) < size and chances.any():
-                panel.append(rng.choices(range(len(closeness)), chances.tolist())[0])
-                chances = np.where((chances > 0) & (closeness[panel[-1]] > 0), chances + closeness[panel[-1]], 0)
-            if len(panel) == size:
-                found[tuple(sorted(panel))] += 1
-    if not found:
-        raise ValueError(f"no {size} of {len(closeness)} answers can stand beside each other")
-    panels = sorted(found)
-    return np.array(panels), np.array([float(found[panel]) for panel in panels])
+def _candidates(
+    closeness: Matrix, among: Sequence[int], size: int, rng: random.Random
+) -> Counter[tuple[int, ...]]:
+    """Distinct panels of close answers, some from every answer of those given, and how often each was found."""
+    if len(among) < size:
+        return Counter()
+    near = closeness[np.ix_(among, among)]
+    members = np.repeat(np.arange(len(among)), max(CANDIDATES, FEWEST_CANDIDATES // len(among)))[:, None]
+    chances = near[members[:, 0]]
+    for _ in range(size - 1):  # all panels grow together: `(panels, answers)`, how readily an answer joins a panel
+        open_ = chances.any(axis=1)
+        members, cumulated = members[open_], chances[open_].cumsum(axis=1)
+        drawn = np.array([rng.random() for _ in members]) * cumulated[:, -1]
+        joining = (cumulated <= drawn[:, None]).sum(axis=1)
+        also = near[joining]
+        chances = np.where((chances[open_] > 0) & (also > 0), chances[open_] + also, 0)
+        members = np.column_stack([members, joining])
+    return Counter(tuple(sorted(among[i] for i in panel)) for panel in members.tolist())

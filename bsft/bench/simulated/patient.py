@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
-from bsft.bench.bank.schema import Condition, ExamFinding, Imaging, Medication
+from bsft.bench.bank.schema import Analyte, Condition, ExamFinding, Imaging, Medication, Vital
 from bsft.bench.left_out import LeftOut
-from bsft.bench.limits import critical_limits
-from bsft.bench.oracle import value_is_critical
+from bsft.bench.limits import critical_limits, reference_range
+from bsft.bench.oracle import takes_no_tablets, value_is_critical
 from bsft.bench.person import ago
 from bsft.bench.scenario import Scenario
 from bsft.bench.scene import Speaker
@@ -23,6 +23,8 @@ from bsft.records.schema import Fact
 
 SHOWN_LABS, SHOWN_VITALS, SHOWN_EVENTS = 3, 3, 3
 
+MRS_AGE_YEARS = 35
+"""Younger women are called Ms, as nobody asks here whether they are married."""
 TALKING_AGE_YEARS = 10
 """Younger patients do not tell their own story."""
 UNABLE_TO_TELL = re.compile(
@@ -37,6 +39,9 @@ RELATIVES: Mapping[float, tuple[str, ...]] = {
     inf: ("Daughter", "Son", "Partner"),
 }
 """Age of the patient in years, below which -> who speaks for them."""
+
+ALARM_MARGIN = 0.2
+"""How far before a critical limit somebody would have spoken already, as a share of its distance from normal."""
 
 SPECIALTY_NAMES = {
     "emergency_medicine": "emergency medicine",
@@ -83,10 +88,22 @@ class SimulatedPatient(Scenario):
     def complaint(self) -> str:
         return self.text("complaint")
 
+    def plain_complaint(self, name: str | None = None) -> str:
+        """A complaint that several conditions share: the named one, or one with which this condition presents."""
+        rng, known = self.rng(f"complaint {name}"), self.bank.presentations
+        name = name or rng.choice([key for key, entry in known.items() if self.condition.id in entry.conditions])
+        return rng.choice(known[name].complaint)
+
     @cached_property
     def home_medicine(self) -> Medication:
         """The home medicine that the scene shows with its dose."""
         return next(m for m in self.condition.medications if m.drug == self.facts["medication:main"].name)
+
+    @property
+    def tablets_are_held(self) -> bool:
+        """Whether the home medicine is a tablet that the patient cannot take now: nothing else is ordered by mouth."""
+        by_mouth = "by mouth" in self.condition.first_line.text
+        return self.home_medicine.route == "by mouth" and takes_no_tablets(self.condition) and not by_mouth
 
     @cached_property
     def allergens(self) -> tuple[str, ...]:
@@ -177,13 +194,13 @@ class SimulatedPatient(Scenario):
         limits = {vital: critical_limits(self.bank.vitals[vital], self.person) for vital in self.shown_vitals}
         return [v for v in self.shown_vitals if v not in self.condition.vitals and limits[v] != (None, None)]
 
-    def is_critical(self, value_id: str) -> bool:
-        """Whether a shown vital sign or result of the illness itself is beyond its limits."""
-        if value_id in self.bank.vitals:
-            vital = self.bank.vitals[value_id]
-            return value_is_critical(vital, self.vital(value_id), critical_limits(vital, self.person))
-        analyte = self.bank.analytes[value_id]
-        return value_is_critical(analyte, self.value(f"lab:{value_id}"), critical_limits(analyte, self.person))
+    def is_alarming(self, value_id: str) -> bool:
+        """Whether a shown vital sign or result of the illness itself is beyond its limits, or not far from them."""
+        entry: Analyte | Vital = self.bank.vitals.get(value_id) or self.bank.analytes[value_id]
+        value = self.vital(value_id) if isinstance(entry, Vital) else self.value(f"lab:{value_id}")
+        low, high = critical_limits(entry, self.person)
+        reference = reference_range(entry, self.person)
+        return value_is_critical(entry, value, (_nearer(low, reference.low), _nearer(high, reference.high)))
 
     @cached_property
     def told_events(self) -> tuple[str, ...]:
@@ -240,10 +257,10 @@ class SimulatedPatient(Scenario):
 
     @property
     def title(self) -> str:
-        """ "Mrs", "Mr", or a child's first name in its place."""
+        """ "Mrs", "Ms", "Mr", or a child's first name in its place."""
         if self.person.age_years < 16:
             return self.rng("first name").choice(self.words.conversation.first_names[self.person.sex])
-        return "Mr" if self.person.sex == "male" else "Mrs"
+        return "Mr" if self.person.sex == "male" else "Ms" if self.person.age_years < MRS_AGE_YEARS else "Mrs"
 
     def further_fields(self) -> dict[str, str]:
         condition, rng = self.condition, self.rng("fields")
@@ -317,3 +334,8 @@ class SimulatedPatient(Scenario):
         findings += [text for study in condition.imaging for text in study.finding]
         plans = condition.first_line.text, condition.alternative.text
         return "; ".join([self.illnesses, *self.drugs, *medicines, *plans, *steps, *findings]).lower()
+
+
+def _nearer(limit: float | None, reference: float) -> float | None:
+    """A critical limit, moved towards the end of the reference range."""
+    return None if limit is None else limit + ALARM_MARGIN * (reference - limit)

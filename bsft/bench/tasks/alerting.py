@@ -6,9 +6,9 @@ import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from bsft.bench.figures import describe
+from bsft.bench.figures import TRENDS, describe, ecg_tracing
 from bsft.bench.items import make_alert, twin_items
 from bsft.bench.left_out import LeftOut
 from bsft.bench.problem import Problem
@@ -25,8 +25,9 @@ if TYPE_CHECKING:
 RecordedProblems = Mapping[str, "Callable[[RecordedCase], Problem]"]
 """Label -> what makes its problem in a recorded case, or raises LeftOut: the record lacks what it takes."""
 
-FIGURE_SHARE = 0.6
-"""Share of pairs that show the figure of the case's condition, where there is one: about a quarter of all pairs."""
+FIGURE_SHARE, TREND_SHARE = 0.35, 0.4
+"""Share of pairs that show a figure, where one is possible; and how often a trend of the bank is the one shown."""
+ADULT_AGE_YEARS = 18
 
 
 @dataclass(frozen=True)
@@ -87,14 +88,33 @@ def _with_remark(case: SimulatedCase, problem: Problem, rng: random.Random) -> S
 
 
 def _with_figure(case: SimulatedCase, problem: Problem, rng: random.Random) -> tuple[list[ImageSpec], Problem]:
-    """The pair with the condition's figure put up, described by what is seen on it."""
-    figure = case.condition.figure
-    if figure is None or rng.random() >= FIGURE_SHARE:
+    """The pair with a figure put up, described by what is seen on it."""
+    found = _figure(case, problem, rng)
+    if found is None or rng.random() >= FIGURE_SHARE:
         return [], problem
-    text = describe(figure.kind, figure.params, case.bank.analytes)
+    kind, params = found
+    text = describe(kind, params, case.bank.analytes)
     slot = Slot("figure", "Figure", "record", f"{capitalise(text)}.", {})
     clean = case.place(problem.clean, rng, slot)
-    spec = ImageSpec.model_construct(kind=figure.kind, params=figure.params, alt=text)
+    spec = ImageSpec.model_construct(kind=kind, params=params, alt=text)
     return [spec], Problem(
         problem.kind, problem.label, clean, problem.slot, problem.field, problem.after, problem.claim, problem.partner
     )
+
+
+def _figure(case: SimulatedCase, problem: Problem, rng: random.Random) -> tuple[str, dict[str, Any]] | None:
+    """Kind and parameters: the condition's own figure, or a tracing that nobody would have to speak of.
+
+    A tracing has the patient's own rate; none stands beside another rate that a problem puts into the observations.
+    """
+    figure = case.condition.figure
+    if figure is not None and figure.kind in TRENDS and rng.random() >= TREND_SHARE:
+        figure = None
+    if figure is not None and figure.kind != "ecg":
+        return figure.kind, figure.params
+    if problem.slot == "observations" or figure is None and case.person.age_years < ADULT_AGE_YEARS:
+        return None
+    rate = case.vital("heart_rate_bpm")
+    if figure is None:
+        return "ecg", ecg_tracing(rate, rng, quiet=True).spec.params
+    return "ecg", {**figure.params, "rate_bpm": rate}

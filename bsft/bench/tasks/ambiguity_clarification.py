@@ -12,6 +12,7 @@ Sample: "On the chart are apixaban and enoxaparin." ... "Stop the blood thinner 
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import partial
 
 from bsft.bench.left_out import LeftOut
@@ -35,6 +36,8 @@ def _problem(label: str, case: SimulatedCase, rng: random.Random) -> Problem:
         "chart", words.two_things, rng.choice((NURSE, PHARMACIST, RESIDENT)),
         things=f"{kept} and {harmless}",
     )  # fmt: skip
+    if entry.because:
+        chart = replace(chart, template=f"{chart.template} {entry.because}")
     order = case.slot("class order", words.class_order, rng.choice((ATTENDING, CONSULTANT)), order=entry.order)
     scene = case.place(case.scene("background"), rng, chart, order)
     claim = {"order": entry.order, "one": one, "other": other}

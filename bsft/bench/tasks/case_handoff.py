@@ -104,7 +104,7 @@ def _contents(
             name: details[name][falsehood] for name, falsehood in zip(pair, falsehoods, strict=True)
         }
         an_age = version.get("age", case.person.an_age)
-        contents.append({"an_age": an_age, "p": version[parts[0]], "q": version[parts[1]]})
+        contents.append({"complaint": case.plain_complaint(), "an_age": an_age, "p": version[parts[0]], "q": version[parts[1]]})
     return contents
 
 

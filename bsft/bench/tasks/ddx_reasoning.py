@@ -29,8 +29,8 @@ DISTRACTORS = 3
 
 def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
-    answers = panel_answers(case, SPEC.name, diagnosis_panels, rng)
-    scene = case.undecided_scene("story", "examination", "laboratory")
+    answers, complaint = panel_answers(case, SPEC.name, diagnosis_panels, rng)
+    scene = case.undecided_scene("story", "examination", "laboratory", complaint=complaint)
     return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)
 
 

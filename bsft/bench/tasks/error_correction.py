@@ -144,7 +144,8 @@ def _doses(case: SimulatedCase) -> Iterator[tuple[str, str, str, Medication]]:
     order = case.condition.first_line.dose
     if order is not None and f"{order.dose:g} {order.unit}" in case.order_text:
         yield "order", "order", case.order_text, order
-    yield "background", "m", case.text("medication:main"), case.home_medicine
+    if not case.tablets_are_held:
+        yield "background", "m", case.text("medication:main"), case.home_medicine
 
 
 def _dose_claim(case: SimulatedCase, rng: random.Random) -> Claim:

@@ -1,12 +1,13 @@
 """Image reasoning.
 
-Abstract: a figure is put up after the round (an ECG, a chart, an audiogram ...), and the agent is asked what it shows.
+Abstract: a figure is put up after the round (an ECG, an X-ray, a chart, an audiogram ...), and the agent is asked what it shows.
     Figures are specifications, and are also described in words.
 Group: reactive. Source: the paper's first figure.
 Options: the right reading, three readings that are right of other figures of the kind (for the few kinds of which the
-    bank has only two or three figures, also wrong readings of the same form), one unjustified concern.
+    bank has only two or three figures, also wrong readings of the same form), one unjustified concern. Tracings and
+    X-rays that are drawn show what any adult may have by chance, so that the story does not tell the reading.
 Metric: accuracy.
-Oracle: the condition's reading of its figure, or the shape from which a chart was drawn.
+Oracle: the condition's reading of its figure, or what a figure was drawn from.
 Sample: "Temperature (°C): 0 h 38.2, 6 h 38.5, 12 h 38.9, ..." and "Please explain the temperature chart." -> "It shows
     a steady rise of the temperature over 24 hours."
 """
@@ -16,7 +17,7 @@ from __future__ import annotations
 import random
 
 from bsft.bench.bank.schema import Figure, pairs_of
-from bsft.bench.figures import NAMES, Reading, describe, lab_chart, temperature_chart
+from bsft.bench.figures import NAMES, Reading, chest_xray, describe, ecg_tracing, lab_chart, temperature_chart
 from bsft.bench.items import answer_item
 from bsft.bench.scene import Slot
 from bsft.bench.simulated.answer_panels import N_OPTIONS, reading_panels
@@ -28,10 +29,13 @@ from bsft.records.schema import ImageSpec, Item, TaskSpec
 
 SPEC = TaskSpec(name="image_reasoning", group="reactive", metric="accuracy", source="paper")
 
-BANK_FIGURE_SHARE = 0.6
-"""Share of cases that show their condition's own figure, where it has one, rather than a simulated chart."""
+BANK_FIGURE_SHARE, TREND_SHARE = 0.6, 0.2
+"""Share of cases that show their condition's own figure, where it has one; and of simulated charts among the others."""
 LAB_CHART_SHARE = 0.7
 """Share of charts that show a laboratory result rather than the temperature."""
+ECG_SHARE = 0.5
+"""Share of drawn figures that are tracings rather than X-rays."""
+ADULT_AGE_YEARS = 18
 CHARTS = frozenset({"lab_trend", "temperature_chart"})
 """Kinds that are simulated: the courses of the bank's own charts are too unequally frequent."""
 
@@ -53,6 +57,10 @@ def _reading(case: SimulatedCase, rng: random.Random) -> Reading:
     if figure is not None and figure.kind not in CHARTS and rng.random() < BANK_FIGURE_SHARE:
         right = pick_phrase(figure.reading, case.edition, rng)
         return Reading(ImageSpec(kind=figure.kind, params=figure.params, alt=right), right, _wrong(case, figure, rng))
+    if rng.random() >= TREND_SHARE and case.person.age_years >= ADULT_AGE_YEARS:
+        shows_chest = any("chest" in study.study.lower() for study in case.condition.imaging)
+        rate = case.vital("heart_rate_bpm")
+        return ecg_tracing(rate, rng) if shows_chest or rng.random() < ECG_SHARE else chest_xray(rng)
     for analyte_id in rng.sample(sorted(case.condition.labs), len(case.condition.labs)):
         if analyte_id in case.shown_labs and rng.random() < LAB_CHART_SHARE:
             analyte = case.bank.analytes[analyte_id]
@@ -68,7 +76,7 @@ def _wrong(case: SimulatedCase, figure: Figure, rng: random.Random) -> list[str]
     conditions = case.bank.conditions
     panels = reading_panels(case.bank, is_heldout(case.condition), figure.kind)
     if panels is not None:
-        _, answers = panels.draw(own, rng)
+        _, answers, _ = panels.draw(own, rng)
         others = [answer.condition_id for answer in answers]
     else:
         related = pairs_of(case.bank.interchangeable.reading)

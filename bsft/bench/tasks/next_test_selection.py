@@ -20,6 +20,7 @@ SPEC = TaskSpec(name="next_test_selection", group="balanced", metric="accuracy",
 
 def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
-    scene = case.undecided_scene("story", "examination", "observations").before("laboratory", "imaging")
-    answers = panel_answers(case, SPEC.name, next_test_panels, rng)
+    answers, complaint = panel_answers(case, SPEC.name, next_test_panels, rng)
+    scene = case.undecided_scene("story", "examination", "observations", complaint=complaint)
+    scene = scene.before("laboratory", "imaging")
     return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)

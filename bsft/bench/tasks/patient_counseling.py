@@ -21,12 +21,6 @@ SPEC = TaskSpec(name="patient_counseling", group="balanced", metric="accuracy", 
 
 def simulated_item(case: SimulatedCase) -> Item:
     rng = case.rng(SPEC.name)
-    answers = panel_answers(case, SPEC.name, advice_panels, rng)
-    return answer_item(
-        SPEC,
-        case,
-        case.undecided_scene("story", "examination", "laboratory"),
-        case.question(SPEC.name, rng),
-        answers,
-        rng,
-    )
+    answers, complaint = panel_answers(case, SPEC.name, advice_panels, rng)
+    scene = case.undecided_scene("story", "examination", "laboratory", complaint=complaint)
+    return answer_item(SPEC, case, scene, case.question(SPEC.name, rng), answers, rng)

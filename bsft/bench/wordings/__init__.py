@@ -127,6 +127,7 @@ class Situations(_Entry):
     step_order: Templates
     earlier_result: Templates
     denial: Templates
+    tablets_held: Templates
     times: list[Times]
 
 
@@ -150,6 +151,28 @@ class Questions(_Entry):
     handover: Mapping[Literal["examination", "allergies", "medicine"], str]
     contacts: Templates
     contacts_line: Templates
+
+
+class EcgTracing(_Entry):
+    """A tracing in sinus rhythm, and how it is read; `quiet`: nobody would have to speak of it."""
+
+    reading: str
+    params: dict[str, float | str]
+    quiet: bool = False
+
+
+class XrayFinding(_Entry):
+    """A harmless finding with a side, how it is read and what is seen."""
+
+    reading: str
+    seen: str
+
+
+class FigureWords(_Entry):
+    """Figures that any adult may have."""
+
+    ecg: Annotated[list[EcgTracing], Field(min_length=4)]
+    chest_xray: dict[Literal["rib", "nodule", "diaphragm", "plate"], XrayFinding]
 
 
 class Need(_Entry):
@@ -204,6 +227,7 @@ class Words:
     answers: Questions
     problems: ProblemData
     situations: Situations
+    figures: FigureWords
     comorbidities: Sequence[Comorbidity]
 
 
@@ -243,6 +267,7 @@ def load_words() -> Words:
         read_words(WORDINGS / "answers.yaml", TypeAdapter(Questions)),
         read_words(WORDINGS / "problems.yaml", TypeAdapter(ProblemData)),
         read_words(WORDINGS / "situations.yaml", TypeAdapter(Situations)),
+        read_words(WORDINGS / "figures.yaml", TypeAdapter(FigureWords)),
         read_words(WORDINGS / "comorbidities.yaml", TypeAdapter(dict[str, list[Comorbidity]]))["comorbidities"],
     )
 

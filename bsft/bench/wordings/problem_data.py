@@ -53,6 +53,8 @@ class Ambiguity(_Entry):
     shown: Annotated[list[Pair], Field(min_length=5)]
     clean: Annotated[list[Pair], Field(min_length=5)]
     order: str
+    because: str = ""
+    """Why somebody has such a medicine, where the rest of the chart does not tell."""
 
 
 class Harm(_Entry):

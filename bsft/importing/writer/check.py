@@ -9,7 +9,7 @@ from functools import cached_property
 
 from bsft.importing.demographics import sex_in
 from bsft.importing.writer.drafts import CaseDraft, FactDraft, SceneDraft
-from bsft.importing.writer.findings import Lexicon, Sentence, sentences, unsupported
+from bsft.importing.writer.findings import Sentence, load_lexicon, sentences, unsupported
 from bsft.importing.writer.quantities import Quantity, names_with_numbers, pairs, quantities, quantity
 
 MIN_TURNS = 2
@@ -17,12 +17,8 @@ MIN_TURNS = 2
 _STRAIGHT = str.maketrans({"‘": "'", "’": "'", "“": '"', "”": '"', "–": "-", "—": "-", "−": "-"})
 
 
-@dataclass(frozen=True)
-class Labelled:
-    """A number and the name of what it measures, if its sentence names that before the number."""
-
-    quantity: Quantity
-    label: str | None
+Labelled = tuple[Quantity, str | None]
+"""A number and the name of what it measures, if its sentence names that before the number."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,6 @@ class Source:
     """A text that replies are checked against; what is looked up in it is prepared once."""
 
     text: str
-    lexicon: Lexicon
 
     @cached_property
     def plain(self) -> str:
@@ -38,11 +33,11 @@ class Source:
 
     @cached_property
     def sentences(self) -> list[Sentence]:
-        return sentences(self.text, self.lexicon)
+        return sentences(self.text)
 
     @cached_property
     def numbers(self) -> list[Labelled]:
-        return labelled(self.text, self.lexicon)
+        return labelled(self.text)
 
     @cached_property
     def pairs(self) -> frozenset[str]:
@@ -52,21 +47,18 @@ class Source:
     def names(self) -> frozenset[str]:
         return frozenset(map(_name, names_with_numbers(self.text)))
 
-    def holds_quote(self, quote: str) -> bool:
-        return _plain(quote) in self.plain
 
-
-def labelled(text: str, lexicon: Lexicon) -> list[Labelled]:
+def labelled(text: str) -> list[Labelled]:
     """The numbers of a text with the measured thing named before each; "120/80" and "38.2 °C (100.8 °F)" share one."""
     found: list[Labelled] = []
-    for sentence in sentences(text, lexicon):
+    for sentence in sentences(text):
         end, label = 0, None
         for number in quantities(sentence.text):
             between = sentence.text[end : number.start]
             if re.search(r"[A-Za-z]", between):
-                measures = lexicon.measures.findall(between)
+                measures = load_lexicon().measures.findall(between)
                 label = measures[-1].lower() if measures else None
-            found.append(Labelled(number, label))
+            found.append((number, label))
             end = number.end
     return found
 
@@ -74,18 +66,17 @@ def labelled(text: str, lexicon: Lexicon) -> list[Labelled]:
 def check_text(said: str, source: Source) -> Iterator[str]:
     """What a text says that its source does not."""
     yield from check_numbers(said, source)
-    yield from unsupported(said, source.sentences, source.lexicon)
+    yield from unsupported(said, source.sentences)
 
 
 def check_numbers(said: str, source: Source) -> Iterator[str]:
     """Numbers, pairs and names with numbers that the source does not have, or has for something else."""
-    for number in labelled(said, source.lexicon):
-        equal = [other for other in source.numbers if number.quantity.equals(other.quantity)]
-        if not equal:
-            yield f'the number "{number.quantity.shown}" is not in the text'
-        elif number.label and all(other.label and other.label != number.label for other in equal):
-            others = " or ".join(sorted({str(other.label) for other in equal}))
-            yield f'"{number.quantity.shown}" is {number.label} here, but {others} in the text'
+    for number, label in labelled(said):
+        others = {other_label for other, other_label in source.numbers if number.equals(other)}
+        if not others:
+            yield f'the number "{number.shown}" is not in the text'
+        elif label and not others & {label, None}:
+            yield f'"{number.shown}" is {label} here, but {" or ".join(sorted(map(str, others)))} in the text'
     for pair in pairs(said):
         if pair not in source.pairs:
             yield f'the pair "{pair}" is not in the text'
@@ -124,10 +115,10 @@ def _fact_problems(fact: FactDraft, source: Source) -> Iterator[str]:
     quoted = list(_quoted("quote", fact.quote, source))
     yield from quoted
     yield from check_numbers(f"{fact.name}: {fact.text}", source)
-    yield from unsupported(fact.text, source.sentences, source.lexicon)
+    yield from unsupported(fact.text, source.sentences)
     # A name is a heading: it affirms nothing, and may say what was measured where the text only has the number.
-    heading = source.lexicon.measures.sub("", source.lexicon.canonical(fact.name))
-    yield from unsupported(f"{heading}?", source.sentences, source.lexicon)
+    heading = load_lexicon().measures.sub("", load_lexicon().canonical(fact.name))
+    yield from unsupported(f"{heading}?", source.sentences)
     if quoted:
         return
     if isinstance(fact.value, str) and _plain(fact.value) not in _plain(fact.quote):
@@ -153,7 +144,7 @@ def check_scene(draft: SceneDraft, source: Source) -> list[str]:
 
 
 def _quoted(name: str, quote: str, source: Source) -> Iterator[str]:
-    if not source.holds_quote(quote):
+    if _plain(quote) not in source.plain:
         yield f"{name}: {quote!r} does not stand in the text word for word"
 
 

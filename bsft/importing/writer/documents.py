@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from bsft.importing.cases import json_lines
+from pydantic import BaseModel, ConfigDict
+
+from bsft.importing.cases import check_new, json_lines
 from bsft.importing.report import ImportReport
-from bsft.records.errors import BadInput, quoted
+from bsft.records.errors import BadInput, explained
+from bsft.records.schema import NonEmpty
 from bsft.records.untrusted import read_text
 
 SUFFIXES = (".txt", ".md")
@@ -21,9 +21,12 @@ _BOUNDARIES = (r"\n\s*\n", r"\n", r"(?<=[.!?])\s+", r"\s+")
 """Where a text may be cut, from the best place to the worst."""
 
 
-@dataclass(frozen=True)
-class Document:
-    id: str
+class Document(BaseModel):
+    """One text; a line of JSON may hold more, which is passed over."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    id: NonEmpty
     text: str
 
 
@@ -33,37 +36,26 @@ def read_documents(source: Path, report: ImportReport) -> list[Document]:
     Raises:
         BadInput: nothing there, a text is empty or not UTF-8, or an id occurs twice.
     """
-    found = _from_directory(source, report) if source.is_dir() else _from_jsonl(source, report)
-    documents: dict[str, Document] = {}
-    for place, document in found:
+    seen: dict[str, str] = {}
+
+    def read(place: str, line: int, found: object) -> Document:
+        with explained(place):
+            document = Document.model_validate(found)
         if not document.text.strip():
             raise BadInput(f"{place}: the text is empty")
-        if document.id in documents:
-            raise BadInput(f"{place}: field id: found {document.id!r} a second time, allowed: unique ids")
-        documents[document.id] = document
-    report.read = len(documents)
-    return list(documents.values())
+        check_new(document.id, seen, place, "id")
+        return document
 
-
-def _from_directory(directory: Path, report: ImportReport) -> Iterator[tuple[str, Document]]:
-    files = sorted(file for file in directory.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
+    if not source.is_dir():
+        return list(json_lines(source, report, read))
+    files = sorted(file for file in source.rglob("*") if file.suffix.lower() in SUFFIXES and file.is_file())
     if not files:
-        raise BadInput(f"{directory}: no {' or '.join(SUFFIXES)} file in it")
+        raise BadInput(f"{source}: no {' or '.join(SUFFIXES)} file in it")
     for file in files:
         report.add_source(file)
-        yield str(file), Document(file.relative_to(directory).with_suffix("").as_posix(), read_text(file))
-
-
-def _from_jsonl(file: Path, report: ImportReport) -> Iterator[tuple[str, Document]]:
-    def read(place: str, line: int, found: Any) -> tuple[str, Document]:
-        for name in ("id", "text"):
-            value = found.get(name) if isinstance(found, dict) else None
-            if not isinstance(value, str) or not value:
-                raise BadInput(f"{place}: field {name}: found {quoted(value)}, allowed: a string that is not empty")
-        return place, Document(found["id"], found["text"])
-
-    yield from json_lines(file, report, read)
-    report.add_source(file)
+    report.read = len(files)
+    names = [file.relative_to(source).with_suffix("").as_posix() for file in files]
+    return [read(str(file), 0, {"id": name, "text": read_text(file)}) for file, name in zip(files, names, strict=True)]
 
 
 def tokens(text: str) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core.core_schema import StringSchema
 
 from bsft.records.schema import FactKind, NonEmpty, Record, Role, Turn
 
@@ -73,13 +75,9 @@ class CaseScene(Record):
 
 def schema_of(draft: type[BaseModel]) -> dict[str, Any]:
     """JSON schema of a draft, without the constraints that some servers do not take."""
-    schema: dict[str, Any] = _without_min_length(draft.model_json_schema())
-    return schema
+    return draft.model_json_schema(schema_generator=_PlainStrings)
 
 
-def _without_min_length(node: Any) -> Any:
-    if isinstance(node, dict):
-        return {key: _without_min_length(value) for key, value in node.items() if key != "minLength"}
-    if isinstance(node, list):
-        return [_without_min_length(value) for value in node]
-    return node
+class _PlainStrings(GenerateJsonSchema):
+    def str_schema(self, schema: StringSchema) -> JsonSchemaValue:
+        return {"type": "string"}

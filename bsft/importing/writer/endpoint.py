@@ -20,8 +20,8 @@ LOCAL_KEY = "none"
 """Sent where no key is set: local servers ask for none, but the client wants one."""
 
 
-class CallFailed(Exception):
-    """One call failed after all retries; `kind` names the reason in counts."""
+class NotWritten(Exception):
+    """A text could not be written up; `kind` names the reason in counts."""
 
     def __init__(self, kind: str, message: str) -> None:
         super().__init__(message)
@@ -66,7 +66,7 @@ class Endpoint:
             fresh: ask even if the cache has a reply.
 
         Raises:
-            CallFailed: this call failed; others may not.
+            NotWritten: this call failed after all retries; others may not.
             BadInput: no call can succeed: wrong key, unknown model, no such endpoint, request not understood.
         """
         request = self._request(messages, name, schema)
@@ -85,21 +85,14 @@ class Endpoint:
         options = self._options
         constraint: dict[str, Any] = {"type": "json_object", "schema": schema}
         if options.schema_format == "json_schema":
-            inner = {"name": name, "strict": True, "schema": schema}
-            constraint = {"type": "json_schema", "json_schema": inner}
+            constraint = {"type": "json_schema", "json_schema": {"name": name, "strict": True, "schema": schema}}
         # OpenAI's newer models know only the one name for the limit, many local servers only the other.
         limit = "max_completion_tokens" if options.is_official else "max_tokens"
-        request: dict[str, Any] = {
-            "model": options.model,
-            "messages": list(messages),
-            "response_format": constraint,
-            limit: options.reply_tokens,
-        }
-        if options.temperature is not None:
-            request["temperature"] = options.temperature
-        return request
+        request = {"model": options.model, "messages": list(messages), "response_format": constraint}
+        sampling = {} if options.temperature is None else {"temperature": options.temperature}
+        return {**request, limit: options.reply_tokens, **sampling}
 
-    def _explained(self, error: openai.OpenAIError) -> CallFailed | BadInput:
+    def _explained(self, error: openai.OpenAIError) -> NotWritten | BadInput:
         """Our error for the client's, without the key."""
         said = masked(" ".join(str(error).split()))[:300]
         if self._key:
@@ -107,39 +100,31 @@ class Endpoint:
         url, model = self._options.base_url, self._options.model
         match error:
             case openai.APITimeoutError():
-                return CallFailed("timeout", f"no reply within {self._options.timeout_s:g} s")
+                return NotWritten("timeout", f"no reply within {self._options.timeout_s:g} s")
             case openai.APIConnectionError():
-                return CallFailed("no_connection", f"{url}: {said}")
+                return NotWritten("no_connection", f"{url}: {said}")
             case openai.AuthenticationError() | openai.PermissionDeniedError():
-                variable = self._options.key_variable
-                which = (
-                    f"the key in {variable} is not accepted" if variable else "asks for a key: --api-key-env VARIABLE"
-                )
+                key = self._options.key_variable
+                which = f"the key in {key} is not accepted" if key else "asks for a key: --api-key-env VARIABLE"
                 return BadInput(f"{url}: {which}: {said}")
             case openai.NotFoundError():
                 return BadInput(f"{url}: no model {model!r}, or not an OpenAI-compatible endpoint: {said}")
             case openai.RateLimitError():
-                return CallFailed("rate_limit", said)
+                return NotWritten("rate_limit", said)
             case openai.BadRequestError() | openai.UnprocessableEntityError():
                 if "context" in said.lower():
-                    return CallFailed("too_long", f"the endpoint's context is too short for this text: {said}")
+                    return NotWritten("too_long", f"the endpoint's context is too short for this text: {said}")
                 return BadInput(f"{url}: does not accept the request (see schema_format, temperature): {said}")
             case openai.APIStatusError() if error.response.is_redirect:
                 to = error.response.headers.get("location", "nowhere")
                 return BadInput(f"{url}: redirects to {masked(to)}; nothing is sent there unless base_url names it")
             case _:
-                return CallFailed("server_error", said)
+                return NotWritten("server_error", said)
 
 
 def _reply(completion: ChatCompletion) -> Completion:
     if not completion.choices:
-        raise CallFailed("server_error", "the endpoint's reply has no choices")
-    choice = completion.choices[0]
-    usage = completion.usage
-    return Completion(
-        text=choice.message.content or "",
-        finish_reason=str(choice.finish_reason),
-        refusal=choice.message.refusal,
-        prompt_tokens=usage.prompt_tokens if usage else 0,
-        completion_tokens=usage.completion_tokens if usage else 0,
-    )
+        raise NotWritten("server_error", "the endpoint's reply has no choices")
+    choice, usage = completion.choices[0], completion.usage
+    spent = (usage.prompt_tokens, usage.completion_tokens) if usage else (0, 0)
+    return Completion(choice.message.content or "", str(choice.finish_reason), choice.message.refusal, *spent)

@@ -13,12 +13,11 @@ from functools import cache, cached_property
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field, TypeAdapter
 
 from bsft.bench.bank.load import Bank, load_bank
+from bsft.bench.wordings import read_words
 from bsft.importing.writer.quantities import readable
-from bsft.records.errors import explained
-from bsft.records.untrusted import read_yaml
 
 WORDS_FILE = Path(__file__).with_name("words.yaml")
 NEGATION_WORDS = 8
@@ -63,42 +62,7 @@ def stem(word: str) -> str:
 
 @dataclass(frozen=True)
 class Lexicon:
-    """Which words are clinical, which can be denied, and which names mean the same."""
-
-    clinical: frozenset[str]
-    ordinary: frozenset[str]
-    polar: frozenset[str]
-    endings: tuple[str, ...]
-    names: tuple[tuple[re.Pattern[str], str], ...]
-    """Pattern of a group's names -> the group's first name."""
-    measures: re.Pattern[str]
-    """Names of what is measured, as `canonical` leaves them."""
-
-    def is_clinical(self, word: str) -> bool:
-        base = stem(word)
-        if base in self.ordinary:
-            return False
-        return base in self.clinical or self._has_clinical_ending(word)
-
-    def can_be_denied(self, word: str) -> bool:
-        return stem(word) in self.polar or (stem(word) not in self.ordinary and self._has_clinical_ending(word))
-
-    def _has_clinical_ending(self, word: str) -> bool:
-        singular = word.lower().removesuffix("s") if not word.lower().endswith(("is", "us")) else word.lower()
-        return len(word) > 5 and singular.endswith(self.endings)
-
-    def canonical(self, text: str) -> str:
-        """The text with numbers and units in one spelling and one name for each thing that has several."""
-        text = readable(text)
-        for pattern, name in self.names:
-            text = pattern.sub(name, text)
-        return text
-
-
-class WordFile(BaseModel):
-    """What `words.yaml` holds: groups of names of one thing, spellings, and lists of words."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    """Which words are clinical, which can be denied, and which names mean the same: what `words.yaml` holds."""
 
     aliases: list[Annotated[list[str], Field(min_length=1)]]
     rewrites: dict[str, str]
@@ -107,35 +71,56 @@ class WordFile(BaseModel):
     endings: str
     ordinary: str
 
+    @cached_property
+    def _stems(self) -> dict[str, frozenset[str]]:
+        """Those of the case bank's words are clinical, too."""
+        bank = " ".join(
+            word for phrase in _bank_phrases(load_bank()) for word in _WORD.findall(phrase) if len(word) > 2
+        )
+        lists = {"clinical": f"{bank} {self.clinical}", "polar": self.polar, "ordinary": self.ordinary}
+        return {name: frozenset(map(stem, words.split())) for name, words in lists.items()}
 
-def read_words(file: Path) -> WordFile:
-    """
-    Raises:
-        BadInput: the file is missing or damaged.
-    """
-    with explained(str(file)):
-        return WordFile.model_validate(read_yaml(file))
+    @cached_property
+    def _names(self) -> list[tuple[re.Pattern[str], str]]:
+        """Pattern of a group's names -> the group's first name."""
+        groups = [(group, group[0]) for group in self.aliases]
+        return [(_any_of(names), name) for names, name in (*groups, *(([w], r) for w, r in self.rewrites.items()))]
+
+    @cached_property
+    def measures(self) -> re.Pattern[str]:
+        """Names of what is measured, as `canonical` leaves them."""
+        analytes = (analyte.name.lower() for analyte in load_bank().analytes.values() if len(analyte.name) > 3)
+        return _any_of([*(group[0] for group in self.aliases), *analytes])
+
+    def is_clinical(self, word: str) -> bool:
+        return self._is_among("clinical", word)
+
+    def can_be_denied(self, word: str) -> bool:
+        return self._is_among("polar", word)
+
+    def _is_among(self, name: str, word: str) -> bool:
+        """Whether a word is in a list or has a clinical ending, and is no ordinary word."""
+        base = stem(word)
+        if base in self._stems["ordinary"] or base in self._stems[name]:
+            return base not in self._stems["ordinary"]
+        singular = word.lower().removesuffix("s") if not word.lower().endswith(("is", "us")) else word.lower()
+        return len(word) > 5 and singular.endswith(tuple(self.endings.split()))
+
+    def canonical(self, text: str) -> str:
+        """The text with numbers and units in one spelling and one name for each thing that has several."""
+        text = readable(text)
+        for pattern, name in self._names:
+            text = pattern.sub(name, text)
+        return text
 
 
 @cache
 def load_lexicon() -> Lexicon:
-    """The words of `words.yaml` and of the case bank."""
-    found = read_words(WORDS_FILE)
-    bank = load_bank()
-    ordinary = frozenset(map(stem, found.ordinary.split()))
-    words = {word for phrase in _bank_phrases(bank) for word in _WORD.findall(phrase) if len(word) > 2}
-    groups = [[*group] for group in found.aliases]
-    names = [(_any_of(group), group[0]) for group in groups]
-    names += [(_any_of([word]), instead) for word, instead in found.rewrites.items()]
-    measured = [group[0] for group in groups] + [a.name.lower() for a in bank.analytes.values() if len(a.name) > 3]
-    return Lexicon(
-        clinical=frozenset(stem(word) for word in (*words, *found.clinical.split())) - ordinary,
-        ordinary=ordinary,
-        polar=frozenset(map(stem, found.polar.split())),
-        endings=tuple(found.endings.split()),
-        names=tuple(names),
-        measures=_any_of(measured),
-    )
+    """
+    Raises:
+        BadInput: the file is damaged.
+    """
+    return read_words(WORDS_FILE, TypeAdapter(Lexicon))
 
 
 def _bank_phrases(bank: Bank) -> Iterator[str]:
@@ -187,7 +172,11 @@ class Sentence:
     def stems(self) -> frozenset[str]:
         return frozenset(stem(word) for word in _WORD.findall(self.text))
 
-    def mentions(self, lexicon: Lexicon) -> Iterator[Mention]:
+    @cached_property
+    def mentions(self) -> Sequence[Mention]:
+        return list(self._mentions(load_lexicon()))
+
+    def _mentions(self, lexicon: Lexicon) -> Iterator[Mention]:
         words = list(_WORD.finditer(self.text))
         denied = self._denied_spans()
         for index, match in enumerate(words):
@@ -221,34 +210,34 @@ class Sentence:
         return None
 
 
-def sentences(text: str, lexicon: Lexicon) -> list[Sentence]:
-    return [Sentence(part) for part in _SENTENCE_END.split(lexicon.canonical(text)) if part.strip()]
+def sentences(text: str) -> list[Sentence]:
+    return [Sentence(part) for part in _SENTENCE_END.split(load_lexicon().canonical(text)) if part.strip()]
 
 
-def unsupported(said: str, source: Sequence[Sentence], lexicon: Lexicon) -> list[str]:
+def unsupported(said: str, source: Sequence[Sentence]) -> list[str]:
     """What is said and not in the source, denied there, or affirmed there; one sentence each."""
     known = frozenset().union(*(sentence.stems for sentence in source))
     problems = []
-    for sentence in sentences(said, lexicon):
-        for mention in sentence.mentions(lexicon):
+    for sentence in sentences(said):
+        for mention in sentence.mentions:
             if stem(mention.word) not in known:
                 problems.append(f'"{mention.word}" is not in the text')
-            elif problem := _contradiction(mention, source, lexicon):
+            elif problem := _contradiction(mention, source):
                 problems.append(problem)
     return list(dict.fromkeys(problems))
 
 
-def _contradiction(mention: Mention, source: Sequence[Sentence], lexicon: Lexicon) -> str | None:
+def _contradiction(mention: Mention, source: Sequence[Sentence]) -> str | None:
     base = stem(mention.word)
     if mention.side and not any({mention.side, base} <= sentence.stems for sentence in source):
         return f'"{mention.side} ... {mention.word}" is not in the text'
-    if not lexicon.can_be_denied(mention.word):
+    if not load_lexicon().can_be_denied(mention.word):
         return None
     needed = {base, stem(mention.before)} if mention.before else {base}
     holding = [sentence for sentence in source if needed <= sentence.stems]
     if not holding:
         return f'"{mention.shown}" is not in the text'
-    denied = {m.denied for sentence in holding for m in sentence.mentions(lexicon) if stem(m.word) == base}
+    denied = {m.denied for sentence in holding for m in sentence.mentions if stem(m.word) == base}
     if mention.asked or mention.denied in denied or not denied:
         return None
     return f'"{mention.shown}" is {"affirmed" if mention.denied else "denied"} in the text'

@@ -9,31 +9,21 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from bsft.importing.demographics import in_years, sex_in, sex_of_pronouns
+from bsft.importing.demographics import HOURS, in_years, sex_in, sex_of_pronouns
 from bsft.importing.writer import prompts
 from bsft.importing.writer.cache import Completion
 from bsft.importing.writer.check import Source, check_case, check_scene
 from bsft.importing.writer.documents import Document, parts, tokens
 from bsft.importing.writer.drafts import CaseDraft, CaseScene, FactDraft, SceneDraft, schema_of
-from bsft.importing.writer.endpoint import CallFailed, Endpoint, Message
-from bsft.importing.writer.findings import load_lexicon
+from bsft.importing.writer.endpoint import Endpoint, NotWritten
 from bsft.importing.writer.options import WriterOptions
 from bsft.records.errors import BadInput, explain
 from bsft.records.schema import Case, Demographics, DifferentialDiagnosis, Fact, Turn
 from bsft.records.untrusted import parse_json
 
 WRITER_SOURCE = "written up by a language model"
-HOURS = {"minute": 1 / 60, "hour": 1.0, "day": 24.0, "week": 168.0, "month": 730.5, "year": 8766.0}
 
 DraftT = TypeVar("DraftT", bound=BaseModel)
-
-
-class NotWritten(Exception):
-    """A text could not be written up; `kind` names the reason in counts."""
-
-    def __init__(self, kind: str, message: str) -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 @dataclass
@@ -47,71 +37,66 @@ class Written:
     usage: Counter[str] = field(default_factory=Counter)
 
 
-@dataclass
-class TextWriter:
-    """Writes up one text at a time; safe to use from several threads.
+def write_up(document: Document, endpoint: Endpoint, options: WriterOptions) -> Written:
+    """A text's case and scene, or why there are none. May be called from several threads.
 
-    Attributes:
+    Args:
         endpoint: whom to ask.
         options: limits and number of attempts.
+
+    Raises:
+        BadInput: no text can be written up: wrong key, unknown model.
+    """
+    written = _Attempt(document, endpoint, options, fresh=False).write()
+    failed_earlier = written.failure is not None and written.usage["replies_from_cache"] and not written.usage["calls"]
+    if options.redo_failed and failed_earlier:
+        return _Attempt(document, endpoint, options, fresh=True).write()
+    return written
+
+
+class _Attempt:
+    """Asks, checks, and asks again with the reasons; counts what that takes.
+
+    Attributes:
+        fresh: ask even if the cache has a reply.
     """
 
-    endpoint: Endpoint
-    options: WriterOptions
+    def __init__(self, document: Document, endpoint: Endpoint, options: WriterOptions, *, fresh: bool) -> None:
+        self.document, self.endpoint, self.options, self.fresh = document, endpoint, options, fresh
+        self.source = Source(document.text)
+        self.usage: Counter[str] = Counter()
 
-    def write(self, document: Document) -> Written:
-        """The text's case and scene, or why there are none.
-
-        Raises:
-            BadInput: no text can be written up: wrong key, unknown model.
-        """
-        written = self._write(document, fresh=False)
-        usage = written.usage
-        failed_earlier = written.failure is not None and usage["replies_from_cache"] and not usage["calls"]
-        if self.options.redo_failed and failed_earlier:
-            return self._write(document, fresh=True)
-        return written
-
-    def _write(self, document: Document, *, fresh: bool) -> Written:
-        written = Written(document)
-        conversation = _Conversation(self.endpoint, self.options, fresh, written.usage)
+    def write(self) -> Written:
         try:
-            source = Source(document.text, load_lexicon())
-            drafts = self._structure(document, source, conversation)
-            written.case = _case(document, drafts, self.options.licence)
-            written.scene = self._scene(written.case, drafts, source, conversation)
-        except (NotWritten, CallFailed) as error:
-            written.usage[f"failed_{error.kind}"] += 1
-            written.case, written.failure = None, f"{document.id}: {error}"
-        return written
+            drafts = [
+                self._ask(prompts.STRUCTURE, prompts.STRUCTURE_REQUEST.format(text=part), "case", CaseDraft, check_case)
+                for part in self._parts()
+            ]
+            case = _case(self.document, drafts, self.options.licence)
+            return Written(self.document, case, self._scene(case, drafts), usage=self.usage)
+        except NotWritten as error:
+            self.usage[f"failed_{error.kind}"] += 1
+            return Written(self.document, failure=f"{self.document.id}: {error}", usage=self.usage)
 
-    def _structure(self, document: Document, source: Source, conversation: _Conversation) -> list[CaseDraft]:
-        """One draft for each part of the text."""
-        drafts = []
-        for part in self._parts(document):
-            messages = _messages(prompts.STRUCTURE, prompts.STRUCTURE_REQUEST.format(text=part))
-            drafts.append(conversation.ask(messages, "case", CaseDraft, lambda draft: check_case(draft, source)))
-        return drafts
-
-    def _parts(self, document: Document) -> list[str]:
+    def _parts(self) -> list[str]:
         """The text, or its parts if it is too long and may be cut."""
-        fits = self._room(prompts.STRUCTURE + prompts.STRUCTURE_REQUEST, CaseDraft)
-        if tokens(document.text) <= fits:
-            return [document.text]
+        text, fits = self.document.text, self._room(prompts.STRUCTURE + prompts.STRUCTURE_REQUEST, CaseDraft)
+        if tokens(text) <= fits:
+            return [text]
         if not self.options.split or fits <= 0:
             raise NotWritten(
                 "too_long",
-                f"the text has about {tokens(document.text):,} tokens, and {max(fits, 0):,} fit into context_tokens="
+                f"the text has about {tokens(text):,} tokens, and {max(fits, 0):,} fit into context_tokens="
                 f"{self.options.context_tokens} beside prompt and replies; raise context_tokens or give split=true",
             )
-        return parts(document.text, fits)
+        return parts(text, fits)
 
     def _room(self, prompt: str, draft: type[BaseModel]) -> int:
         """Tokens left for a text: a correction needs room for the reply that it corrects and for a new one."""
         taken = tokens(prompt) + tokens(str(schema_of(draft))) + tokens(prompts.CORRECTION) * prompts.MAX_PROBLEMS
         return self.options.context_tokens - 2 * self.options.reply_tokens - taken
 
-    def _scene(self, case: Case, drafts: Sequence[CaseDraft], source: Source, conversation: _Conversation) -> CaseScene:
+    def _scene(self, case: Case, drafts: Sequence[CaseDraft]) -> CaseScene:
         # The age in the text's own words: in other units its number would be a new one.
         age = next(draft.age.quote for draft in drafts if draft.age)
         facts = prompts.fact_list(case.facts)
@@ -119,64 +104,38 @@ class TextWriter:
         room = self._room(prompts.SCENE + prompts.SCENE_REQUEST, SceneDraft)
         if tokens(request) > room:
             raise NotWritten("too_long", f"its facts have about {tokens(request):,} tokens, and {room:,} fit")
-        draft = conversation.ask(
-            _messages(prompts.SCENE, request), "scene", SceneDraft, lambda found: check_scene(found, source)
-        )
-        turns = [Turn(speaker=turn.speaker, role=turn.role, text=turn.text) for turn in draft.turns]
-        return CaseScene(case_id=case.id, turns=turns)
+        draft = self._ask(prompts.SCENE, request, "scene", SceneDraft, check_scene)
+        return CaseScene(case_id=case.id, turns=[Turn.model_validate(turn.model_dump()) for turn in draft.turns])
 
-
-@dataclass
-class _Conversation:
-    """Asks, checks, and asks again with the reasons; counts what that takes."""
-
-    endpoint: Endpoint
-    options: WriterOptions
-    fresh: bool
-    usage: Counter[str]
-
-    def ask(
-        self, messages: list[Message], name: str, kind: type[DraftT], check: Callable[[DraftT], list[str]]
+    def _ask(
+        self, system: str, request: str, name: str, kind: type[DraftT], check: Callable[[DraftT, Source], list[str]]
     ) -> DraftT:
         """A draft that passes its check.
 
         Raises:
             NotWritten: none of the attempts passed, or the model refused.
         """
+        asked = messages = [{"role": "system", "content": system}, {"role": "user", "content": request}]
         problems: list[str] = []
-        asked = messages
         for _ in range(self.options.attempts):
-            reply = self._call(asked, name, kind)
+            reply, is_cached = self.endpoint.ask(asked, name, schema_of(kind), fresh=self.fresh)
+            self.usage["replies_from_cache" if is_cached else "calls"] += 1
+            if not is_cached:
+                self.usage["prompt_tokens"] += reply.prompt_tokens
+                self.usage["completion_tokens"] += reply.completion_tokens
             if reply.refusal:
                 raise NotWritten("refused", f"the model refused: {reply.refusal}")
             draft, reason, problems = _read(reply, kind)
             if draft is not None:
-                reason, problems = "mismatch", check(draft)
+                reason, problems = "mismatch", check(draft, self.source)
                 if not problems:
                     return draft
             self.usage[f"rejected_{reason}"] += 1
             # Only the last reply is shown again, so that a conversation does not outgrow the context.
-            correction = prompts.correction(problems)
-            asked = [
-                *messages,
-                {"role": "assistant", "content": reply.text},
-                {"role": "user", "content": correction},
-            ]
-        raise NotWritten(
-            "rejected", f"{name}: not accepted after {self.options.attempts} attempts: {'; '.join(problems[:3])}"
-        )
-
-    def _call(self, messages: Sequence[Message], name: str, kind: type[BaseModel]) -> Completion:
-        reply, is_cached = self.endpoint.ask(messages, name, schema_of(kind), fresh=self.fresh)
-        self.usage["replies_from_cache" if is_cached else "calls"] += 1
-        if not is_cached:
-            self.usage["prompt_tokens"] += reply.prompt_tokens
-            self.usage["completion_tokens"] += reply.completion_tokens
-        return reply
-
-
-def _messages(system: str, user: str) -> list[Message]:
-    return [{"role": "system", "content": system}, {"role": "user", "content": user}]
+            correction = {"role": "user", "content": prompts.correction(problems)}
+            asked = [*messages, {"role": "assistant", "content": reply.text}, correction]
+        tried = f"{name}: not accepted after {self.options.attempts} attempts"
+        raise NotWritten("rejected", f"{tried}: {'; '.join(problems[:3])}")
 
 
 def _read(reply: Completion, kind: type[DraftT]) -> tuple[DraftT | None, str, list[str]]:
@@ -199,10 +158,9 @@ def _case(document: Document, drafts: Sequence[CaseDraft], licence: str) -> Case
     diagnosis = next((draft.diagnosis for draft in drafts if draft.diagnosis), None)
     sex = next((draft.sex for draft in drafts if draft.sex), None)
     sex = sex or sex_in(document.text) or sex_of_pronouns(document.text)
-    for name, found in (("age", age), ("sex", sex), ("diagnosis", diagnosis)):
-        if found is None:
-            raise NotWritten("incomplete", f"the text states no {name}")
-    assert age is not None and sex is not None and diagnosis is not None
+    if age is None or sex is None or diagnosis is None:
+        missing = "age" if age is None else "sex" if sex is None else "diagnosis"
+        raise NotWritten("incomplete", f"the text states no {missing}")
     facts = {(fact.kind, fact.text): fact for draft in drafts for fact in draft.facts}
     try:
         return Case(

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections import Counter
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from bsft.display.progress import progress_bar
-from bsft.importing.cases import CASES_FILE, write_cases
-from bsft.importing.report import ImportReport, fresh_directory
+from bsft.importing.cases import CASES_FILE, write_records
+from bsft.importing.report import ImportReport
 from bsft.importing.writer.cache import CompletionCache
 from bsft.importing.writer.documents import Document, read_documents
 from bsft.importing.writer.findings import load_lexicon
 from bsft.importing.writer.options import WriterOptions
+from bsft.importing.writing import reported_output
 from bsft.records.errors import BadInput
 from bsft.records.store import check_replaceable
 
 try:
     from bsft.importing.writer.endpoint import Endpoint
-    from bsft.importing.writer.pipeline import TextWriter, Written
+    from bsft.importing.writer.pipeline import Written, write_up
 except ImportError as error:
     raise BadInput(f"importing text needs the package {error.name}: pip install 'bsft[writer]'") from None
 
@@ -48,26 +50,20 @@ def write_texts(source: Path, output: Path, options: WriterOptions) -> ImportRep
     documents = read_documents(source, report)
     endpoint = Endpoint(options, CompletionCache())
     try:
-        written = _write_all(documents, TextWriter(endpoint, options), options)
+        written = _write_all(documents, endpoint, options)
     finally:
         endpoint.close()
-    for each in written:
-        for name, count in each.usage.items():
-            report.usage[name] = report.usage.get(name, 0) + count
+    report.usage = dict(sum((each.usage for each in written), Counter()))
     report.dropped = [each.failure for each in written if each.failure is not None]
-    cases = [each.case for each in written if each.case is not None]
-    scenes = [each.scene for each in written if each.scene is not None]
-    if not cases:
-        raise BadInput(f"{source}: none of {len(documents)} texts could be written up; the first: {report.dropped[0]}")
-    with fresh_directory(output, source) as directory:
-        report.written = {CASES_FILE: write_cases(directory, cases), SCENES_FILE: len(scenes)}
-        text = "".join(scene.model_dump_json() + "\n" for scene in scenes)
-        (directory / SCENES_FILE).write_text(text, encoding="utf-8")
-        report.write(directory)
+    with reported_output(output, report) as directory:
+        cases = [each.case for each in written if each.case is not None]
+        scenes = [each.scene for each in written if each.scene is not None]
+        for name, records in ((CASES_FILE, cases), (SCENES_FILE, scenes)):
+            report.written[name] = write_records(directory / name, records)
     return report
 
 
-def _write_all(documents: Sequence[Document], writer: TextWriter, options: WriterOptions) -> list[Written]:
+def _write_all(documents: Sequence[Document], endpoint: Endpoint, options: WriterOptions) -> list[Written]:
     """All texts, in their order; several at a time."""
     load_lexicon()  # once, before threads ask for it
     results: dict[str, Written] = {}
@@ -75,7 +71,8 @@ def _write_all(documents: Sequence[Document], writer: TextWriter, options: Write
     pool = ThreadPoolExecutor(options.workers)
     try:
         with progress_bar("writing up texts", len(documents), shown=options.progress) as advance:
-            for written in _as_completed(pool, documents, writer, 2 * options.workers):
+            for future in as_completed([pool.submit(write_up, text, endpoint, options) for text in documents]):
+                written = future.result()
                 results[written.document.id] = written
                 unreachable = any(written.usage[name] for name in _ENDPOINT_FAILURES)
                 failed_in_a_row = failed_in_a_row + 1 if unreachable else 0
@@ -88,21 +85,3 @@ def _write_all(documents: Sequence[Document], writer: TextWriter, options: Write
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
     return [results[document.id] for document in documents]
-
-
-def _as_completed(
-    pool: ThreadPoolExecutor, documents: Sequence[Document], writer: TextWriter, ahead: int
-) -> Iterator[Written]:
-    """Results as they come, with at most `ahead` texts under way or waiting."""
-    todo = iter(documents)
-    running: set[Future[Written]] = set()
-    while True:
-        for document in todo:
-            running.add(pool.submit(writer.write, document))
-            if len(running) >= ahead:
-                break
-        if not running:
-            return
-        done, running = wait(running, return_when=FIRST_COMPLETED)
-        for future in done:
-            yield future.result()

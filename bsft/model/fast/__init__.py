@@ -1,7 +1,7 @@
-"""What stands in the place of a model's own forward passes to save time and memory, and nothing that changes a number.
+"""Replacements for parts of a model's own forward pass that save time and memory and change no result.
 
-`PATCHES` says what there is (docs/performance.md shows it), `install` is the only place that changes a model with it.
-`model.fast=false` leaves all of it out: what remains is transformers and PEFT. Knows nothing of methods and training.
+`PATCHES` lists them (docs/performance.md shows the table), and only `install` puts them into a model.
+`model.fast=false` leaves all of them out: what remains is transformers and PEFT. Knows nothing of methods and training.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from bsft.model.fast import frozen_layers, gated_mlp, last_mlp, lora, norms, tree_attention
+from bsft.model.fast import frozen_layers, gated_mlp, lora, norms, tree_attention
 
 if TYPE_CHECKING:
     from bsft.model.backbone import Backbone
@@ -21,12 +21,12 @@ class Patch:
     """One thing that is put into a model.
 
     Attributes:
-        replaces: what does the same without it.
-        why: what is saved.
+        replaces: the code that computes the same without it.
+        why: what it saves, and how.
         gain: what was measured.
-        when: where it is put in.
-        applies: whether a backbone is one of these.
-        install: puts it in.
+        when: the models and inputs that it takes.
+        applies: whether it can be used on a backbone.
+        install: puts it into a backbone.
     """
 
     name: str
@@ -90,15 +90,6 @@ PATCHES = (
         when="trees, behaviour tokens, and no adapters in the lowest layers (`trainer.fit.first_layer`)",
         applies=frozen_layers.applies,
         install=frozen_layers.install,
-    ),
-    Patch(
-        name="last MLP",
-        replaces="the last layer's MLP",
-        why="it is computed only for tokens whose result is read",
-        gain="keeps 517 instead of 523 MiB; its time is within noise",
-        when="the last layer has an MLP",
-        applies=last_mlp.applies,
-        install=last_mlp.install,
     ),
 )
 NAMES = frozenset(patch.name for patch in PATCHES)

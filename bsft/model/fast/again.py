@@ -1,6 +1,6 @@
-"""Activations that are made again in the backward pass, from what their maker keeps anyway.
+"""Activations that are computed again in the backward pass, from tensors that are kept anyway.
 
-A layer that reads such an activation keeps its sources instead; readers share what the first of them makes.
+A layer that reads such an activation keeps its sources instead; the first reader computes it for all.
 """
 
 from __future__ import annotations

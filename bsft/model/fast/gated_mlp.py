@@ -26,12 +26,13 @@ _GATED_MLPS = {"LlamaMLP", "Qwen2MLP"}
 
 
 def _gated(gate: Tensor, up: Tensor) -> Tensor:
-    return rows.gated(gate, up) if rows.can_compute(gate, up) else F.silu(gate).mul_(up)
+    return rows.gated(gate, up) if rows.can_gate(gate, up) else F.silu(gate).mul_(up)
 
 
 class _Gated(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, gate: Tensor, up: Tensor) -> Tensor:
+        """Twice `(..., D)` -> `(..., D)`."""
         ctx.save_for_backward(gate, up)
         return _gated(gate, up)
 
@@ -39,7 +40,7 @@ class _Gated(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         gate, up = ctx.saved_tensors
-        if rows.can_compute(grad, gate, up):
+        if rows.can_gate(grad, gate, up):
             return rows.gated_backward(grad, gate, up)
         return torch.ops.aten.silu_backward(grad * up, gate), F.silu(gate).mul_(grad)
 

@@ -35,10 +35,11 @@ class _FusedLora(torch.autograd.Function):
         b: Tensor,
         scaling: float,
     ) -> Tensor:
+        """`(..., I)` -> `(..., O)`, with `weight` `(O, I)`, `a` `(r, I)` and `b` `(O, r)`."""
         flat = x.reshape(-1, x.shape[-1])
         a_cast, b_cast = a.to(weight.dtype), (b * scaling).to(weight.dtype)
         low = flat @ a_cast.t()
-        out = F.linear(flat, weight, bias).addmm_(low, b_cast.t())
+        out = F.linear(flat, weight, None if bias is None else bias.to(weight.dtype)).addmm_(low, b_cast.t())
         kept, ctx.again = ((flat,), None) if origin is None else (origin.sources, origin.again)
         if ctx.again is not None:
             ctx.again.read()

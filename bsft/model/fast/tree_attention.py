@@ -1,5 +1,5 @@
-"""Tree attention by kernels: a library of ours for bf16 on CPU (`native/`), torch's fused attention on batches of
-blocks elsewhere on CPU (`blockwise.py`), FlexAttention on CUDA (`flex.py`).
+"""Tree attention by kernels: a library of ours for bf16 on CPU (`native/`), torch's fused attention on blocks
+elsewhere on CPU (`blockwise.py`), FlexAttention on CUDA (`flex.py`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, cast
 from torch import Tensor
 
 from bsft.model import attention
-from bsft.model.attention import TreeLayout
-from bsft.model.fast.blockwise import BlockwiseTreeAttention, Heads, batch_blocks
+from bsft.model.attention import TreeLayout, masks_of
+from bsft.model.fast.blockwise import BlockwiseTreeAttention, biased
 from bsft.model.fast.flex import block_mask_of, flex_tree_attention
 from bsft.model.fast.native.attention import NativeTree, NativeTreeAttention, can_compute
 
@@ -30,9 +30,9 @@ def _kernel(
         native = layout.once(("native", window), lambda: NativeTree(tree, past_depths, layout.blocks, window))
         return cast(Tensor, NativeTreeAttention.apply(query, key, value, native, scaling))  # type: ignore[no-untyped-call]
     if query.device.type == "cpu":
-        heads = Heads(query.shape[1], key.shape[1], window, query.dtype)
-        batches = layout.once(heads, lambda: batch_blocks(tree, past_depths, layout.blocks, heads))
-        return cast(Tensor, BlockwiseTreeAttention.apply(query, key, value, batches, scaling))  # type: ignore[no-untyped-call]
+        groups, dtype, masks = query.shape[1] // key.shape[1], query.dtype, masks_of(layout, query.device, window)
+        blocks = layout.once(("biased", window, groups, dtype), lambda: biased(masks, groups, dtype))
+        return cast(Tensor, BlockwiseTreeAttention.apply(query, key, value, blocks, scaling))  # type: ignore[no-untyped-call]
     if query.device.type == "cuda":
         device = query.device
         mask = layout.once(("flex", device, window), lambda: block_mask_of(tree, past_depths, device, window))

@@ -5,28 +5,9 @@ Whatever it is, it goes the same way: every line is checked once (`opening`), wh
 under the content's hash: content is checked once, and never trusted after a change.
 """
 
-from bsft.records.errors import BadInput, explain
 from bsft.records.store.benchmark import Benchmark, Items
 from bsft.records.store.index import Head
-from bsft.records.store.lines import read_items
 from bsft.records.store.manifest import MANIFEST
-from bsft.records.store.opening import open_benchmark
+from bsft.records.store.opening import open_benchmark, read_items
 from bsft.records.store.ownership import check_replaceable
 from bsft.records.store.writing import line_of, write_benchmark, write_manifest
-from bsft.records.untrusted import file_sha256
-
-__all__ = [
-    "MANIFEST",
-    "BadInput",
-    "Benchmark",
-    "Head",
-    "Items",
-    "check_replaceable",
-    "explain",
-    "file_sha256",
-    "line_of",
-    "open_benchmark",
-    "read_items",
-    "write_benchmark",
-    "write_manifest",
-]

@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bsft.records.errors import BadInput
-from bsft.records.schema import Group, Item, Manifest, TaskSpec
+from bsft.records.schema import Item, Manifest, TaskSpec
 from bsft.records.store.index import Head, ItemIndex
-from bsft.records.store.lines import parse_item
-from bsft.records.untrusted import MAX_LINE_BYTES, open_regular
+from bsft.records.untrusted import MAX_LINE_BYTES, open_regular, parse_record
 
 
 @dataclass(frozen=True)
@@ -29,14 +28,9 @@ class Benchmark:
     manifest: Manifest
     index: ItemIndex
 
-    @property
+    @cached_property
     def tasks(self) -> dict[str, TaskSpec]:
         return {task.name: task for task in self.manifest.tasks}
-
-    @cached_property
-    def groups(self) -> dict[str, Group]:
-        """Task -> group."""
-        return {task.name: task.group for task in self.manifest.tasks}
 
     @property
     def splits(self) -> list[str]:
@@ -94,8 +88,8 @@ class Items(Sequence[Item]):
 
     def heads(self) -> Iterator[Head]:
         """What can be known of the items without reading them."""
-        index, groups = self.benchmark.index, self.benchmark.groups
-        return (index.head(row, groups) for row in self.rows.tolist())
+        index, tasks = self.benchmark.index, self.benchmark.tasks
+        return (index.head(row, tasks) for row in self.rows.tolist())
 
     def twin(self, at: int) -> Item | None:
         """The twin of an item, if it is among these."""
@@ -116,7 +110,7 @@ class Items(Sequence[Item]):
                     opened, file = index.file.codes[row], self.benchmark.file(row)
                     stream = stack.enter_context(_open(file))
                 stream.seek(index.offset[row])
-                item = parse_item(stream.readline(MAX_LINE_BYTES), f"{file}: byte {index.offset[row]}")
+                item = parse_record(Item, stream.readline(MAX_LINE_BYTES), f"{file}: byte {index.offset[row]}")
                 if item.id != index.id_of(row):
                     raise BadInput(f"{file}: the file was changed while it was in use")
                 yield item

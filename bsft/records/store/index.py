@@ -1,4 +1,4 @@
-"""An index of a benchmark: where each item stands, and its head, in arrays of a few bytes an item.
+"""An index of a benchmark: where each item stands, and its head, in arrays of a few bytes per item.
 
 Selecting, planning a training and counting labels need no more than heads, so that texts stay on disk.
 """
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from bsft.records.schema import Group, Item, Variant
+from bsft.records.schema import Group, Item, TaskSpec, Variant
 
 Ints = NDArray[np.signedinteger[Any]]
 _VARIANTS: tuple[Variant, ...] = get_args(Variant)
@@ -70,7 +70,7 @@ class ItemIndex:
     variant: Ints
     offset: Ints
     twin: Ints
-    ids: bytes
+    ids: NDArray[np.uint8]
     id_end: Ints
 
     def __len__(self) -> int:
@@ -78,20 +78,16 @@ class ItemIndex:
 
     def id_of(self, row: int) -> str:
         start = self.id_end[row - 1] if row else 0
-        return self.ids[start : self.id_end[row]].decode()
+        return self.ids[start : self.id_end[row]].tobytes().decode()
 
-    def head(self, row: int, groups: Mapping[str, Group]) -> Head:
-        """
-        Args:
-            groups: task -> group.
-        """
+    def head(self, row: int, tasks: Mapping[str, TaskSpec]) -> Head:
         twin, task = int(self.twin[row]), self.task[row]
         return Head(
             self.id_of(row),
             self.case[row],
             None if twin < 0 else self.id_of(twin),
             task,
-            groups[task],
+            tasks[task].group,
             self.label[row],
             _VARIANTS[self.variant[row]],
         )
@@ -130,6 +126,6 @@ class IndexBuilder:
             variant=rows["variant"],
             offset=np.array(self._offsets, dtype=np.int64),
             twin=twin,
-            ids=b"".join(ids),
+            ids=np.frombuffer(b"".join(ids), dtype=np.uint8),
             id_end=np.cumsum([len(item_id) for item_id in ids], dtype=np.int64),
         )

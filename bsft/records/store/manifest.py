@@ -67,19 +67,18 @@ class Tally:
     def __init__(self) -> None:
         self.groups: dict[str, str] = {}
         self._options: dict[str, set[str]] = defaultdict(set)
-        self._gold: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
+        self._n: Counter[tuple[str, str, str]] = Counter()
 
     def add(self, item: Item) -> None:
         self.groups.setdefault(item.task, item.group)
         self._options[item.task].update(option.label for option in item.options)
-        self._gold[item.task][item.split, item.label] += 1
+        self._n[item.task, item.split, item.label] += 1
 
     def counts(self) -> dict[str, dict[str, dict[str, int]]]:
         """task -> split -> label -> number of items."""
         counts: dict[str, dict[str, dict[str, int]]] = {}
-        for task, counter in sorted(self._gold.items()):
-            for (split, label), n in sorted(counter.items()):
-                counts.setdefault(task, {}).setdefault(split, {})[label] = n
+        for (task, split, label), n in sorted(self._n.items()):
+            counts.setdefault(task, {}).setdefault(split, {})[label] = n
         return counts
 
     def check(self, said: Manifest, file: Path) -> None:
@@ -88,22 +87,25 @@ class Tally:
         Raises:
             BadInput: a number differs; names task, split and label.
         """
-        found = _flat(self.counts())
-        expected = _flat(said.counts)
-        for task, split, label in sorted(found.keys() | expected.keys()):
-            n, n_said = found[task, split, label], expected[task, split, label]
-            if n != n_said:
+        expected = Counter(
+            {
+                (task, split, label): n
+                for task, splits in said.counts.items()
+                for split, labels in splits.items()
+                for label, n in labels.items()
+            }
+        )
+        for task, split, label in sorted(self._n.keys() | expected.keys()):
+            found, n_said = self._n[task, split, label], expected[task, split, label]
+            if found != n_said:
                 raise BadInput(
-                    f"{file}: field counts: task {task!r}, split {split!r}, label {label!r}: found {n} items in the "
-                    f"files, expected {n_said}; build or import the benchmark again"
+                    f"{file}: field counts: task {task!r}, split {split!r}, label {label!r}: found {found} items in "
+                    f"the files, expected {n_said}; build or import the benchmark again"
                 )
 
-    def tasks(self) -> list[TaskSpec]:
-        """Tasks read off their items: macro-F1 over the options' labels, accuracy where gold is constant."""
-        return [self._task(name) for name in sorted(self.groups)]
-
     def _task(self, name: str) -> TaskSpec:
-        constant = len({label for _, label in self._gold[name]}) < 2
+        """A task read off its items: macro-F1 over the options' labels, accuracy where gold is constant."""
+        constant = len({label for task, _, label in self._n if task == name}) < 2
         return TaskSpec.model_validate(
             {
                 "name": name,
@@ -121,20 +123,8 @@ class Tally:
             schema_version=SCHEMA_VERSION,
             seed=0,
             licence="unknown",
-            tasks=self.tasks(),
+            tasks=[self._task(task) for task in sorted(self.groups)],
             files=dict(files),
             counts=self.counts(),
             sha256=dict(sha256),
         )
-
-
-def _flat(counts: Mapping[str, Mapping[str, Mapping[str, int]]]) -> Counter[tuple[str, str, str]]:
-    """(task, split, label) -> number of items."""
-    return Counter(
-        {
-            (task, split, label): n
-            for task, splits in counts.items()
-            for split, labels in splits.items()
-            for label, n in labels.items()
-        }
-    )

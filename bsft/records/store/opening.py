@@ -7,14 +7,13 @@ from pathlib import Path
 
 from bsft.records.errors import BadInput, listed
 from bsft.records.names import name_problem
-from bsft.records.schema import Item, Manifest, TaskSpec
+from bsft.records.schema import Item, Manifest, TaskSpec, noise_split
 from bsft.records.store import cache
 from bsft.records.store.benchmark import Benchmark
 from bsft.records.store.index import IndexBuilder, ItemIndex
-from bsft.records.store.lines import read_items
 from bsft.records.store.manifest import MANIFEST, Tally, read_manifest
 from bsft.records.store.ownership import put_back
-from bsft.records.untrusted import file_sha256
+from bsft.records.untrusted import file_sha256, parse_record, read_lines
 
 
 def open_benchmark(path: Path) -> Benchmark:
@@ -38,6 +37,19 @@ def open_benchmark(path: Path) -> Benchmark:
     return Benchmark(path, *found)
 
 
+def read_items(path: Path) -> Iterator[tuple[int, int, Item]]:
+    """All items of a JSONL file, each with its line, counted from 1, and the first byte of it; not blank lines.
+
+    Raises:
+        BadInput: the file is missing, empty or not a regular file, or a line is not a valid item.
+    """
+    number = 0
+    for number, offset, raw in read_lines(path):
+        yield number, offset, parse_record(Item, raw, f"{path}: line {number}")
+    if not number:
+        raise BadInput(f"{path}: the file has no items")
+
+
 def _jsonl_files(path: Path) -> list[Path]:
     files = sorted(path.glob("*.jsonl")) if path.is_dir() else [path]
     if not files:
@@ -51,56 +63,58 @@ class _Inspection:
     def __init__(self, path: Path, said: Manifest | None, sha256: Mapping[str, str]) -> None:
         self._path = path
         self._said = said
+        self._tasks = {} if said is None else {task.name: task for task in said.tasks}
         self._sha256 = sha256
         self._tally = Tally()
         self._index = IndexBuilder()
         self._split_of_case: dict[str, str] = {}
-        self._splits: set[str] = set()
+        self._files_of: dict[str, list[str]] = {}
 
     def run(self) -> tuple[Manifest, ItemIndex]:
         """
         Raises:
             BadInput: the first line that is wrong, or a count that differs from the manifest's.
         """
-        tasks = None if self._said is None else {task.name: task for task in self._said.tasks}
-        files: dict[str, list[str]] = {}
-        for name, split in self._files():
-            file = self._path / name if self._path.is_dir() else self._path
-            for number, offset, item in read_items(file):
-                if problem := self._problem(item, tasks, split):
-                    raise BadInput(f"{file}: line {number}: {problem}")
-                if self._path.is_dir():
-                    split = item.split  # a file of a directory holds one split
-                if name not in files.setdefault(item.split, []):
-                    files[item.split].append(name)
-                self._tally.add(item)
-                self._index.add(name, offset, item)
-        if self._said is not None:
-            self._tally.check(self._said, self._path / MANIFEST)
-        return self._said or self._tally.derived(self._path.stem, files, self._sha256), self._index.finish()
-
-    def _files(self) -> Iterator[tuple[str, str | None]]:
-        """Names of files, each with the split that it must hold, if that is known."""
+        files = {None: self._sha256} if self._said is None else self._said.files
+        for split, names in files.items():
+            for name in names:
+                self._read(name, split)
         if self._said is None:
-            yield from ((name, None) for name in self._sha256)
-        else:
-            yield from ((name, split) for split, names in self._said.files.items() for name in names)
+            return self._tally.derived(self._path.stem, self._files_of, self._sha256), self._index.finish()
+        self._tally.check(self._said, self._path / MANIFEST)
+        return self._said, self._index.finish()
 
-    def _problem(self, item: Item, tasks: Mapping[str, TaskSpec] | None, split: str | None) -> str | None:
-        """What is wrong with an item beside the others."""
-        if tasks is not None and (problem := _task_problem(item, tasks)):
+    def _read(self, name: str, split: str | None) -> None:
+        """
+        Args:
+            split: what the file must hold, if that is known.
+        """
+        file = self._path / name if self._path.is_dir() else self._path
+        for number, offset, item in read_items(file):
+            if problem := self._problem(item, split):
+                raise BadInput(f"{file}: line {number}: {problem}")
+            if self._path.is_dir():
+                split = item.split  # a file of a directory holds one split
+            if name not in (own := self._files_of.setdefault(item.split, [])):
+                own.append(name)
+            self._tally.add(item)
+            self._index.add(name, offset, item)
+
+    def _problem(self, item: Item, split: str | None) -> str | None:
+        """What is wrong with an item beside the others and beside the manifest."""
+        if self._said is not None and (problem := _task_problem(item, self._tasks)):
             return problem
         if (group := self._tally.groups.get(item.task, item.group)) != item.group:
             return f"field group: found {item.group!r}, but earlier items of task {item.task!r} say {group!r}"
-        if item.split not in self._splits:
-            if problem := name_problem(item.split):
-                return f"field split: {problem}"
-            self._splits.add(item.split)
+        if item.split not in self._files_of and (problem := name_problem(item.split)):
+            return f"field split: {problem}"
         if split is not None and item.split != split:
             return f"field split: found {item.split!r}, expected {split!r}"
         if item.id in self._index.row_of:
             return f"field id: found {item.id!r} again; the ids of a benchmark must be unique"
-        if (other := self._split_of_case.setdefault(item.case_id, item.split)) != item.split:
+        other = self._split_of_case.setdefault(item.case_id, item.split)
+        # what restates items of a split has a split of its own, and their cases
+        if other != item.split and (item.original_id is None or noise_split(other) != item.split):
             return (
                 f"field case_id: found {item.case_id!r} in split {item.split!r}, but earlier items of this case are in "
                 f"split {other!r}; a case must stay in one split"

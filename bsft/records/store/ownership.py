@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
-from bsft.records.directories import recover
 from bsft.records.errors import BadInput
+from bsft.records.files import recover
 from bsft.records.schema import Manifest
 from bsft.records.store.manifest import MANIFEST
 from bsft.records.untrusted import read_json, read_record
@@ -75,16 +75,9 @@ def _ours(directory: Path) -> Iterator[str]:
         except BadInput:
             return
     for name, fields in _FIELDS.items():
-        report = _report(directory / name)
-        if fields <= report.keys():
-            yield name
-            written = report.get("written", {})
-            yield from written if isinstance(written, dict) else ()
-
-
-def _report(file: Path) -> Mapping[str, Any]:
-    """A report of ours; empty where there is none, or another program's file."""
-    try:
-        return read_json(file)
-    except BadInput:
-        return {}
+        with suppress(BadInput):  # there is none, or it is another program's
+            report = read_json(directory / name)
+            if fields <= report.keys():
+                yield name
+                written = report.get("written", {})
+                yield from written if isinstance(written, dict) else ()

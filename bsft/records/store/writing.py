@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from bsft.records.directories import replacing_directory
 from bsft.records.errors import BadInput
+from bsft.records.files import replacing_directory
 from bsft.records.names import name_problem
 from bsft.records.schema import SCHEMA_VERSION, Item, Manifest, TaskSpec
 from bsft.records.store.manifest import MANIFEST, Tally

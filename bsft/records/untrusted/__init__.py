@@ -7,38 +7,13 @@ and a byte order mark at a file's beginning is passed over. Size and nesting are
 """
 
 from bsft.records.untrusted.files import (
-    MAX_DOCUMENT_BYTES,
     MAX_LINE_BYTES,
     Missing,
-    RawLine,
-    decoded,
     file_sha256,
     open_regular,
-    read_bytes,
     read_lines,
     read_text,
 )
 from bsft.records.untrusted.json_values import parse_json, parse_record, read_json, read_record
 from bsft.records.untrusted.tables import Table, read_table
 from bsft.records.untrusted.yaml_values import check_structure, read_yaml
-
-__all__ = [
-    "MAX_DOCUMENT_BYTES",
-    "MAX_LINE_BYTES",
-    "Missing",
-    "RawLine",
-    "Table",
-    "check_structure",
-    "decoded",
-    "file_sha256",
-    "open_regular",
-    "parse_json",
-    "parse_record",
-    "read_bytes",
-    "read_json",
-    "read_lines",
-    "read_record",
-    "read_table",
-    "read_text",
-    "read_yaml",
-]

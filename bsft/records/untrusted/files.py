@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import codecs
 import hashlib
+import itertools
 import os
 import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from io import BufferedReader
 from pathlib import Path
 from typing import NamedTuple
@@ -17,7 +19,6 @@ MAX_DOCUMENT_BYTES = 64 << 20
 """Of a file that is read as a whole. A real one has kilobytes, the notes of a benchmark a few megabytes."""
 MAX_LINE_BYTES = 16 << 20
 """Of one line of a file of lines. An item has a few kilobytes."""
-_CHUNK_BYTES = 1 << 16
 
 
 class Missing(BadInput):
@@ -64,6 +65,15 @@ def _check_regular(file: Path, mode: int) -> None:
         raise BadInput(f"{file}: is a device, pipe or socket, allowed: a regular file")
 
 
+@contextmanager
+def _readable(file: Path) -> Iterator[None]:
+    """What goes wrong while a file is read is the file's fault."""
+    try:
+        yield
+    except OSError as error:
+        raise BadInput(f"{file}: {error.strerror}") from None
+
+
 def read_bytes(file: Path, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:
     """A file's bytes, without a byte order mark.
 
@@ -71,16 +81,11 @@ def read_bytes(file: Path, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:
         Missing: there is no such file.
         BadInput: it is not a regular file, must not be read, or is too large.
     """
-    raw = bytearray()
-    with open_regular(file) as stream:
-        try:
-            while chunk := stream.read(_CHUNK_BYTES):
-                raw += chunk
-                if len(raw) > max_bytes:
-                    raise BadInput(f"{file}: larger than {max_bytes:,} bytes, which is all that is read of such a file")
-        except OSError as error:
-            raise BadInput(f"{file}: {error.strerror}") from None
-    return bytes(raw).removeprefix(codecs.BOM_UTF8)
+    with open_regular(file) as stream, _readable(file):
+        raw = stream.read(max_bytes + 1)
+    if len(raw) > max_bytes:
+        raise BadInput(f"{file}: larger than {max_bytes:,} bytes, which is all that is read of such a file")
+    return raw.removeprefix(codecs.BOM_UTF8)
 
 
 def read_text(file: Path, max_bytes: int = MAX_DOCUMENT_BYTES) -> str:
@@ -116,28 +121,19 @@ def read_lines(file: Path) -> Iterator[RawLine]:
         BadInput: it is not a regular file, must not be read, or a line is too long.
     """
     offset = 0
-    with open_regular(file) as stream:
-        for number, raw in enumerate(_limited_lines(stream, file), start=1):
-            skipped = len(codecs.BOM_UTF8) if number == 1 and raw.startswith(codecs.BOM_UTF8) else 0
-            line = raw[skipped:] if skipped else raw
-            if not line.isspace() and line:
-                yield RawLine(number, offset + skipped, line)
-            offset += len(raw)
-
-
-def _limited_lines(stream: BufferedReader, file: Path) -> Iterator[bytes]:
-    number = 0
-    while True:
-        number += 1
-        try:
+    with open_regular(file) as stream, _readable(file):
+        for number in itertools.count(1):
             raw = stream.readline(MAX_LINE_BYTES + 1)
-        except OSError as error:
-            raise BadInput(f"{file}: {error.strerror}") from None
-        if not raw:
-            return
-        if len(raw) > MAX_LINE_BYTES:
-            raise BadInput(f"{file}: line {number}: longer than {MAX_LINE_BYTES:,} bytes, which is all that is read")
-        yield raw
+            if len(raw) > MAX_LINE_BYTES:
+                raise BadInput(
+                    f"{file}: line {number}: longer than {MAX_LINE_BYTES:,} bytes, which is all that is read"
+                )
+            if not raw:
+                return
+            line = raw.removeprefix(codecs.BOM_UTF8) if number == 1 else raw
+            if line and not line.isspace():
+                yield RawLine(number, offset + len(raw) - len(line), line)
+            offset += len(raw)
 
 
 def file_sha256(file: Path) -> str:
@@ -147,8 +143,5 @@ def file_sha256(file: Path) -> str:
         Missing: there is none.
         BadInput: it is something else, or must not be read.
     """
-    with open_regular(file) as stream:
-        try:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
-        except OSError as error:
-            raise BadInput(f"{file}: {error.strerror}") from None
+    with open_regular(file) as stream, _readable(file):
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,20 +1,26 @@
-"""JSON that nobody vouches for. Parsed by jiter, which sees repeated keys, NaN, lone surrogates and deep nesting."""
+"""JSON that nobody vouches for. Parsed by jiter, which sees repeated keys, NaN, lone surrogates and deep nesting.
+
+Numbers of any parsed value are finite, and integers have at most 64 bits.
+"""
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import jiter
 from pydantic import TypeAdapter
 
-from bsft.records.errors import BadInput, explained
+from bsft.records.errors import BadInput, explained, shortened
 from bsft.records.untrusted.files import MAX_DOCUMENT_BYTES, decoded, read_bytes
-from bsft.records.untrusted.numbers import check_numbers
 
 RecordT = TypeVar("RecordT")
+_INTEGER_LIMIT = 1 << 63
+_ADAPTER: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
 
 _PLACE = re.compile(r" at line (?P<line>\d+) column (?P<column>\d+)$")
 _REASONS = {
@@ -62,7 +68,7 @@ def parse_record(kind: type[RecordT], raw: bytes, where: str) -> RecordT:
         BadInput: as `parse_json`, or a field is wrong: the message names it, what was found and what is allowed.
     """
     with explained(where):
-        record: RecordT = _adapter(cast(Any, kind)).validate_python(_parsed(raw, where))
+        record: RecordT = _ADAPTER(kind).validate_python(_parsed(raw, where))
     return record
 
 
@@ -74,11 +80,6 @@ def read_record(kind: type[RecordT], file: Path) -> RecordT:
         BadInput: it cannot be read, or as `parse_record`.
     """
     return parse_record(kind, read_bytes(file), str(file))
-
-
-@cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
-    return TypeAdapter(kind)
 
 
 def _parsed(raw: bytes, where: str) -> Any:
@@ -97,10 +98,42 @@ def _reason(message: str, *, is_line: bool) -> str:
     at = "" if place is None else f" at column {place['column']}" if is_line else f" at {place[0].removeprefix(' at ')}"
     if said.startswith("Detected duplicate key "):
         key = said.removeprefix("Detected duplicate key ")
-        return f"repeated key {key if len(key) <= 60 else key[:57] + '...'}{at}, allowed: each key once"
+        return f"repeated key {shortened(key)}{at}, allowed: each key once"
     return f"not valid JSON: {_REASONS.get(said, said)}{at}"
 
 
 def _json_name(value: object) -> str:
     names: dict[type, str] = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
+
+
+def check_numbers(value: object, where: str) -> None:
+    """
+    Args:
+        value: nested containers, which end.
+        where: what an error begins with.
+
+    Raises:
+        BadInput: NaN, infinity, or an integer that 64 bits cannot hold; names the field.
+    """
+    stack: list[tuple[tuple[Any, ...], object]] = [((), value)]
+    while stack:
+        path, found = stack.pop()
+        if isinstance(found, float):
+            if not math.isfinite(found):
+                raise BadInput(f"{where}: {_field(path)}found {found}, allowed: a finite number")
+        elif isinstance(found, int):
+            if not -_INTEGER_LIMIT <= found < _INTEGER_LIMIT:
+                raise BadInput(f"{where}: {_field(path)}found an integer of {found.bit_length():,} bits, allowed: 64")
+        elif isinstance(found, dict | list):
+            stack.extend(((*path, key), child) for key, child in _children(found))
+
+
+def _children(found: dict[Any, Any] | list[Any]) -> Iterator[tuple[Any, Any]]:
+    """Members that may have to be looked at: most are texts."""
+    members = found.items() if isinstance(found, dict) else enumerate(found)
+    return ((key, child) for key, child in members if not isinstance(child, str))
+
+
+def _field(path: tuple[Any, ...]) -> str:
+    return f"field {shortened('.'.join(map(str, path)))}: " if path else ""

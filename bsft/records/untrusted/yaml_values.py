@@ -10,7 +10,7 @@ import yaml
 
 from bsft.records.errors import BadInput
 from bsft.records.untrusted.files import read_text
-from bsft.records.untrusted.numbers import check_numbers
+from bsft.records.untrusted.json_values import check_numbers
 
 MAX_YAML_BYTES = 4 << 20
 """YAML is written by hand, or is the config of a job: kilobytes."""

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from bsft.records.schema import ImageSpec
 from bsft.show.plots.canvas import checked_suffix, save, style
 from bsft.show.plots.charts import lab_trend_figure, temperature_figure
+from bsft.show.plots.chest import chest_figure
 from bsft.show.plots.ecg import ecg_figure
 from bsft.show.plots.growth import growth_figure
 from bsft.show.plots.hearing import audiogram_figure, tympanogram_figure
@@ -30,6 +31,7 @@ _DRAWN_BY: dict[str, Callable[[Any], Figure]] = {
     "lab_trend": lab_trend_figure,
     "temperature_chart": temperature_figure,
     "growth_chart": growth_figure,
+    "chest_xray": chest_figure,
 }
 """Each takes the parameters of its kind, see `KINDS`."""
 

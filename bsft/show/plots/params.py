@@ -106,7 +106,16 @@ class GrowthChart(Series):
     weight_kg: list[Annotated[float, Field(gt=0, le=150)]]
 
 
-AnyParameters: TypeAlias = Ecg | Spirometry | Audiogram | Tympanogram | LabTrend | TemperatureChart | GrowthChart
+class ChestXray(Parameters):
+    finding: Literal["rib", "nodule", "diaphragm", "plate"]
+    """A healed rib, a calcified spot, a raised diaphragm, a plate on the collar bone."""
+    side: Literal["left", "right"]
+    """The patient's."""
+
+
+AnyParameters: TypeAlias = (
+    Ecg | Spirometry | Audiogram | Tympanogram | LabTrend | TemperatureChart | GrowthChart | ChestXray
+)
 
 KINDS: dict[str, type[AnyParameters]] = {
     "ecg": Ecg,
@@ -116,6 +125,7 @@ KINDS: dict[str, type[AnyParameters]] = {
     "lab_trend": LabTrend,
     "temperature_chart": TemperatureChart,
     "growth_chart": GrowthChart,
+    "chest_xray": ChestXray,
 }
 
 

@@ -19,9 +19,8 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from bsft.records.directories import remove
 from bsft.records.errors import BadInput
-from bsft.records.files import replacing
+from bsft.records.files import remove, replacing
 from bsft.records.paths import cache_dir
 from bsft.records.untrusted import file_sha256
 
