@@ -98,8 +98,8 @@ def _number(text: str) -> float | str:
 @pytest.mark.slow
 def test_audit(tmp_path: Path, update_golden: bool) -> None:
     build(BuildSpec(60), tmp_path / "open", progress=False)
-    # the text of options and the lengths of twins tell more than they may in this version
-    assert main(["audit", str(tmp_path / "open"), f"--output={tmp_path / 'audit'}"]) == 1
+    # so few cases are too few for a limit to be broken
+    assert main(["audit", str(tmp_path / "open"), f"--output={tmp_path / 'audit'}"]) == 0
     found: dict[str, Any] = json.loads((tmp_path / "audit" / "audit.json").read_text(encoding="utf-8"))
     for changing in ("command", "bsft"):
         del found[changing]
