@@ -12,7 +12,7 @@ from jobs import arguments_of
 
 HEX = "0123456789abcdef0123456789abcdef01234567"
 SECRETS = ("correct-horse-battery", "sk-never-to-be-seen-1234", HEX)
-OURS = re.compile(r"(fitting|scoring|generating) \S+: \d+/\d+, ETA \d+ s")
+OURS = re.compile(r"(fitting|scoring|generating|(threshold|prior|noise floor) of) \S+: \d+/\d+, ETA \d+ s")
 
 
 def bsft_train(cwd: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

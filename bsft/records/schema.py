@@ -24,9 +24,12 @@ FactKind = Literal[
 ]
 
 
+_NOISE = "_noise"
+
+
 def noise_split(split: str) -> str:
     """The split that restates items of another one without changing anything that matters."""
-    return f"{split}_noise"
+    return split + _NOISE
 
 
 BEHAVIORS: tuple[Behavior, ...] = ("reactive", "balanced", "proactive")
@@ -179,6 +182,11 @@ class Item(Record):
         if self.variant == "perturbed" and self.perturbation is None:
             raise ValueError("a perturbed item must record its perturbation")
         return self
+
+    @property
+    def case_split(self) -> str:
+        """The split that the case belongs to, also of an item that restates one of it in a split of its own."""
+        return self.split if self.original_id is None else self.split.removesuffix(_NOISE)
 
     @property
     def gold(self) -> Option:

@@ -14,7 +14,10 @@ from bsft.records.untrusted import read_yaml
 
 FORMS = 30
 """Forms drawn of each template: enough to meet each of its alternatives."""
-WHO = r"(?:the transport people|the (?!transport)\w+|everything|we|you|they|anyone|anybody|someone|somebody|pharmacy|\{subj\})"
+WHO = (
+    r"(?:the transport people|the (?!transport)\w+|everything|we|you|they|anyone|anybody|someone|somebody|pharmacy"
+    r"|\{subj\})"
+)
 PARTICIPLE = (
     r"\w+ed|\w+wn|given|taken|written|spoken|been|had|got|sent|rung|heard|told|read|come|seen|put|done|gone|met|"
     r"chosen|left|kept|found|made|begun|just|already|really"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from bsft.records.errors import BadInput, listed
 from bsft.records.names import name_problem
-from bsft.records.schema import Item, Manifest, TaskSpec, noise_split
+from bsft.records.schema import Item, Manifest, TaskSpec
 from bsft.records.store import cache
 from bsft.records.store.benchmark import Benchmark
 from bsft.records.store.index import IndexBuilder, ItemIndex
@@ -112,9 +112,7 @@ class _Inspection:
             return f"field split: found {item.split!r}, expected {split!r}"
         if item.id in self._index.row_of:
             return f"field id: found {item.id!r} again; the ids of a benchmark must be unique"
-        other = self._split_of_case.setdefault(item.case_id, item.split)
-        # what restates items of a split has a split of its own, and their cases
-        if other != item.split and (item.original_id is None or noise_split(other) != item.split):
+        if (other := self._split_of_case.setdefault(item.case_id, item.case_split)) != item.case_split:
             return (
                 f"field case_id: found {item.case_id!r} in split {item.split!r}, but earlier items of this case are in "
                 f"split {other!r}; a case must stay in one split"
