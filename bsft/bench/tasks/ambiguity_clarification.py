@@ -58,8 +58,8 @@ def _claim(label: str, case: SimulatedCase, rng: random.Random) -> Claim:
 
 KINDS = tuple(
     Kind(f"ambiguity/{what}", f"flag_which_{what}", "core", partial(_problem, f"flag_which_{what}"),
-         partial(_claim, f"flag_which_{what}"))
-    for what in ("medicine", "site", "test", "strength")
+         partial(_claim, f"flag_which_{what}"), weight)
+    for what, weight in (("medicine", 1.6), ("site", 1.0), ("test", 1.0), ("strength", 1.2))
 )  # fmt: skip
 
 SPEC = proactive_spec("ambiguity_clarification", KINDS, "bsft")
