@@ -64,6 +64,10 @@ CONTRADICTIONS: list[tuple[Callable[[], Any], str]] = [
     (lambda: cfg.FitConfig(patience=2), "trainer.fit.patience needs validation: also set trainer.fit.val_every_steps"),
     (lambda: cfg.ScoreConfig(batch_tokens=0), "trainer.score.batch_tokens=0: must be at least 1"),
     (lambda: cfg.ScoreConfig(bootstrap_samples=0), "trainer.score.bootstrap_samples=0: must be at least 1"),
+    (
+        lambda: cfg.ScoreConfig(matched_over_intervention=1),
+        "trainer.score.matched_over_intervention=1: must be at least 0 and below 1",
+    ),
     (lambda: cfg.ScoreConfig(max_items=0), "trainer.score.max_items=0: must be at least 1"),
     (lambda: cfg.ScoreConfig(generate_items=-1), "trainer.score.generate_items=-1: must be at least 0"),
     (lambda: cfg.TrainerConfig(threads=0), "trainer.threads=0: must be at least 1"),

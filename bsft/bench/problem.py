@@ -46,13 +46,18 @@ class Problem:
     def perturbed(self) -> Scene:
         return self.clean.put(self.slot, **{self.field: self.after})
 
+    @property
+    def visible_from(self) -> int:
+        """Index of the turn by which all evidence has been shown."""
+        return max(self.clean.index(slot) for slot in (self.slot, self.partner) if slot)
+
     def record(self) -> Perturbation:
         return Perturbation.model_construct(
             kind=self.kind,
             locus=self.clean.locus(self.slot, self.field),
             before=self.before,
             after=self.after,
-            visible_from=max(self.clean.index(slot) for slot in (self.slot, self.partner) if slot),
+            visible_from=self.visible_from,
         )
 
 

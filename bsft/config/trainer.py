@@ -75,7 +75,7 @@ class ScoreConfig(Section):
     generate_items: int = number(0, 0)
     max_new_tokens: int = number(64, 1, 100_000)
     matched_items: int = number(400, 0)
-    matched_over_intervention: float = number(0.05, 0, 1)
+    matched_over_intervention: float = number(0.05, 0, 1, below=True)
     prior: bool = True
     noise_floor: bool = True
 

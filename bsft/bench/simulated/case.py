@@ -64,7 +64,7 @@ class SimulatedCase(SimulatedPatient):
     def errand(self, scene: Scene, rng: random.Random) -> Errand:
         prompted = rng.random() >= UNPROMPTED_SHARE
         topics = {slot.topic for slot in scene}
-        if self.test_is_open(topics):
+        if self.next_test_is_open(topics):
             topics.add(OPEN_TEST)
         usable = [r for r in self.words.requests if (r.query is not None) == prompted and r.replies(topics)]
         request = rng.choice(usable)

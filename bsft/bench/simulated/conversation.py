@@ -66,7 +66,7 @@ def make_scene(case: SimulatedCase, required: Iterable[str]) -> Scene:
     rng = case.rng("conversation")
     topics = [*_mixed(HISTORY, rng), *_mixed(BEDSIDE, rng), *_mixed(RESULTS, rng), *DECISIONS]
     tail = ["teaching", "worry"] if case.level == 4 else []
-    if tail and case.test_is_open(topics):
+    if tail and case.next_test_is_open(topics):
         topics.insert(topics.index("order"), "next_test")
     if case.level in OTHER_TOPICS:
         needed = set(required)

@@ -183,7 +183,7 @@ class SimulatedPatient(Scenario):
         """Analytes of the table that are normal in the condition and printed as a number."""
         return [a for a in self.shown_labs if a in self.condition.normal_labs and self.is_measured(a)]
 
-    def test_is_open(self, topics: Collection[str]) -> bool:
+    def next_test_is_open(self, topics: Collection[str]) -> bool:
         """Whether the next test could still be proposed: none of a scene's topics shows its report."""
         shown = {
             *(self.shown_labs if "laboratory" in topics else ()),

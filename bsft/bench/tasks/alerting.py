@@ -86,8 +86,7 @@ def alert_items(
 def _with_remark(case: SimulatedCase, problem: Problem, rng: random.Random) -> Scene:
     """Lets somebody say that the matter is known and being dealt with, once all of it is visible."""
     scene = problem.perturbed
-    seen = max(scene.index(name) for name in (problem.slot, problem.partner) if name)
-    places = [p for p in range(seen + 1, len(scene.slots) + 1) if scene.may_be_cut_at(p)]
+    places = [p for p in range(problem.visible_from + 1, len(scene.slots) + 1) if scene.may_be_cut_at(p)]
     text = case.handled(problem.label, problem.claim, rng)
     return scene.insert(rng.choice(places), Slot("remark", *rng.choice(CLINICIANS), text, {}))
 
