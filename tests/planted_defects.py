@@ -214,3 +214,38 @@ def plant_number(benchmark: Benchmark) -> None:
 
 def with_options(item: Item, text: Callable[[Option], str]) -> Item:
     return item.model_copy(update={"options": [o.model_copy(update={"text": text(o)}) for o in item.options]})
+
+
+def plant_two_kinds(benchmark: Benchmark) -> None:
+    """Every other case has a wrong dose, not an allergy, and all replies begin with the ward, which tells so."""
+
+    def other_kind(item: Item) -> Item:
+        if item.task != "alert":
+            return item
+        is_dose = int(item.case_id.split()[1]) % 2 == 1
+        ward = "north" if is_dose else "south"
+        options = [o.model_copy(update={"text": f"For the {ward} ward: {o.text}"}) for o in item.options]
+        changes: dict[str, object] = {"options": options}
+        if is_dose and item.perturbation is not None:
+            changes |= {
+                "label": "flag_dose",
+                "perturbation": item.perturbation.model_copy(update={"kind": "error/dose"}),
+            }
+        return item.model_copy(update=changes)
+
+    changed(benchmark, other_kind)
+
+
+def plant_two_kinds_and_a_telling_concern(benchmark: Benchmark) -> None:
+    """The same, and only the right concern is urgent."""
+    plant_two_kinds(benchmark)
+
+    def urgent(item: Item) -> Item:
+        if item.variant != "perturbed":
+            return item
+        options = [
+            o.model_copy(update={"text": f"{o.text} Urgent."}) if o.label == item.label else o for o in item.options
+        ]
+        return item.model_copy(update={"options": options})
+
+    changed(benchmark, urgent)

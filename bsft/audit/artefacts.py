@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from os.path import commonprefix
 
 import numpy as np
 from sklearn.feature_extraction.text import TfidfTransformer
@@ -57,8 +58,9 @@ def probe_options(units: Units, places: Sequence[int], corpus: Corpus) -> Iterat
     }
     for name, (learner, features) in seen.items():
         yield from units.areas(name, units.scores(learner, features), limited=True)
-    documents = [(row.options[i].text,) for row, i in options]
-    counts = Texts(corpus.texts, documents, "words and numbers").counts(documents)
+    own = [_own_text(row, i, corpus.texts) for row, i in options]
+    documents = [(i,) for i in range(len(own))]
+    counts = Texts(own, documents, "words and numbers").counts(documents)
     yield from units.areas("option text", units.scores(text_learner, counts), limited=True)
     for name, policy in SURFACE_POLICIES.items():
         yield from units.areas(name.replace("_", " "), _choices(units, places, corpus, policy), limited=True)
@@ -76,6 +78,15 @@ def _order(row: CorpusItem, place: int, texts: Sequence[str], *, named: bool) ->
     own = texts[row.options[place].text]
     before = sum(texts[row.options[i].text] < own for i in alternatives(row))
     return [name(place - 1), name(place + 1), str(before)]
+
+
+def _own_text(row: CorpusItem, place: int, texts: Sequence[str]) -> str:
+    """An option without the words that all alternatives begin with: they tell of the case, and no option from another.
+
+    Which kinds of problem a case can have depends on its illness, which a reply to the request may name.
+    """
+    shared = commonprefix([texts[row.options[i].text] for i in alternatives(row)])  # noqa: RUF071  (of texts, not of paths)
+    return texts[row.options[place].text][shared.rfind(" ") + 1 :]
 
 
 def _lengths(row: CorpusItem, place: int, texts: Sequence[str]) -> list[float]:

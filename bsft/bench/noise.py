@@ -23,16 +23,17 @@ Pair = tuple[Alerting, Kind, Problem]
 def restated_items(case: SimulatedCase) -> Iterator[Item]:
     """Both twins of one of the case's pairs, in other words and, where it does not matter, of the other sex."""
     pair = case.rng("restated").choice(pairs_of(case))
-    yield from _restated(pair, replace(case, paraphrased=True), "paraphrase")
+    yield from _restated(pair, case, replace(case, paraphrased=True), "paraphrase")
     if (other := of_other_sex(case)) is not None:
-        yield from _restated(pair, other, "other_sex")
+        yield from _restated(pair, case, other, "other_sex")
 
 
-def _restated(pair: Pair, case: SimulatedCase, variant: Variant) -> Iterator[Item]:
+def _restated(pair: Pair, original: SimulatedCase, case: SimulatedCase, variant: Variant) -> Iterator[Item]:
     _, kind, problem = pair
     for module, own_kind, own in pairs_of(case):
         if own_kind is kind and (own.slot, own.field, own.before, own.after) == _edit(problem):
-            for item in alert_items(module.SPEC, module.KINDS, case, own_kind, own, handled=False):
+            items = alert_items(module.SPEC, module.KINDS, case, own_kind, own, handled=False, original=original)
+            for item in items:
                 changed = {"id": f"{item.id}/{variant}", "original_id": item.id, "variant": variant, "twin_id": None}
                 yield item.model_copy(update={**changed, "split": noise_split(item.split)})
 

@@ -6,7 +6,8 @@ A pair of twins is one clean scene and one edit. Both have the same wordings and
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from bsft.bench.bank.schema import Range
@@ -15,6 +16,8 @@ from bsft.bench.limits import Limits
 from bsft.bench.scene import Scene
 from bsft.bench.spoken import number
 from bsft.records.schema import Perturbation
+
+_NUMERAL = re.compile(r"\d+(?:[.,:/]\d+)*")
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,26 @@ class Problem:
             after=self.after,
             visible_from=self.visible_from,
         )
+
+
+def draw_edit(pairs: Iterable[tuple[str, str]], rng: random.Random) -> tuple[str, str]:
+    """A clean text and what replaces it: of as many words, and as often the longer one as the shorter.
+
+    So length tells nothing.
+
+    Args:
+        pairs: what may be drawn, with some of both sorts among them.
+    """
+    sign = rng.choice((-1, 1))
+    added = [(pair, *growth(*pair)) for pair in pairs]
+    fitting = [pair for pair, characters, words in added if sign * characters >= 0 and not words]
+    return rng.choice(fitting or [pair for pair, *_ in added])
+
+
+def growth(before: str, after: str) -> tuple[int, int]:
+    """Characters and words that an edit adds; a number of more digits is no longer text."""
+    old, new = (_NUMERAL.sub("0", text) for text in (before, after))
+    return len(new) - len(old), len(new.split()) - len(old.split())
 
 
 def value_beyond_limit(limits: Limits, plausible: Range, rng: random.Random, *, subtle: bool) -> float:

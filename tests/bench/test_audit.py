@@ -50,6 +50,15 @@ def value_of(found: Audit, probe: str, where: str) -> float:
     return own.estimate.value
 
 
+def test_what_all_options_of_an_item_begin_with_is_no_options_own_text() -> None:
+    """A reply that names the illness tells which kinds of problem are likely, and not which concern is right."""
+    shared, telling = clean_benchmark(), clean_benchmark()
+    planted.plant_two_kinds(shared)
+    planted.plant_two_kinds_and_a_telling_concern(telling)
+    assert "option text" not in broken(audited(shared))
+    assert "option text" in broken(audited(telling))
+
+
 def test_clean_benchmark_passes() -> None:
     found = audited(clean_benchmark())
     assert broken(found) == set()

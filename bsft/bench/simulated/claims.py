@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from bsft.bench.person import Person
 from bsft.bench.scene import Scene
-from bsft.bench.spoken import VITAL_PHRASES, measured, number, spoken_analyte
+from bsft.bench.spoken import VITAL_PHRASES, measured, spoken_analyte
 
 if TYPE_CHECKING:
     from bsft.bench.simulated.case import SimulatedCase
@@ -52,16 +52,6 @@ def result_claim(case: SimulatedCase, rng: random.Random) -> Claim:
     return {
         "analyte": spoken_analyte(analyte), "value": measured(analyte, value), "action": REPEAT_SAMPLE,
         "earlier": measured(analyte, value / 10),
-    }  # fmt: skip
-
-
-def unit_claim(case: SimulatedCase, rng: random.Random) -> Claim:
-    """About a result that is said to stand beside the wrong unit."""
-    analyte_id = rng.choice([a for a in case.shown_labs if case.bank.analytes[a].other_unit] or case.shown_labs)
-    analyte, value = case.bank.analytes[analyte_id], case.value(f"lab:{analyte_id}")
-    return {
-        "analyte": spoken_analyte(analyte), "value": number(value, analyte.decimals),
-        "unit": analyte.unit or "no unit", "expected": analyte.other_unit or "mg/dL",
     }  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from bsft.bench.bank.schema import Condition, Medication, Range
 from bsft.bench.limits import reference_range
 from bsft.bench.oracle import takes_no_tablets
 from bsft.bench.person import Person
+from bsft.bench.problem import draw_edit
 from bsft.bench.simulated.allergies import draw_allergens
 from bsft.bench.spoken import DISPLAYED_VITALS, dose_text, lab_row, number
 from bsft.bench.wordings import Comorbidity, Edition, load_words, pick_phrase
@@ -111,8 +112,10 @@ def _comorbidities(condition: Condition, person: Person, rng: random.Random) -> 
         and not any(word in mentioned for word in entry.name.lower().split() if len(word) > 4 or word == "gout")
         and not (entry.never_missed and takes_no_tablets(condition))
     ]
-    has_not = rng.choice([entry for entry in fitting if not entry.harmless] or fitting)
-    return rng.choice([entry for entry in fitting if entry is not has_not]), has_not
+    by_drug = {entry.drug: entry for entry in fitting}
+    denied = [drug for drug, entry in by_drug.items() if not entry.harmless] or list(by_drug)
+    has, has_not = draw_edit(((own, other) for own in by_drug for other in denied if own != other), rng)
+    return by_drug[has], by_drug[has_not]
 
 
 def _vitals(condition: Condition, person: Person, severity: float, rng: random.Random) -> Iterable[Fact]:

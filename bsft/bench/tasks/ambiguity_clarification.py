@@ -11,14 +11,14 @@ Sample: "On the chart are apixaban and enoxaparin." ... "Stop the blood thinner 
 
 from __future__ import annotations
 
+import itertools
 import random
 from dataclasses import replace
 from functools import partial
 
 from bsft.bench.left_out import LeftOut
-from bsft.bench.problem import Problem
+from bsft.bench.problem import Problem, draw_edit
 from bsft.bench.simulated.case import SimulatedCase
-from bsft.bench.simulated.claims import Claim
 from bsft.bench.simulated.conversation import ATTENDING, CONSULTANT, NURSE, PHARMACIST, RESIDENT
 from bsft.bench.tasks.alerting import Kind, proactive_spec
 from bsft.bench.wordings.problem_data import Ambiguity
@@ -27,12 +27,13 @@ from bsft.bench.wordings.problem_data import Ambiguity
 def _problem(label: str, case: SimulatedCase, rng: random.Random) -> Problem:
     """Two things are on the chart; in the perturbed twin both are what the order may mean."""
     entry = rng.choice(_entries(case, label))
-    one, other = rng.choice(entry.shown)
-    kept, harmless = rng.choice(entry.clean)
+    ambiguous = {f"{one} and {other}": (one, other) for one, other in entry.shown}
+    clean, shown = draw_edit(itertools.product(map(" and ".join, entry.clean), ambiguous), rng)
+    one, other = ambiguous[shown]
     words = case.words.situations
     chart = case.slot(
         "chart", words.two_things, rng.choice((NURSE, PHARMACIST, RESIDENT)),
-        things=f"{kept} and {harmless}",
+        things=clean,
     )  # fmt: skip
     if entry.because:
         chart = replace(chart, template=f"{chart.template} {entry.because}")
@@ -40,7 +41,7 @@ def _problem(label: str, case: SimulatedCase, rng: random.Random) -> Problem:
     scene = case.place(case.scene("background"), rng, chart, order)
     claim = {"order": entry.order, "one": one, "other": other}
     kind = f"ambiguity/{label.removeprefix('flag_which_')}"
-    return Problem(kind, label, scene, "chart", "things", f"{one} and {other}", claim, partner="class order")
+    return Problem(kind, label, scene, "chart", "things", shown, claim, partner="class order")
 
 
 def _entries(case: SimulatedCase, label: str) -> list[Ambiguity]:
@@ -50,15 +51,9 @@ def _entries(case: SimulatedCase, label: str) -> list[Ambiguity]:
     return found
 
 
-def _claim(label: str, case: SimulatedCase, rng: random.Random) -> Claim:
-    entry = rng.choice([entry for entry in case.words.problems.ambiguities if entry.label == label])
-    one, other = rng.choice(entry.shown)
-    return {"order": entry.order, "one": one, "other": other}
-
-
 KINDS = tuple(
-    Kind(f"ambiguity/{what}", f"flag_which_{what}", "core", partial(_problem, f"flag_which_{what}"),
-         partial(_claim, f"flag_which_{what}"), weight)
+    Kind(f"ambiguity/{what}", f"flag_which_{what}", "core", partial(_problem, f"flag_which_{what}"), weight,
+         is_listed=True)
     for what, weight in (("medicine", 1.6), ("site", 1.0), ("test", 1.0), ("strength", 1.2))
 )  # fmt: skip
 

@@ -17,9 +17,10 @@ import random
 from typing import TYPE_CHECKING
 
 from bsft.bench.left_out import LeftOut
-from bsft.bench.problem import Problem
+from bsft.bench.oracle import allergy_conflict, allergy_is_debatable
+from bsft.bench.problem import Problem, draw_edit
 from bsft.bench.simulated.case import SimulatedCase
-from bsft.bench.simulated.claims import Claim, history_medicine_claim, name_and_age, other_patient, wrong_patient_claim
+from bsft.bench.simulated.claims import name_and_age, other_patient
 from bsft.bench.simulated.conversation import ATTENDING, CLINICIANS, NURSE, PHARMACIST, RESIDENT
 from bsft.bench.spoken import VITAL_PHRASES, clock, number
 from bsft.bench.tasks.alerting import Kind, RecordedProblems, proactive_spec
@@ -52,11 +53,6 @@ def _side(case: SimulatedCase, rng: random.Random) -> Problem:
     )
 
 
-def _side_claim(case: SimulatedCase, rng: random.Random) -> Claim:
-    side = rng.choice(("left", "right"))
-    return {"said": side, "written": OTHER[side], "what": rng.choice(case.words.problems.forms.side).what}
-
-
 def _wrong_patient(case: SimulatedCase, rng: random.Random) -> Problem:
     """A paper that bears a name: the patient's, or another one with another age."""
     form = rng.choice(case.words.problems.forms.identity)
@@ -80,35 +76,40 @@ def _history_medicine(case: SimulatedCase, rng: random.Random) -> Problem:
     )  # fmt: skip
 
 
+def _is_doubtful(case: SimulatedCase, drug: str) -> bool:
+    """Whether an allergy on record speaks against a drug."""
+    return any(
+        allergy_conflict(case.bank, name, [drug]) or allergy_is_debatable(case.bank, name, [drug])
+        for name in case.allergens
+    )
+
+
 def _time(case: SimulatedCase, rng: random.Random) -> Problem:
     """Two speakers on a time that an act depends on."""
-    age = case.person.age_years
-    usable = [times for times in case.words.situations.times if times.ages.low <= age <= times.ages.high]
+    usable = [
+        times
+        for times in case.words.situations.times
+        if case.suits(times.applies) and not _is_doubtful(case, times.drug)
+    ]
     if not usable:
-        raise LeftOut("no time that matters at this age")
+        raise LeftOut("no time that matters to the patient")
     times = rng.choice(usable)
     night = rng.choice(NIGHTS)
     first = case.slot("time", times.first, rng.choice((RESIDENT, ATTENDING)), night=night)
-    second = case.sentence("other time", [times.second], NURSE, rng, eaten=rng.choice(times.clean))
+    named = dict(times.wrong)
+    clean, after = draw_edit(zip(times.clean, named, strict=True), rng)
+    second = case.sentence("other time", [times.second], NURSE, rng, eaten=clean)
     scene = case.place(case.scene("story"), rng, *rng.sample([first, second], 2))
-    after, named = rng.choice(times.wrong)
     said = rng.choice(times.said).format(night=night)
-    claim = {"said": said, "written": named, "matter": times.matter, "harm": times.harm}
+    claim = {"said": said, "written": named[after], "matter": times.matter, "harm": times.harm}
     return Problem("consistency/time", "flag_time", scene, "other time", "eaten", after, claim, partner="time")
 
 
-def _time_claim(case: SimulatedCase, rng: random.Random) -> Claim:
-    times = rng.choice(case.words.situations.times)
-    _, named = rng.choice(times.wrong)
-    said = rng.choice(times.said).format(night=rng.choice(NIGHTS))
-    return {"said": said, "written": named, "matter": times.matter, "harm": times.harm}
-
-
 KINDS = (
-    Kind("consistency/side", "flag_side", "core", _side, _side_claim),
-    Kind("consistency/wrong_patient", "flag_wrong_patient", "core", _wrong_patient, wrong_patient_claim),
-    Kind("consistency/history_medicine", "flag_history_medicine", "core", _history_medicine, history_medicine_claim),
-    Kind("consistency/time", "flag_time", "numeric_inference", _time, _time_claim),
+    Kind("consistency/side", "flag_side", "core", _side),
+    Kind("consistency/wrong_patient", "flag_wrong_patient", "core", _wrong_patient),
+    Kind("consistency/history_medicine", "flag_history_medicine", "core", _history_medicine),
+    Kind("consistency/time", "flag_time", "numeric_inference", _time, 1.3),
 )
 
 SPEC = proactive_spec("consistency_check", KINDS, "paper")

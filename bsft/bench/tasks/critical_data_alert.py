@@ -26,7 +26,7 @@ from bsft.bench.problem import Problem, value_beyond_limit, value_within_limit
 from bsft.bench.scene import Scene
 from bsft.bench.simulated.allergies import conflicting
 from bsft.bench.simulated.case import SimulatedCase
-from bsft.bench.simulated.claims import Claim, lab_claim, value_claim, vital_claim, vital_value
+from bsft.bench.simulated.claims import value_claim, vital_value
 from bsft.bench.simulated.conversation import ATTENDING, CONSULTANT, NURSE, PHARMACIST, RESIDENT
 from bsft.bench.spoken import VITAL_PHRASES, lab_row, measured, number, spoken_analyte
 from bsft.bench.tasks.alerting import Kind, RecordedProblems, proactive_spec
@@ -40,7 +40,9 @@ NEAR_LIMIT_SHARE = 0.5
 SLOWS_THE_STOMACH = ("GLP-1 receptor agonist",)
 """Classes of injections that nobody starts in somebody who vomits."""
 ADULT_AGE_YEARS = 18
-SAFE_EGFR, FAILING_EGFR = (62, 98), (6, 14)
+HYPERTENSION, RAISED_SYSTOLIC_MMHG = "for the blood pressure", 145
+"""Nobody starts such a medicine at a lower pressure."""
+SAFE_EGFR, LOWEST_EGFR = (62, 98), 6
 
 
 # --- orders that something on record forbids ---
@@ -68,25 +70,14 @@ def _allergy(case: SimulatedCase, rng: random.Random) -> Problem:
     names = conflicting(case.bank, drug, case.person.age_years)
     allergen = rng.choices(names, [case.bank.allergens[name].common ** 0.5 for name in names])[0]
     after = case.allergies_text((allergen, *case.allergens[1:]))
-    claim = {**_allergy_claim(case, rng), "drug": drug, "allergen": allergen, "reaction": case.reaction(allergen)}
-    claim["drug_class"] = case.bank.drugs[drug].drug_class
-    if partner == "extra":  # the case's own alternative replaces its main treatment only
-        claim["alternative"] = "an alternative"
-    return Problem("critical/allergy", "flag_allergy", scene, "allergy", "allergies", after, claim, partner=partner)
-
-
-def _allergy_claim(case: SimulatedCase, rng: random.Random) -> dict[str, str]:
-    drug = case.main_drug
-    known = case.bank.drugs.get(drug)
-    allergen = rng.choice(case.allergens or tuple(case.bank.allergens))
     others = [name for name in case.condition.alternative.drugs if name not in case.condition.first_line.drugs]
-    return {
-        "drug": drug,
-        "allergen": allergen,
-        "reaction": case.reaction(allergen),
-        "drug_class": known.drug_class if known is not None else "related drug",
-        "alternative": others[0] if others else "an alternative",
-    }
+    if partner == "extra":  # the case's own alternative replaces its main treatment only
+        others = []
+    claim = {
+        "drug": drug, "allergen": allergen, "reaction": case.reaction(allergen),
+        "drug_class": case.bank.drugs[drug].drug_class, "alternative": others[0] if others else "an alternative",
+    }  # fmt: skip
+    return Problem("critical/allergy", "flag_allergy", scene, "allergy", "allergies", after, claim, partner=partner)
 
 
 def _contraindication(case: SimulatedCase, rng: random.Random) -> Problem:
@@ -137,6 +128,7 @@ def _suits(case: SimulatedCase, entry: Contraindication | KidneyDrug) -> bool:
         and entry.drug not in used
         and not set(case.allergens) & set(conflicting(case.bank, entry.drug, case.person.age_years))
         and not any(allergy_is_debatable(case.bank, name, [entry.drug]) for name in case.allergens)
+        and (HYPERTENSION not in entry.order or case.vital("systolic_bp_mmhg") >= RAISED_SYSTOLIC_MMHG)
         and not (case.takes_no_tablets and ("by mouth" in entry.order or drug.drug_class in SLOWS_THE_STOMACH))
         and (isinstance(entry, KidneyDrug) or _illness_fits(case, entry.illness))
     )
@@ -146,11 +138,6 @@ def _illness_fits(case: SimulatedCase, illness: str) -> bool:
     """Whether the notes may add an illness: it is new to the case and forbids none of its own medicines."""
     state = case.words.problems.states.get(illness, illness)
     return illness.lower() not in case.words_of_case and not unsuitable(case.bank, state, case.drugs)
-
-
-def _contraindication_claim(case: SimulatedCase, rng: random.Random) -> Claim:
-    entry = rng.choice(case.words.problems.contraindications)
-    return {"drug": case.main_drug, "illness": case.text("history:comorbidity"), "harm": entry.harm}
 
 
 def _kidney(case: SimulatedCase, rng: random.Random) -> Problem:
@@ -163,16 +150,12 @@ def _kidney(case: SimulatedCase, rng: random.Random) -> Problem:
     entry = rng.choice(entries)
     egfr = case.bank.analytes["egfr"]
     reference = reference_range(egfr, case.person)
-    before, after = (lab_row(egfr, float(rng.randint(*bounds)), reference) for bounds in (SAFE_EGFR, FAILING_EGFR))
+    failing = LOWEST_EGFR, int(entry.limit_egfr) - 1
+    before, after = (lab_row(egfr, float(rng.randint(*bounds)), reference) for bounds in (SAFE_EGFR, failing))
     row = case.row_of(rng.choice(case.normal_labs or list(case.shown_labs)))
     scene = _with_order(case, case.scene("laboratory").put("laboratory", **{row: before}), entry.order, rng)
     claim = {"drug": entry.drug, "egfr": after.removeprefix(egfr.name).split()[0], "harm": entry.harm}
     return Problem("critical/kidney", "flag_kidney", scene, "laboratory", row, after, claim, partner="extra")
-
-
-def _kidney_claim(case: SimulatedCase, rng: random.Random) -> Claim:
-    entry = rng.choice(case.words.problems.kidney)
-    return {"drug": case.main_drug, "egfr": str(rng.randint(*FAILING_EGFR)), "harm": entry.harm}
 
 
 # --- values that call for action ---
@@ -232,11 +215,11 @@ def _vital(case: SimulatedCase, rng: random.Random) -> Problem:
 
 
 KINDS = (
-    Kind("critical/allergy", "flag_allergy", "core", _allergy, _allergy_claim, 1.6),
-    Kind("critical/contraindication", "flag_contraindication", "core", _contraindication, _contraindication_claim, 1.3),
-    Kind("critical/kidney", "flag_kidney", "numeric_inference", _kidney, _kidney_claim, 3.0),
-    Kind("critical/lab", "flag_critical_lab", "numeric_inference", _lab, lab_claim),
-    Kind("critical/vital", "flag_critical_vital", "core", _vital, vital_claim),
+    Kind("critical/allergy", "flag_allergy", "core", _allergy, 1.6),
+    Kind("critical/contraindication", "flag_contraindication", "core", _contraindication, 1.3),
+    Kind("critical/kidney", "flag_kidney", "numeric_inference", _kidney, 3.0),
+    Kind("critical/lab", "flag_critical_lab", "numeric_inference", _lab),
+    Kind("critical/vital", "flag_critical_vital", "core", _vital),
 )
 
 SPEC = proactive_spec("critical_data_alert", KINDS, "bsft")

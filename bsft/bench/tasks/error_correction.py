@@ -24,7 +24,7 @@ from bsft.bench.oracle import dose_is_wrong, value_is_impossible
 from bsft.bench.person import Person
 from bsft.bench.problem import Problem, shift_decimal
 from bsft.bench.simulated.case import SimulatedCase
-from bsft.bench.simulated.claims import REPEAT_SAMPLE, Claim, result_claim, unit_claim
+from bsft.bench.simulated.claims import REPEAT_SAMPLE, Claim
 from bsft.bench.simulated.conversation import NURSE, RESIDENT
 from bsft.bench.spoken import VITAL_PHRASES, measured, number, spoken_analyte
 from bsft.bench.tasks.alerting import Kind, RecordedProblems, proactive_spec
@@ -144,16 +144,11 @@ def _doses(case: SimulatedCase) -> Iterator[tuple[str, str, str, Medication]]:
         yield "background", "m", case.text("medication:main"), case.home_medicine
 
 
-def _dose_claim(case: SimulatedCase, rng: random.Random) -> Claim:
-    order = case.home_medicine
-    return {"drug": order.drug, "dose": f"{order.dose:g} {order.unit}", "usual": f"{order.dose / 10:g} {order.unit}"}
-
-
 KINDS = (
-    Kind("error/impossible_value", "flag_impossible_value", "numeric_inference", _impossible, result_claim),
-    Kind("error/unit", "flag_unit", "core", _unit, unit_claim, 1.6),
-    Kind("error/decimal", "flag_decimal", "numeric_inference", _decimal, result_claim),
-    Kind("error/dose", "flag_dose", "numeric_inference", _dose, _dose_claim, 1.2),
+    Kind("error/impossible_value", "flag_impossible_value", "numeric_inference", _impossible),
+    Kind("error/unit", "flag_unit", "core", _unit, 1.6),
+    Kind("error/decimal", "flag_decimal", "numeric_inference", _decimal),
+    Kind("error/dose", "flag_dose", "numeric_inference", _dose, 1.2),
 )
 
 SPEC = proactive_spec("error_correction", KINDS, "paper")

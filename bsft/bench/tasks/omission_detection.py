@@ -19,11 +19,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from bsft.bench.left_out import LeftOut
-from bsft.bench.problem import Problem
+from bsft.bench.problem import Problem, draw_edit
 from bsft.bench.recorded.base_scene import laboratory, observations
 from bsft.bench.scene import Scene, fill
 from bsft.bench.simulated.case import SimulatedCase
-from bsft.bench.simulated.claims import Claim
 from bsft.bench.simulated.conversation import ATTENDING, CONSULTANT, NURSE, RESIDENT
 from bsft.bench.tasks.alerting import Kind, RecordedProblems, proactive_spec
 
@@ -45,23 +44,18 @@ def _problem(label: str, case: SimulatedCase, rng: random.Random) -> Problem:
         raise LeftOut(f"no act with {label} suits the patient")
     step = rng.choice(entries)
     words = case.words.situations
-    way = rng.randrange(min(len(step.done), len(step.instead)))
-    status = case.slot("status", words.step_status, rng.choice((NURSE, RESIDENT)), status=step.done[way])
+    done, instead = draw_edit(zip(step.done, step.instead, strict=False), rng)
+    status = case.slot("status", words.step_status, rng.choice((NURSE, RESIDENT)), status=done)
     order = case.slot("act", words.step_order, rng.choice((ATTENDING, CONSULTANT)), act_order=step.order)
     scene = case.place(case.scene("background"), rng, *rng.sample([status, order], 2))
     claim = {"act": step.act, "step": step.step, "harm": step.harm, "action": step.action}
     kind = f"omission/{label.removeprefix('flag_missing_')}"
-    return Problem(kind, label, scene, "status", "status", step.instead[way], claim, partner="act")
-
-
-def _claim(label: str, case: SimulatedCase, rng: random.Random) -> Claim:
-    step = rng.choice([step for step in case.words.problems.steps if step.label == label])
-    return {"act": step.act, "step": step.step, "harm": step.harm, "action": step.action}
+    return Problem(kind, label, scene, "status", "status", instead, claim, partner="act")
 
 
 KINDS = tuple(
-    Kind(f"omission/{what}", f"flag_missing_{what}", "core", partial(_problem, f"flag_missing_{what}"),
-         partial(_claim, f"flag_missing_{what}"), weight)
+    Kind(f"omission/{what}", f"flag_missing_{what}", "core", partial(_problem, f"flag_missing_{what}"), weight,
+         is_listed=True)
     for what, weight in (("test", 1.0), ("imaging", 1.6), ("treatment", 5.0))
 )  # fmt: skip
 

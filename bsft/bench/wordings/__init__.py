@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 from bsft.bench.bank.load import read_checked
 from bsft.bench.bank.schema import Range
 from bsft.bench.grammar import choose
-from bsft.bench.wordings.problem_data import ProblemData
+from bsft.bench.wordings.problem_data import Applies, ProblemData
 
 WordingT = TypeVar("WordingT")
 
@@ -116,7 +116,9 @@ class Times(_Entry):
 
     matter: str
     harm: str
-    ages: Range
+    applies: Applies
+    drug: str = ""
+    """The drug whose dose it is about, which no allergy of the patient may forbid."""
     said: list[str]
     first: Templates
     second: str

@@ -81,7 +81,8 @@ class KidneyDrug(_Entry):
 
     drug: str
     order: str
-    limit_egfr: float
+    limit_egfr: Annotated[float, Field(gt=10, lt=60)]
+    """In mL/min/1.73 m²; below it the drug is not given."""
     harm: str
     unless: list[str] = []
 
