@@ -40,8 +40,8 @@ from bsft.model import weights
 from bsft.records.errors import BadInput
 from bsft.records.store import cache, line_of, open_benchmark
 from bsft.records.untrusted import check_structure, read_json, read_record, read_text
-from bsft.report.documents import markdown
 from bsft.report.rows import blocks, comparison
+from bsft.report.summary import markdown
 from bsft.report.sweep import flatten, read_curve, read_sweep
 from bsft.report.tables import unrounded_table
 from bsft.runs.directory import CONFIG, METRICS, STATUS, RunDirectory

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -28,10 +29,8 @@ def restraint_figure(blocks: Sequence[Block], styles: Styles) -> Figure | None:
         axes = panel.axes(0.75, 0.5, 5.4, 3.9)
         rows = (*block.naive, *block.rows)
         points = [_draw_point(axes, row, *point, styles) for row in rows if (point := _point(row)) is not None]
+        axes.set(xlim=(-0.03, 1.03), xlabel="restraint (1 − over-intervention rate)", ylabel="proactive score")
         _unit_axis(axes)
-        axes.set_xlim(-0.03, 1.03)
-        axes.set_xlabel("restraint (1 − over-intervention rate)")
-        axes.set_ylabel("proactive score")
         axes.text(0.0, 0.99, "better: towards the upper right", color="#777777", fontsize=9, va="top")
         panel.legend(points, 5.0)
 
@@ -47,20 +46,11 @@ def _point(row: Row) -> tuple[RowValue, RowValue] | None:
 def _draw_point(axes: Axes, row: Row, proactive: RowValue, flags: RowValue, styles: Styles) -> Line2D:
     """Draws a row with its intervals or deviations and returns its entry for the legend."""
     colour, marker = (NAIVE_COLOUR, NAIVE_MARKERS[row.method]) if row.naive else styles[row.label]
-    size = 11 if marker == "*" else 7
+    look: dict[str, Any] = {"color": colour, "marker": marker, "markersize": 11 if marker == "*" else 7}
     below, above = flags.whiskers
-    axes.errorbar(
-        1 - flags.mean,
-        proactive.mean,
-        xerr=[above, below],
-        yerr=proactive.whiskers,
-        color=colour,
-        marker=marker,
-        markersize=size,
-        elinewidth=1,
-        capsize=2.5,
-    )
-    return Line2D([], [], color=colour, marker=marker, markersize=size, linestyle="none", label=legend_label(row))
+    bars: dict[str, Any] = {"xerr": [above, below], "yerr": proactive.whiskers, "elinewidth": 1, "capsize": 2.5}
+    axes.errorbar(1 - flags.mean, proactive.mean, **bars, **look)
+    return Line2D([], [], **look, linestyle="none", label=legend_label(row))
 
 
 def curves_figure(blocks: Sequence[Block], styles: Styles) -> Figure | None:
@@ -77,13 +67,11 @@ def curves_figure(blocks: Sequence[Block], styles: Styles) -> Figure | None:
             colour, marker = styles[row.label]
             _draw_curve(loss, val, curve, colour, marker)
             entries.setdefault(row.label, Line2D([], [], color=colour, marker=marker, label=row.label))
-        loss.set_ylabel("training loss")
+        loss.set(xlabel="step", ylabel="training loss")
         loss.set_ylim(bottom=0)
         loss.grid(color=GRID_COLOUR, linewidth=0.7)
-        val.set_ylabel("validation macro-F1")
+        val.set(xlabel="step", ylabel="validation macro-F1")
         _unit_axis(val)
-        for axes in (loss, val):
-            axes.set_xlabel("step")
         panel.legend(list(entries.values()), 3.4)
 
     legend_in = max(legend_height_in([row.label for row, _ in _curves(block)]) for block in shown)
@@ -112,7 +100,5 @@ def _smoothed(steps: Floats, values: Floats) -> tuple[Floats, Floats]:
 
 
 def _unit_axis(axes: Axes) -> None:
-    axes.set_ylim(-0.03, 1.03)
-    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.set(ylim=(-0.03, 1.03), yticks=np.linspace(0, 1, 6), axisbelow=True)
     axes.grid(color=GRID_COLOUR, linewidth=0.7)
-    axes.set_axisbelow(True)

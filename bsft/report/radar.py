@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 from matplotlib.artist import Artist
@@ -64,8 +64,8 @@ def _draw_radar(panel: Panel, block: Block, styles: Styles) -> None:
     axes = cast(PolarAxes, panel.axes((WIDTH_IN - _PLOT_IN) / 2, _TOP_IN, _PLOT_IN, _PLOT_IN, projection="polar"))
     axes.set_theta_zero_location("N")
     axes.set_theta_direction(-1)
-    axes.set_ylim(0, 1)
     angles = np.linspace(0, 2 * np.pi, len(block.tasks), endpoint=False)
+    axes.set(ylim=(0, 1))
     axes.set_xticks(angles, [""] * len(angles))
     axes.set_yticks(_TICKS, [""] * len(_TICKS))
     axes.grid(color="#D8D8D8", linewidth=0.7)
@@ -84,10 +84,10 @@ def _draw_radar(panel: Panel, block: Block, styles: Styles) -> None:
     axes.fill(*ring, color=colour, alpha=0.06, zorder=1)
     # between the first two spokes the numbers of the scale stand on no line of the grid
     halo = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.8}
+    number: dict[str, Any] = {"fontsize": 8, "color": "#555555", "ha": "center", "va": "center", "zorder": 4}
     for tick in _TICKS[:-1]:
-        at = np.pi / len(block.tasks)
-        axes.text(at, tick, f"{tick:g}", fontsize=8, color="#555555", ha="center", va="center", bbox=halo, zorder=4)
-    axes.text(np.pi / len(block.tasks), 0.96, "1", fontsize=8, color="#555555", ha="center", va="center", zorder=4)
+        axes.text(np.pi / len(block.tasks), tick, f"{tick:g}", bbox=halo, **number)
+    axes.text(np.pi / len(block.tasks), 0.96, "1", **number)
 
 
 def _ring(angles: Floats, row: Row, tasks: Sequence[Task]) -> tuple[list[float], list[float]]:
@@ -107,17 +107,10 @@ def _draw_groups(axes: PolarAxes, tasks: Sequence[Task], angles: Floats) -> None
     for angle, task in zip(angles, tasks, strict=True):
         sine, cosine = np.sin(angle), np.cos(angle)
         side = "center" if abs(sine) < 0.2 else "left" if sine > 0 else "right"
-        axes.text(
-            angle,
-            _LABEL_RADIUS,
-            textwrap.fill(task_title(task.name), 13, break_long_words=False),
-            color=GROUP_COLOURS[task.group],
-            fontweight="bold",
-            fontsize=9.5,
-            ha=side,
-            va="center" if abs(cosine) < 0.75 else "bottom" if cosine > 0 else "top",
-            multialignment=side,
-        )
+        height = "center" if abs(cosine) < 0.75 else "bottom" if cosine > 0 else "top"
+        name = textwrap.fill(task_title(task.name), 13, break_long_words=False)
+        look: dict[str, Any] = {"color": GROUP_COLOURS[task.group], "fontweight": "bold", "fontsize": 9.5}
+        axes.text(angle, _LABEL_RADIUS, name, **look, ha=side, va=height, multialignment=side)
 
 
 # --- bars -----------------------------------------------------------------------------------------------------------
@@ -140,9 +133,5 @@ def _draw_bars(panel: Panel, block: Block, styles: Styles) -> None:
     axes.set_xticks(range(len(names)), names, fontweight="bold", fontsize=11)
     for label, task in zip(axes.get_xticklabels(), block.tasks, strict=True):
         label.set_color(GROUP_COLOURS[task.group])
-    axes.set_xlim(-0.6, len(names) - 0.4)
-    axes.set_ylim(0, 1)
-    axes.set_yticks((0.0, *_TICKS))
-    axes.set_ylabel("score")
+    axes.set(xlim=(-0.6, len(names) - 0.4), ylim=(0, 1), yticks=(0.0, *_TICKS), ylabel="score", axisbelow=True)
     axes.grid(axis="y", color="#E0E0E0", linewidth=0.7)
-    axes.set_axisbelow(True)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from bsft.display.table import NONE, Cell, Column, Table, Tone
+from bsft.records.untrusted import read_yaml
 from bsft.report.palette import GROUP_COLOURS, task_title
 from bsft.report.rows import Block, Row, differing, shown, tasks_of
 from bsft.report.sweep import JobState, Sweep
-from bsft.report.values import ARM_VALUES, ARMS, RowValue
+from bsft.report.values import RowValue
 
 SILENT = "†"
 SILENT_NOTE = "equals never-flag: it has learnt to stay silent"
@@ -39,26 +43,34 @@ class Measure:
         return Column(self.header, "number", "95 % CI" if self.interval else "", self.rank, self.name)
 
 
-MEASURES = (
-    Measure("macro_f1", "macro-F1", interval=True),
-    Measure("reactive", "reactive", rank=2),
-    Measure("balanced", "balanced", rank=2),
-    Measure("proactive", "proactive"),
-    Measure("accuracy", "accuracy", rank=4),
-    Measure("mcc", "MCC", rank=3),
-    Measure("over_intervention_rate", "over-intervention", rank=1, interval=True),
-    Measure("paired_auc", "paired AUC", rank=1, interval=True),
-    Measure("pair_accuracy", "pair accuracy", rank=2),
-    Measure("token_accuracy", "token accuracy", rank=3),
-    Measure("fit_s", "fit time", rank=5, is_time=True),
-    Measure("score_s", "score time", rank=5, is_time=True),
-)
+@dataclass(frozen=True)
+class ValuesTable:
+    """A table whose cells are values: what its lines are called (in the column `second`) -> names of their values."""
+
+    headers: list[str]
+    lines: dict[str, list[str]]
+    note: str
+    second: str | None = None
+    needs: list[str] | None = None
+    interval: bool = False
+    soft: str | None = None
+
+
+@dataclass(frozen=True)
+class _Tables:
+    """What `tables.yaml` holds."""
+
+    comparison: list[Measure]
+    further: dict[str, ValuesTable]
+
+
+TABLES = TypeAdapter(_Tables).validate_python(read_yaml(Path(__file__).with_suffix(".yaml")))
 
 
 def comparison_table(rows: Sequence[Row], title: str = "Comparison") -> Table:
     """A row for each of `rows`, with the measures that some of them have; naive policies are set off."""
     names = leading(rows)
-    measures = [measure for measure in MEASURES if any(measure.name in row.values for row in rows)]
+    measures = [measure for measure in TABLES.comparison if any(measure.name in row.values for row in rows)]
     cells = []
     for i, row in enumerate(rows):
         tone: Tone = "soft" if row.naive else ""
@@ -112,7 +124,7 @@ def duration(seconds: float) -> str:
 def unrounded_table(rows: Sequence[Row]) -> Table:
     """Every value, for other programs: a mean, its deviation over seeds and its interval, then the tasks."""
     tasks = list(dict.fromkeys(f"task.{name}" for row in rows for name in row.tasks))
-    parts = {measure.name: _PARTS[:2] if measure.is_time else _PARTS for measure in MEASURES}
+    parts = {measure.name: _PARTS[:2] if measure.is_time else _PARTS for measure in TABLES.comparison}
     parts |= dict.fromkeys(tasks, _PARTS)
     lines = []
     for row in rows:
@@ -138,29 +150,41 @@ def tasks_table(block: Block) -> Table:
         name = Cell(task_title(task.name), f"{task.group}, {metric}", colour=GROUP_COLOURS[task.group])
         scores = [score_cell(row.tasks.get(task.name), interval=True) for row in rows]
         lines.append([name, Cell(f"{task.n:,}", number=task.n), *scores])
-    methods = [Column(row.method, "number", row.settings) for row in rows]
-    return Table(f"{block.model}, {block.data}", [Column("task"), Column("n", "number"), *methods], lines)
+    return Table(f"{block.model}, {block.data}", [Column("task"), Column("n", "number"), *_methods(rows)], lines)
 
 
-def arms_table(rows: Sequence[Row], several_blocks: bool) -> Table:
-    """What becomes of a model when its behaviour token is chosen otherwise."""
+def values_table(title: str, rows: Sequence[Row], several_blocks: bool) -> Table:
+    """One of the further tables: a line for each way in which a row's values are given there."""
+    wanted = TABLES.further[title]
     lines = []
     for row in rows:
-        for arm, title in ARMS.items():
-            values = [row.values.get(f"arm.{arm}.{value}") for value in ARM_VALUES]
-            if any(values):
-                tone: Tone = "soft" if arm == "forced_right" else ""
-                names = Cell(full_label(row, several_blocks), tone=tone), Cell(title, tone=tone)
-                lines.append([*names, *(score_cell(value, tone=tone) for value in values)])
-    note = (
-        "The same model when its behaviour token is predicted, left out, or forced. The right token says whether an "
-        "alarm is due, so forcing it is an oracle bound and not a result."
-    )
-    columns = [Column("method"), Column("token"), *(Column(name, "number") for name in ARM_HEADERS)]
-    return Table("Behaviour tokens", columns, lines, note)
+        for name, values in wanted.lines.items():
+            if any(value in row.values for value in values if wanted.needs is None or value in wanted.needs):
+                tone: Tone = "soft" if name == wanted.soft else ""
+                names = [full_label(row, several_blocks), *([name] if wanted.second else [])]
+                scores = (score_cell(row.values.get(v), interval=wanted.interval, tone=tone) for v in values)
+                lines.append([*(Cell(text, tone=tone) for text in names), *scores])
+    matched = [m for row in rows for job in row.jobs if (m := job.result.flags and job.result.flags.matched)]
+    targets = " or ".join(f"{100 * value:g} %" for value in sorted({m.target for m in matched}))
+    columns = [Column("method"), *([Column(wanted.second)] if wanted.second else [])]
+    columns += [Column(header, "number") for header in wanted.headers]
+    return Table(title, columns, lines, wanted.note.format(targets=targets))
 
 
-ARM_HEADERS = ("macro-F1", "proactive", "over-intervention")
+def kinds_table(block: Block) -> Table:
+    """Paired AUC: a row per kind of problem, a column per row of the comparison."""
+    flags = [job.result.flags for row in block.rows for job in row.jobs if job.result.flags]
+    lines = []
+    for kind in sorted({kind for row in block.rows for kind in row.kinds}):
+        pairs = max(found.kind[kind].n_pairs for found in flags if kind in found.kind)
+        scores = [score_cell(row.kinds.get(kind), interval=True) for row in block.rows]
+        lines.append([Cell(kind.replace("_", " ")), Cell(f"{pairs:,}", number=pairs), *scores])
+    columns = [Column("kind"), Column("pairs", "number"), *_methods(block.rows)]
+    return Table(f"Paired AUC by kind of problem: {block.model}, {block.data}", columns, lines)
+
+
+def _methods(rows: Sequence[Row]) -> list[Column]:
+    return [Column(row.method, "number", row.settings) for row in rows]
 
 
 def generation_table(rows: Sequence[Row], several_blocks: bool) -> Table:
