@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 
-from bsft.audit.artefacts import probe_options, probe_scenes, probe_side_by_side
-from bsft.audit.complaint import probe_complaint
-from bsft.audit.content import CONTENT, probe_content, probe_place
+from bsft.audit import probes
 from bsft.audit.corpus import Corpus
+from bsft.audit.describe import TaskCounts, TwinLengths, count_task, twin_lengths
 from bsft.audit.duplicates import Duplicate, check_duplicates, distinct_scenes, find_duplicates
 from bsft.audit.limits import Check, Finding, Settings, Status
 from bsft.audit.naturalness import check_naturalness, naturalness
@@ -17,7 +17,7 @@ from bsft.audit.texts import Texts, View, scene
 from bsft.audit.units import options_of, side_by_side, twins_of, unpaired_of
 from bsft.display.progress import progress_bar
 
-VIEWS: tuple[View, ...] = ("style", *CONTENT)
+VIEWS: tuple[View, ...] = ("style", *probes.CONTENT)
 
 
 @dataclass(frozen=True)
@@ -44,6 +44,16 @@ class Audit:
         """Findings that were held against a limit."""
         return sum(found.bound is not None for found in self.findings)
 
+    @cached_property
+    def counts(self) -> list[TaskCounts]:
+        """Of every task."""
+        return [count_task(self.corpus, task) for task in self.corpus.tasks]
+
+    @cached_property
+    def lengths(self) -> list[TwinLengths]:
+        """Of the tasks that have twins."""
+        return [twin_lengths(self.corpus, t) for t in self.corpus.groups("proactive") if self.corpus.pairs(t)]
+
 
 def audit(corpus: Corpus, settings: Settings) -> Audit:
     """Audits a corpus. Structure and duplicates cover every item, probes at most `max_cases` of a kind or a task."""
@@ -62,29 +72,28 @@ def audit(corpus: Corpus, settings: Settings) -> Audit:
 def _probe(corpus: Corpus, settings: Settings) -> Iterator[Finding]:
     twins, unpaired = list(twins_of(corpus, settings)), list(unpaired_of(corpus, settings))
     choices = list(options_of(corpus, settings))
-    rows = [
-        row for units, pairs in twins for row in (*units.rows, *(p.control for p in pairs if p.control is not None))
-    ]
-    documents = [scene(row) for row in (*rows, *(row for units in unpaired for row in units.rows))]
+    rows = [row for units in (*(own for own, _ in twins), *unpaired) for row in units.rows]
+    rows += [pair.control for _, pairs in twins for pair in pairs if pair.control is not None]
+    documents = [scene(row) for row in rows]
     with progress_bar("probing", len(VIEWS) + len(twins) + len(unpaired) + len(choices)) as advance:
         scenes: dict[View, Texts] = {}
         for view in VIEWS if documents else ():
             scenes[view] = Texts(corpus.texts, documents, view)
             advance(1)
         for units, pairs in twins:
-            yield from probe_scenes(units, corpus, scenes["style"])
-            yield from probe_side_by_side(side_by_side(units), corpus, scenes["style"])
-            yield from probe_content(units, pairs, scenes)
-            yield from probe_place(units)
+            yield from probes.of_scenes(units, corpus, scenes["style"])
+            yield from probes.of_twins(side_by_side(units), corpus, scenes["style"])
+            yield from probes.of_content(units, pairs, scenes)
+            yield from probes.of_place(units)
             advance(1)
         for units in unpaired:
-            yield from probe_scenes(units, corpus, scenes["style"])
-            yield from probe_content(units, [], scenes)
+            yield from probes.of_scenes(units, corpus, scenes["style"])
+            yield from probes.of_content(units, [], scenes)
             advance(1)
         for units, places in choices:
-            yield from probe_options(units, places, corpus)
+            yield from probes.of_options(units, places, corpus)
             if units.kind is None and corpus.tasks[units.task].group != "proactive":
-                yield from probe_complaint(units, places, corpus)
+                yield from probes.of_complaint(units, places, corpus)
             advance(1)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
 
 from bsft.audit.audit import Audit
-from bsft.audit.describe import TaskCounts, TwinLengths
 from bsft.audit.limits import Finding, Status
 from bsft.display.table import NONE, Cell, Column, Table, Tone
 
@@ -35,15 +38,22 @@ class AuditReport:
     brief: list[Table]
     everything: Table
 
+    def show(self, name: str, output: Path, console: Console) -> None:
+        """Prints the brief tables, without intervals, then what is broken and where the files are."""
+        console.print(Text(f"Audit of {name}", style="bold"))
+        for table in self.brief:
+            console.print(table.rich(brief=True))
+        console.print(Text(self.verdict, style="bold red" if self.broken else "bold green"))
+        for message in self.broken:
+            console.print(Text(f"- {message}"), soft_wrap=True)
+        console.print(f"Everything: {output}/audit.html, audit.md, audit.csv, audit.json")
 
-def report_of(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths]) -> AuditReport:
+
+def report_of(audit: Audit) -> AuditReport:
     """All tables of an audit; those without rows are left out."""
-    brief = [_limits(audit), _rules(audit), _reported(audit)]
-    tables = [*brief, *_artefacts(audit), *_descriptions(audit, counts, lengths)]
-    broken = list(_broken(audit))
-    return AuditReport(
-        _verdict(audit), broken, [t for t in tables if t.rows], [t for t in brief if t.rows], _everything(audit)
-    )  # fmt: skip
+    brief = [table for table in (_limits(audit), _rules(audit), _reported(audit)) if table.rows]
+    tables = [*brief, *(table for table in (*_artefacts(audit), *_descriptions(audit)) if table.rows)]
+    return AuditReport(_verdict(audit), list(_broken(audit)), tables, brief, _everything(audit))
 
 
 def _verdict(audit: Audit) -> str:
@@ -169,8 +179,8 @@ def _estimate(found: Finding) -> Cell:
     return Cell(f"{estimate.value:.3f}", spread, TONES[found.status], estimate.value)
 
 
-def _descriptions(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths]) -> Iterator[Table]:
-    splits = audit.corpus.splits
+def _descriptions(audit: Audit) -> Iterator[Table]:
+    splits, counts = audit.corpus.splits, audit.counts
     yield Table(
         "Items", [Column("task"), *_numbers(*splits), Column("variants", "long"), *_numbers("undeterminable")],
         [
@@ -186,7 +196,7 @@ def _descriptions(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[
         "Labels", [Column("task"), Column("labels", "long")],
         [[Cell(own.task), Cell(_listed(own.labels))] for own in counts], "How often each label is right.",
     )  # fmt: skip
-    mean_difference = {own.task: own.mean_difference for own in lengths}
+    mean_difference = {own.task: own.mean_difference for own in audit.lengths}
     yield Table(
         "Edits",
         [Column("task"), Column("kinds", "long"), Column("speakers", "long"), *_numbers("last turn", "longer by")],

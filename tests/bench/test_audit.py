@@ -18,7 +18,7 @@ from planted_defects import N_CASES, TASKS, Benchmark, Plant, clean_benchmark
 from bsft.audit.audit import Audit, audit
 from bsft.audit.corpus import Corpus, read_corpus
 from bsft.audit.duplicates import find_duplicates
-from bsft.audit.learners import category_learner
+from bsft.audit.learners import category
 from bsft.audit.limits import Limits, Settings
 from bsft.audit.naturalness import check_naturalness, naturalness
 from bsft.audit.structure import check_structure
@@ -107,7 +107,7 @@ def test_a_broken_limit_is_a_sentence() -> None:
     benchmark = clean_benchmark()
     planted.plant_option_length(benchmark)
     found = audited(benchmark)
-    report = report_of(found, [], [])
+    report = report_of(found)
     (message,) = [m for m in report.broken if m.startswith("option length")]
     assert re.match(r"option length of answer, all levels: AUROC 1\.000 \[1\.000, 1\.000\] on 640 units", message)
     assert message.endswith(f"over {found.n_comparisons} comparisons, exceeds 0.55.".rstrip("."))
@@ -187,7 +187,7 @@ def test_no_case_is_fitted_and_evaluated() -> None:
     rows = corpus_of(clean_benchmark()).rows
     positive = np.array([int(row.case_id.split()[1]) % 2 == 0 for row in rows])
     units = Units("alert", None, rows, positive, Settings())
-    scores = units.scores(category_learner, np.array([[row.case_id] for row in rows]))
+    scores = units.scores(category, np.array([[row.case_id] for row in rows]))
     assert auroc(scores, positive) < 0.6
 
 
