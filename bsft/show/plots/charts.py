@@ -13,7 +13,7 @@ from bsft.bench.bank.reference_schema import Analyte
 from bsft.bench.bank.schema import Range
 from bsft.config import did_you_mean
 from bsft.records.errors import BadInput
-from bsft.show.plots.canvas import INK, LABEL, MEASURED, NORMAL_BAND, chart, footnote
+from bsft.show.plots.canvas import INK, MEASURED, NORMAL_BAND, chart, footnote
 from bsft.show.plots.params import LabTrend, TemperatureChart
 
 _TIME_UNITS = (("hours", 1.0, 72.0), ("days", 24.0, 30 * 24.0), ("weeks", 7 * 24.0, float("inf")))
@@ -43,9 +43,9 @@ def lab_trend_figure(trend: LabTrend) -> Figure:
     low = min(*trend.values, *(band.low for _, band in bands))
     high = max(*trend.values, *(band.high for _, band in bands))
     margin = 0.12 * (high - low)
-    axes.set_ylim(max(0.0, low - margin) if low >= 0 else low - margin, high + margin)
+    bottom = max(0.0, low - margin) if low >= 0 else low - margin
+    axes.set(ylim=(bottom, high + margin), ylabel=f"{analyte.name} ({analyte.unit})")
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.{analyte.decimals}f}"))
-    axes.set_ylabel(f"{analyte.name} ({analyte.unit})")
     shown = "; ".join(f"{who}{band.low:g} to {band.high:g} {analyte.unit}" for who, band in bands)
     footnote(figure, f"Shaded: reference range of adults, {shown}")
     return figure
@@ -66,12 +66,12 @@ def temperature_figure(temperature: TemperatureChart) -> Figure:
     axes.axhline(37.0, color="#C8102E", linewidth=1.2, zorder=1)
     _draw_course(axes, temperature.hours, temperature.celsius, 1)
     low, high = _CELSIUS_RANGE
-    axes.set_ylim(min(low, min(temperature.celsius) - 0.4), max(high, max(temperature.celsius) + 0.6))
+    ends = min(low, min(temperature.celsius) - 0.4), max(high, max(temperature.celsius) + 0.6)
+    axes.set(ylim=ends, ylabel="Temperature (°C)")
     axes.yaxis.set_major_locator(MultipleLocator(1))
     axes.yaxis.set_minor_locator(MultipleLocator(0.2))
     axes.grid(True, which="minor", axis="y", linewidth=0.35)
     axes.grid(True, which="major", linewidth=0.9)
-    axes.set_ylabel("Temperature (°C)")
     return figure
 
 
@@ -88,10 +88,9 @@ def _draw_course(axes: Axes, hours: Sequence[float], values: Sequence[float], de
             bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.7, "pad": 0.6},
         )  # fmt: skip
     span = times[-1] - times[0]
-    axes.set_xlim(times[0] - 0.04 * span, times[-1] + 0.04 * span)
+    axes.set(xlim=(times[0] - 0.04 * span, times[-1] + 0.04 * span), xlabel=f"Time ({unit})")
     step = next((step for step in _TIME_STEPS if span / step < _MOST_TICKS), _TIME_STEPS[-1])
     axes.xaxis.set_major_locator(MultipleLocator(step))
-    axes.set_xlabel(f"Time ({unit})", color=LABEL)
     axes.grid(True)
 
 

@@ -40,22 +40,14 @@ def ecg_figure(ecg: Ecg) -> Figure:
     height_mm = 2 * _MARGIN_MM + _HEAD_MM + _ROW_MM * len(rows)
     figure = new_figure(width_mm, height_mm, colour=_PAPER)
     axes = axes_mm(figure, 0, 0, width_mm, height_mm)
-    axes.set_xlim(0, width_mm)
-    axes.set_ylim(0, height_mm)
+    axes.set(xlim=(0, width_mm), ylim=(0, height_mm))
     axes.set_axis_off()
     _draw_paper(axes, width_mm, height_mm)
     for i, row in enumerate(rows):
         _draw_row(axes, row, leads, height_mm - _MARGIN_MM - _HEAD_MM - (i + 0.55) * _ROW_MM)
     _write(axes, _MARGIN_MM + 1, height_mm - _MARGIN_MM - 4, _measurements(ecg))
-    axes.text(
-        width_mm - _MARGIN_MM - 1,
-        _MARGIN_MM - 1,
-        "25 mm/s   10 mm/mV",
-        ha="right",
-        va="center",
-        fontsize=7.5,
-        color=INK,
-    )
+    right_mm, scale = width_mm - _MARGIN_MM - 1, "25 mm/s   10 mm/mV"
+    axes.text(right_mm, _MARGIN_MM - 1, scale, ha="right", va="center", fontsize=7.5, color=INK)
     return figure
 
 
@@ -87,9 +79,6 @@ def _write(axes: Axes, x_mm: float, y_mm: float, text: str) -> None:
 
 def _measurements(ecg: Ecg) -> str:
     """What a recorder prints on top: intervals, no reading."""
-    parts = [f"Rate {ecg.rate_bpm:g}/min"]
-    if "pr_ms" in ecg.model_fields_set:
-        parts.append(f"PR {ecg.pr_ms:g} ms")
-    if "qrs_ms" in ecg.model_fields_set:
-        parts.append(f"QRS {ecg.qrs_ms:g} ms")
-    return "     ".join(parts)
+    intervals = {"pr_ms": f"PR {ecg.pr_ms:g} ms", "qrs_ms": f"QRS {ecg.qrs_ms:g} ms"}
+    given = [text for name, text in intervals.items() if name in ecg.model_fields_set]
+    return "     ".join([f"Rate {ecg.rate_bpm:g}/min", *given])

@@ -7,14 +7,18 @@ equations. Only ST levels are set lead by lead, because a specification names th
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+from pydantic import TypeAdapter
 
+from bsft.records.untrusted import read_yaml
 from bsft.show.plots.params import LEADS, Ecg, PWaves, Rhythm, lead_names
 from bsft.stats.arrays import Floats
 
+EightLeads = tuple[float, float, float, float, float, float, float, float]
+"""Of I, II, V1, ..., V6."""
 SAMPLES_PER_SECOND = 500
 MV_PER_MM = 0.1
 
@@ -22,105 +26,39 @@ _BROAD_QRS_MS = 116.0
 _P_SIGMA_S = 0.022
 _P_CENTRE_S = 0.050
 """From the beginning of the P wave to its peak."""
-_USUAL_P_WAVES: Mapping[Rhythm, PWaves] = {
-    "sinus": "present",
-    "atrial_fibrillation": "absent",
-    "atrial_flutter": "absent",
-    "ventricular_tachycardia": "absent",
-    "complete_heart_block": "dissociated",
-}
-_RECIPROCAL: Sequence[tuple[frozenset[str], Mapping[str, float]]] = (
-    (frozenset({"I", "II", "III", "aVF"}), {"aVR": -0.8}),
-    (frozenset({"II", "III", "aVF"}), {"aVL": -0.5, "aVR": -0.4}),
-    (frozenset({"I", "aVL"}), {"III": -0.5, "aVF": -0.4, "aVR": -0.3}),
-)
-"""ST shifts of these limb leads force opposite ones, relative to `st_mm`, in others that are not named."""
 
 
 @dataclass(frozen=True)
 class Wave:
-    """A Gaussian deflection of the QRS complex: centre and width as fractions of its duration, amplitude in mV in the
-    leads I, II, V1, ..., V6."""
+    """A Gaussian deflection of the QRS complex: centre and width as fractions of its duration, `(8,)` mV."""
 
     centre: float
     sigma: float
-    amplitudes_mv: tuple[float, float, float, float, float, float, float, float]
+    mv: EightLeads
 
 
 @dataclass(frozen=True)
 class Morphology:
-    """A QRS complex, the T wave that follows it and its own ST shift (mV, same leads)."""
+    """A QRS complex, the T wave that follows it and its own ST shift."""
 
-    qrs: tuple[Wave, ...]
-    t_mv: tuple[float, ...]
-    st_mv: tuple[float, ...] = (0.0,) * 8
+    qrs: list[Wave]
+    t_mv: EightLeads
+    st_mv: EightLeads = (0.0,) * 8
 
 
-_P_MV = (0.07, 0.13, 0.05, 0.06, 0.06, 0.07, 0.07, 0.07)
-_NORMAL_T_MV = (0.17, 0.28, 0.04, 0.35, 0.42, 0.40, 0.32, 0.24)
-_FIBRILLATION_MV = (0.02, 0.05, 0.075, 0.04, 0.02, 0.02, 0.02, 0.02)
-_FLUTTER_MV = (0.02, 0.17, -0.11, 0.03, 0.03, 0.03, 0.03, 0.03)
+@dataclass(frozen=True)
+class _Waves:
+    """What `ecg.yaml` holds."""
 
-_NARROW = Morphology(
-    qrs=(
-        Wave(0.20, 0.065, (-0.06, -0.05, 0.00, 0.00, 0.00, -0.03, -0.07, -0.07)),
-        Wave(0.45, 0.100, (0.72, 1.00, 0.22, 0.45, 0.85, 1.35, 1.25, 0.95)),
-        Wave(0.72, 0.085, (-0.12, -0.15, -0.85, -1.20, -0.75, -0.45, -0.22, -0.08)),
-    ),
-    t_mv=_NORMAL_T_MV,
-)
-_BROAD = Morphology(
-    qrs=(
-        Wave(0.14, 0.060, (-0.05, -0.04, 0.00, 0.00, 0.00, -0.03, -0.06, -0.06)),
-        Wave(0.42, 0.150, (0.66, 0.90, 0.22, 0.42, 0.75, 1.20, 1.10, 0.85)),
-        Wave(0.74, 0.130, (-0.16, -0.22, -0.85, -1.15, -0.80, -0.55, -0.32, -0.16)),
-    ),
-    t_mv=_NORMAL_T_MV,
-)
-_LBBB = Morphology(
-    qrs=(
-        Wave(0.14, 0.070, (0.00, 0.00, 0.10, 0.14, 0.12, 0.10, 0.00, 0.00)),
-        Wave(0.36, 0.125, (0.60, 0.45, 0.00, 0.00, 0.00, 0.00, 0.70, 0.80)),
-        Wave(0.52, 0.165, (0.00, 0.00, -1.15, -1.55, -1.20, -0.45, 0.00, 0.00)),
-        Wave(0.68, 0.125, (0.70, 0.45, 0.00, 0.00, 0.00, 0.00, 0.80, 0.95)),
-    ),
-    t_mv=(-0.20, -0.10, 0.35, 0.55, 0.50, 0.15, -0.20, -0.28),
-    st_mv=(-0.06, -0.03, 0.12, 0.18, 0.12, 0.00, -0.06, -0.08),
-)
-_RBBB = Morphology(
-    qrs=(
-        Wave(0.18, 0.075, (-0.03, -0.04, 0.28, 0.40, 0.30, 0.05, -0.05, -0.06)),
-        Wave(0.38, 0.080, (0.60, 0.85, -0.45, -0.70, 0.20, 1.10, 1.15, 0.90)),
-        Wave(0.72, 0.120, (-0.28, -0.22, 0.85, 0.60, -0.20, -0.35, -0.35, -0.32)),
-    ),
-    t_mv=(0.15, 0.22, -0.25, -0.20, 0.15, 0.30, 0.28, 0.22),
-)
-_S1Q3T3 = Morphology(
-    qrs=(
-        Wave(0.20, 0.075, (0.05, -0.24, 0.00, 0.00, 0.00, 0.00, -0.03, -0.04)),
-        Wave(0.45, 0.090, (0.45, 0.65, 0.25, 0.40, 0.60, 0.90, 0.85, 0.70)),
-        Wave(0.73, 0.090, (-0.42, -0.18, -0.70, -0.95, -0.80, -0.70, -0.50, -0.35)),
-    ),
-    t_mv=(0.18, 0.03, -0.22, -0.28, -0.24, -0.10, 0.12, 0.14),
-)
-_DELTA = Morphology(
-    qrs=(
-        Wave(0.30, 0.135, (0.30, 0.38, 0.10, 0.25, 0.35, 0.40, 0.38, 0.32)),
-        Wave(0.56, 0.110, (0.55, 0.90, 0.25, 0.50, 0.85, 1.20, 1.10, 0.85)),
-        Wave(0.80, 0.070, (-0.08, -0.08, -0.60, -0.70, -0.40, -0.25, -0.12, -0.06)),
-    ),
-    t_mv=(-0.08, -0.08, 0.20, 0.28, 0.22, 0.05, -0.06, -0.08),
-)
-_VENTRICULAR_TACHYCARDIA = Morphology(
-    qrs=(
-        Wave(0.28, 0.140, (-0.30, -0.70, 0.85, 0.80, 0.45, -0.30, -0.65, -0.70)),
-        Wave(0.62, 0.150, (-0.25, -0.90, 0.75, 0.60, 0.15, -0.60, -0.80, -0.75)),
-    ),
-    t_mv=(0.18, 0.28, -0.35, -0.32, -0.10, 0.25, 0.32, 0.32),
-)
-_PATTERNS: Mapping[str, Morphology] = {
-    "lbbb": _LBBB, "rbbb": _RBBB, "s1q3t3": _S1Q3T3, "delta": _DELTA,
-}  # fmt: skip
+    usual_p_waves: dict[Rhythm, PWaves]
+    reciprocal: list[tuple[frozenset[str], dict[str, float]]]
+    p_mv: EightLeads
+    fibrillation_mv: EightLeads
+    flutter_mv: EightLeads
+    morphologies: dict[str, Morphology]
+
+
+WAVES = TypeAdapter(_Waves).validate_python(read_yaml(Path(__file__).with_name("ecg.yaml")))
 
 
 def synthesise(ecg: Ecg, duration_s: float) -> dict[str, Floats]:
@@ -157,8 +95,8 @@ def st_levels_mm(ecg: Ecg) -> dict[str, float]:
     """The ST level of each lead that has one: the named leads and those in which their shift is mirrored."""
     named = set(lead_names(ecg.st_leads)) if ecg.st_mm else set()
     levels = dict.fromkeys(sorted(named), ecg.st_mm)
-    for cause, mirrored in _RECIPROCAL:
-        if cause <= named:
+    for causes, mirrored in WAVES.reciprocal:
+        if causes <= named:
             return {**{lead: ecg.st_mm * share for lead, share in mirrored.items() if lead not in named}, **levels}
     return levels
 
@@ -168,11 +106,12 @@ def _seed(ecg: Ecg) -> int:
 
 
 def _morphology(ecg: Ecg) -> Morphology:
+    name: str = ecg.pattern
     if ecg.rhythm == "ventricular_tachycardia":
-        return _VENTRICULAR_TACHYCARDIA
-    if ecg.pattern == "none":
-        return _BROAD if ecg.qrs_ms >= _BROAD_QRS_MS else _NARROW
-    return _PATTERNS[ecg.pattern]
+        name = ecg.rhythm
+    elif ecg.pattern == "none":
+        name = "broad" if ecg.qrs_ms >= _BROAD_QRS_MS else "narrow"
+    return WAVES.morphologies[name]
 
 
 def _twelve(measured: Floats) -> dict[str, Floats]:
@@ -190,7 +129,7 @@ def _ventricular_beat(ecg: Ecg, morphology: Morphology, seconds: Floats, rr_s: f
     qrs_s = ecg.qrs_ms / 1000
     beat = np.zeros((8, len(seconds)))
     for wave in morphology.qrs:
-        beat += np.outer(wave.amplitudes_mv, _gaussian(seconds, wave.centre * qrs_s, wave.sigma * qrs_s))
+        beat += np.outer(wave.mv, _gaussian(seconds, wave.centre * qrs_s, wave.sigma * qrs_s))
     peak_s, rise_s, fall_s = _t_times_s(ecg, rr_s)
     t_wave = np.where(seconds < peak_s, _gaussian(seconds, peak_s, rise_s), _gaussian(seconds, peak_s, fall_s))
     beat += np.outer(_t_amplitudes_mv(ecg, morphology), t_wave)
@@ -230,15 +169,15 @@ def _st_window(ecg: Ecg, seconds: Floats, rr_s: float) -> Floats:
 def _atrial_activity(ecg: Ecg, seconds: Floats, onsets: Floats, rng: np.random.Generator) -> Floats:
     """P waves, fibrillation or flutter, `(8, T)`."""
     atrial = np.zeros((8, len(seconds)))
-    p_waves = ecg.p_waves or _USUAL_P_WAVES[ecg.rhythm]
+    p_waves = ecg.p_waves or WAVES.usual_p_waves[ecg.rhythm]
     if p_waves != "absent":
         starts = _dissociated(ecg, onsets) if p_waves == "dissociated" else onsets - ecg.pr_ms / 1000
         train = np.sum([_gaussian(seconds, start + _P_CENTRE_S, _P_SIGMA_S) for start in starts], 0)
-        atrial += np.outer(_P_MV, train * (0.3 if p_waves == "flattened" else 1.0))
+        atrial += np.outer(WAVES.p_mv, train * (0.3 if p_waves == "flattened" else 1.0))
     if ecg.rhythm == "atrial_fibrillation":
-        atrial += np.outer(_FIBRILLATION_MV, _fibrillation(seconds, rng))
+        atrial += np.outer(WAVES.fibrillation_mv, _fibrillation(seconds, rng))
     elif ecg.rhythm == "atrial_flutter":
-        atrial += np.outer(_FLUTTER_MV, _flutter(seconds, ecg.rate_bpm))
+        atrial += np.outer(WAVES.flutter_mv, _flutter(seconds, ecg.rate_bpm))
     return atrial
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from scipy.interpolate import PchipInterpolator
 
-from bsft.show.plots.canvas import LABEL, MEASURED, chart, footnote
+from bsft.show.plots.canvas import MEASURED, chart, footnote
 from bsft.show.plots.params import GrowthChart
 from bsft.stats.arrays import Floats
 
@@ -56,10 +56,9 @@ def growth_figure(growth: GrowthChart) -> Figure:
         np.array(growth.age_months) / months_per_unit, growth.weight_kg, color=MEASURED, marker="o", markersize=5,
         linewidth=1.8, zorder=4,
     )  # fmt: skip
-    axes.set_xlim(float(ages[0]) / months_per_unit, float(ages[-1]) / months_per_unit)
+    axes.set(xlim=(ages[0] / months_per_unit, ages[-1] / months_per_unit))
+    axes.set(xlabel=f"Age ({unit})", ylabel="Weight (kg)")
     axes.xaxis.set_major_locator(MaxNLocator(nbins=12, steps=[1, 2, 5, 10]))
-    axes.set_xlabel(f"Age ({unit})", color=LABEL)
-    axes.set_ylabel("Weight (kg)", color=LABEL)
     axes.grid(True)
     footnote(figure, "Centiles are approximate (both sexes) and not for clinical use.")
     return figure
