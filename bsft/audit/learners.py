@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix, vstack
 from sklearn.feature_extraction.text import TfidfTransformer
 from sklearn.feature_selection import SelectKBest, chi2
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
@@ -29,27 +29,30 @@ def text() -> Pipeline:
 
     Twins differ so little that a solver with an absolute tolerance, such as L-BFGS, stops before it starts.
     """
-    best = SelectKBest(chi2, k=N_BEST_FEATURES)
-    return make_pipeline(TfidfTransformer(), best, LogisticRegression(C=10, solver="liblinear"))
+    best, fit = SelectKBest(chi2, k=N_BEST_FEATURES), LogisticRegression(C=10, solver="liblinear")
+    return Pipeline([("weigh", TfidfTransformer()), ("select", best), ("fit", fit)])
 
 
 def size() -> Pipeline:
     """A tree, which finds a relation of any shape between a few numbers."""
-    return make_pipeline(DecisionTreeClassifier(max_depth=4, min_samples_leaf=20, random_state=0))
+    return Pipeline([("fit", DecisionTreeClassifier(max_depth=4, min_samples_leaf=20, random_state=0))])
 
 
 def category() -> Pipeline:
-    return make_pipeline(OneHotEncoder(handle_unknown="ignore"), LogisticRegression(solver="liblinear"))
+    return Pipeline(
+        [("encode", OneHotEncoder(handle_unknown="ignore")), ("fit", LogisticRegression(solver="liblinear"))]
+    )
 
 
 def linear() -> Pipeline:
     """For a few numbers of which more means more."""
-    return make_pipeline(StandardScaler(), LogisticRegression())
+    return Pipeline([("scale", StandardScaler()), ("fit", LogisticRegression())])
 
 
 def difference() -> Pipeline:
     """For differences of twins, which mean the opposite when their sign is turned: no intercept."""
-    return make_pipeline(Normalizer(), LogisticRegression(C=10, solver="liblinear", fit_intercept=False))
+    fit = LogisticRegression(C=10, solver="liblinear", fit_intercept=False)
+    return Pipeline([("normalise", Normalizer()), ("fit", fit)])
 
 
 def differences(twins: Matrix) -> csr_matrix:

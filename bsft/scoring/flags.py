@@ -9,10 +9,10 @@ from functools import cached_property
 import numpy as np
 
 from bsft.records.schema import Item
-from bsft.scoring.alarms import Alarm
-from bsft.scoring.metrics import Response
+from bsft.scoring.decision import Alarm
+from bsft.scoring.metrics import Response, indices, pairs_of
 from bsft.scoring.result import FlagScores, Interval, NoiseFloor
-from bsft.stats.arrays import Floats, label_indices
+from bsft.stats.arrays import Floats
 from bsft.stats.bootstrap import Bootstrap, Estimate
 from bsft.stats.measures import macro_f1
 
@@ -28,15 +28,12 @@ class Flags:
     margins: Mapping[str, float]
     bootstrap: Bootstrap
 
-    @cached_property
-    def _by_id(self) -> dict[str, Response]:
-        return {r.item.id: r for r in self.responses}
-
     def scores(self) -> FlagScores:
         pairs = self._pairs
         needed = np.array([r.item.gold_behavior == "proactive" for r in self.responses], bool)
         flagged = np.array([r.flagged for r in self.responses], bool)
         right = np.array([(a.correct, b.correct) for a, b in pairs], bool).reshape(-1, 2)
+        gold, predicted, n_labels = indices(self.responses, sorted({r.item.label for r in self.responses}))
         auc, margins = self._area(), self._paired_margins()
         paired = self.bootstrap.paired_auc(*margins, [a.item.case_id for a, _ in self._read_pairs]) if margins else None
         return FlagScores(
@@ -46,7 +43,7 @@ class Flags:
             auc_ci95=_interval(auc),
             paired_auc=paired.value if paired else None,
             paired_auc_ci95=_interval(paired),
-            macro_f1=self._macro_f1(),
+            macro_f1=macro_f1(gold, predicted, n_labels) if n_labels > 1 else None,
             over_intervention_rate=float(flagged[~needed].mean()) if not needed.all() else None,
             missed_intervention_rate=float(1 - flagged[needed].mean()) if needed.any() else None,
             pair_accuracy=float(right.all(1).mean()) if pairs else None,
@@ -56,8 +53,8 @@ class Flags:
 
     def by_task(self) -> dict[str, FlagScores]:
         """Of the tasks in which concerns are due."""
-        found = {task: self._of(r for r in self.responses if r.item.task == task) for task in self._tasks}
-        return {task: own.scores() for task, own in found.items()}
+        tasks = dict.fromkeys(r.item.task for r in self.responses if r.item.gold_behavior == "proactive")
+        return {task: self._of(r for r in self.responses if r.item.task == task).scores() for task in tasks}
 
     def by_kind(self) -> dict[str, FlagScores]:
         """Of problems and their twins, by `family/type`."""
@@ -85,18 +82,9 @@ class Flags:
     def _of(self, responses: Iterable[Response]) -> Flags:
         return Flags(list(responses), self.margins, self.bootstrap)
 
-    @property
-    def _tasks(self) -> list[str]:
-        return list(dict.fromkeys(r.item.task for r in self.responses if r.item.gold_behavior == "proactive"))
-
     @cached_property
     def _pairs(self) -> list[tuple[Response, Response]]:
-        """Problems with their own twins."""
-        return [
-            (r, self._by_id[r.item.twin_id])
-            for r in self.responses
-            if r.item.variant == "perturbed" and r.item.twin_id in self._by_id
-        ]
+        return pairs_of(self.responses)
 
     def _area(self) -> Estimate | None:
         items = [r.item for r in self.responses if r.item.id in self.margins]
@@ -116,14 +104,6 @@ class Flags:
 
     def _margins(self, items: Sequence[Item]) -> Floats:
         return np.array([self.margins[item.id] for item in items], np.float64)
-
-    def _macro_f1(self) -> float | None:
-        """Over the labels that occur in gold; of one label there is none."""
-        labels = sorted({r.item.label for r in self.responses})
-        if len(labels) < 2:
-            return None
-        gold = label_indices([r.item.label for r in self.responses], labels)
-        return macro_f1(gold, label_indices([r.predicted for r in self.responses], labels), len(labels))
 
 
 def _interval(estimate: Estimate | None) -> Interval | None:

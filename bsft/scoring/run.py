@@ -17,11 +17,11 @@ from bsft.records.schema import Behavior, Item, noise_split
 from bsft.records.store import Head
 from bsft.runs.directory import METRICS, PREDICTIONS
 from bsft.runs.job import Job
-from bsft.scoring.alarms import Alarm
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
+from bsft.scoring.decision import Alarm
 from bsft.scoring.evaluation import Calibration, Evaluation, response_of, with_evidence, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics
-from bsft.scoring.policies import label_counts
+from bsft.scoring.metrics import label_counts
 from bsft.scoring.result import Cost, Result
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
     if data.train_split in job.benchmark.splits:
         train = select_items(job.benchmark, data.train_split, data, data.max_train_items).heads()
     evaluation = Evaluation(
-        job.benchmark.tasks,
+        tasks=job.benchmark.tasks,
         arm="none" if behavior is None else _ARM_OF_MODE[behavior.mode],
         forced=cast(Behavior | None, behavior.token) if behavior is not None else None,
         train_labels=label_counts(train),

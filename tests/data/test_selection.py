@@ -17,7 +17,7 @@ from bsft.data.steps import plan_steps
 from bsft.records.errors import BadInput
 from bsft.records.schema import Item
 from bsft.records.store import Benchmark, open_benchmark
-from bsft.scoring.policies import label_counts
+from bsft.scoring.metrics import label_counts
 
 
 @pytest.fixture(scope="module", params=["made", "built", "one file"])
