@@ -29,8 +29,7 @@ from bsft.importing.agentclinic import import_agentclinic
 from bsft.importing.cases import read_cases
 from bsft.importing.item_mapping import read_mapping
 from bsft.importing.items import import_items
-from bsft.importing.medec import import_medec
-from bsft.importing.mederrbench import SOURCE_FILES, import_mederrbench
+from bsft.importing.mederrbench import SOURCE_FILES, import_medec, import_mederrbench
 from bsft.importing.report import ImportReport
 from bsft.importing.writer import findings, pipeline
 from bsft.importing.writer.cache import Completion, CompletionCache

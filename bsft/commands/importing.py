@@ -15,9 +15,7 @@ from bsft.importing.agentclinic import UnstatedSex, import_agentclinic
 from bsft.importing.cases import read_cases
 from bsft.importing.item_mapping import read_mapping
 from bsft.importing.items import import_items
-from bsft.importing.medec import LICENCE as MEDEC_LICENCE
-from bsft.importing.medec import import_medec
-from bsft.importing.mederrbench import IMPORTER_VERSION, import_mederrbench
+from bsft.importing.mederrbench import IMPORTER_VERSION, MEDEC_LICENCE, import_medec, import_mederrbench
 from bsft.importing.report import ImportReport
 from bsft.importing.writer.options import WriterOptions
 from bsft.importing.writing import write_cases

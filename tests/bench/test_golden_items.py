@@ -22,8 +22,7 @@ from bsft.bench.build import BuildSpec, build
 from bsft.importing.agentclinic import import_agentclinic
 from bsft.importing.cases import CASES_FILE, write_records
 from bsft.importing.mederrbench import import_mederrbench
-from bsft.importing.plan import Shares
-from bsft.importing.recorded_items import make_benchmark
+from bsft.importing.recorded_items import Shares, make_benchmark
 from bsft.importing.report import ImportReport
 from bsft.importing.writing import ImportedBenchmark
 from bsft.records.schema import Case

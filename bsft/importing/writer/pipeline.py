@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bsft.importing.demographics import HOURS, in_years, sex_in, sex_of_pronouns
-from bsft.importing.writer import prompts
 from bsft.importing.writer.cache import Completion
 from bsft.importing.writer.check import Source, check_case, check_scene
 from bsft.importing.writer.documents import Document, parts, tokens
@@ -19,9 +19,12 @@ from bsft.importing.writer.endpoint import Endpoint, NotWritten
 from bsft.importing.writer.options import WriterOptions
 from bsft.records.errors import BadInput, explain
 from bsft.records.schema import Case, Demographics, DifferentialDiagnosis, Fact, Turn
-from bsft.records.untrusted import parse_json
+from bsft.records.untrusted import parse_json, read_yaml
 
 WRITER_SOURCE = "written up by a language model"
+PROMPTS = TypeAdapter(dict[str, str]).validate_python(read_yaml(Path(__file__).with_name("prompts.yaml")))
+MAX_PROBLEMS = 8
+"""More would drown the model; what remains is found at the next attempt."""
 
 DraftT = TypeVar("DraftT", bound=BaseModel)
 
@@ -69,7 +72,7 @@ class _Attempt:
     def write(self) -> Written:
         try:
             drafts = [
-                self._ask(prompts.STRUCTURE, prompts.STRUCTURE_REQUEST.format(text=part), "case", CaseDraft, check_case)
+                self._ask("structure", PROMPTS["structure_request"].format(text=part), "case", CaseDraft, check_case)
                 for part in self._parts()
             ]
             case = _case(self.document, drafts, self.options.licence)
@@ -80,7 +83,7 @@ class _Attempt:
 
     def _parts(self) -> list[str]:
         """The text, or its parts if it is too long and may be cut."""
-        text, fits = self.document.text, self._room(prompts.STRUCTURE + prompts.STRUCTURE_REQUEST, CaseDraft)
+        text, fits = self.document.text, self._room("structure", CaseDraft)
         if tokens(text) <= fits:
             return [text]
         if not self.options.split or fits <= 0:
@@ -93,29 +96,30 @@ class _Attempt:
 
     def _room(self, prompt: str, draft: type[BaseModel]) -> int:
         """Tokens left for a text: a correction needs room for the reply that it corrects and for a new one."""
-        taken = tokens(prompt) + tokens(str(schema_of(draft))) + tokens(prompts.CORRECTION) * prompts.MAX_PROBLEMS
+        taken = tokens(PROMPTS[prompt] + PROMPTS[f"{prompt}_request"]) + tokens(str(schema_of(draft)))
+        taken += tokens(PROMPTS["correction"]) * MAX_PROBLEMS
         return self.options.context_tokens - 2 * self.options.reply_tokens - taken
 
     def _scene(self, case: Case, drafts: Sequence[CaseDraft]) -> CaseScene:
         # The age in the text's own words: in other units its number would be a new one.
         age = next(draft.age.quote for draft in drafts if draft.age)
-        facts = prompts.fact_list(case.facts)
-        request = prompts.SCENE_REQUEST.format(person=f"{case.demographics.sex}, {age}", facts=facts)
-        room = self._room(prompts.SCENE + prompts.SCENE_REQUEST, SceneDraft)
+        facts = "\n".join(f"- {fact.name}: {fact.text}" for fact in case.facts)
+        request = PROMPTS["scene_request"].format(person=f"{case.demographics.sex}, {age}", facts=facts)
+        room = self._room("scene", SceneDraft)
         if tokens(request) > room:
             raise NotWritten("too_long", f"its facts have about {tokens(request):,} tokens, and {room:,} fit")
-        draft = self._ask(prompts.SCENE, request, "scene", SceneDraft, check_scene)
+        draft = self._ask("scene", request, "scene", SceneDraft, check_scene)
         return CaseScene(case_id=case.id, turns=[Turn.model_validate(turn.model_dump()) for turn in draft.turns])
 
     def _ask(
-        self, system: str, request: str, name: str, kind: type[DraftT], check: Callable[[DraftT, Source], list[str]]
+        self, prompt: str, request: str, name: str, kind: type[DraftT], check: Callable[[DraftT, Source], list[str]]
     ) -> DraftT:
         """A draft that passes its check.
 
         Raises:
             NotWritten: none of the attempts passed, or the model refused.
         """
-        asked = messages = [{"role": "system", "content": system}, {"role": "user", "content": request}]
+        asked = messages = [{"role": "system", "content": PROMPTS[prompt]}, {"role": "user", "content": request}]
         problems: list[str] = []
         for _ in range(self.options.attempts):
             reply, is_cached = self.endpoint.ask(asked, name, schema_of(kind), fresh=self.fresh)
@@ -132,7 +136,8 @@ class _Attempt:
                     return draft
             self.usage[f"rejected_{reason}"] += 1
             # Only the last reply is shown again, so that a conversation does not outgrow the context.
-            correction = {"role": "user", "content": prompts.correction(problems)}
+            corrected = PROMPTS["correction"].format(problems="\n".join(f"- {p}" for p in problems[:MAX_PROBLEMS]))
+            correction = {"role": "user", "content": corrected}
             asked = [*messages, {"role": "assistant", "content": reply.text}, correction]
         tried = f"{name}: not accepted after {self.options.attempts} attempts"
         raise NotWritten("rejected", f"{tried}: {'; '.join(problems[:3])}")
