@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from bsft.audit.audit import Audit
-from bsft.audit.describe import TaskCounts, TwinLengths
+from bsft.audit.audit import Audit, TaskCounts, TwinLengths
 from bsft.audit.limits import Finding, Status
 from bsft.display.canvas import Panel, draw_panels
 from bsft.records.escaping import visible
