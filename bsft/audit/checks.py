@@ -120,12 +120,7 @@ class Duplicate:
 
 
 def find_duplicates(corpus: Corpus, max_jaccard: float) -> list[Duplicate]:
-    """Pairs of cases in different splits that have scenes more similar than `max_jaccard`, most similar first.
-
-    Args:
-        corpus: the benchmark.
-        max_jaccard: share of common word triples.
-    """
+    """Pairs of cases in different splits whose scenes share more of their word triples, most similar first."""
 
     @cache
     def of_turn(place: int) -> frozenset[str]:

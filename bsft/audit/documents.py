@@ -25,7 +25,6 @@ def write_documents(audit: Audit, output: Path, *, source: str, command: str) ->
     """Writes the four files.
 
     Args:
-        audit: what was found.
         output: their directory; it is made where it is missing.
         source: the benchmark's fingerprint, or where it came from.
         command: the command that was run, so that it can be run again.

@@ -74,7 +74,6 @@ class Texts:
     """Counted texts.
 
     Args:
-        texts: the corpus's texts.
         documents: all documents that will be asked for.
         view: words and pairs of words (of style: up to triples); none reaches beyond a text's end.
     """

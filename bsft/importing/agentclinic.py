@@ -49,7 +49,6 @@ def import_agentclinic(
     """Reads every line as a case.
 
     Args:
-        source: the JSONL file.
         report: takes what was parsed, assumed and dropped.
         unstated_sex: the sex of patients whose sex the text does not state, or "drop" to leave them out.
         drop_invalid: leave out lines that are not OSCE cases, instead of refusing the file.

@@ -26,8 +26,6 @@ def import_items(
     """Reads every line as an item.
 
     Args:
-        source: the JSONL file.
-        mapping: its layout and names.
         report: takes counts and what was dropped.
         drop_invalid: leave out lines that are not valid items, instead of refusing the file.
 

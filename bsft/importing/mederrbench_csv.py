@@ -69,11 +69,9 @@ def read_notes(
     """Reads one file in file order, with the characters' decoding repaired and twins paired.
 
     Args:
-        file: the CSV file.
         kinds: error type as the files spell it -> its name. Upper case, spaces and signs do not count.
         seen: id of a note of another file -> its place; takes those of this one.
-        report: takes the file's hash and the number of rows.
-        repairs: takes counts.
+        report, repairs: take what was read, and counts.
 
     Raises:
         BadInput: the file or a column is missing, a column is there twice, a row has another number of fields, or a

@@ -80,9 +80,6 @@ def make_benchmark(source: Path, output: Path, *, name: str, shares: Shares, see
 
     Args:
         source: a file of cases, or a directory that holds one.
-        output: the benchmark's directory.
-        name: of the benchmark.
-        shares: parts of the cases for the splits.
         seed: decides every random choice.
 
     Raises:

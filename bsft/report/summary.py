@@ -13,9 +13,8 @@ from bsft.display.pages import image_source, render_page
 from bsft.records.escaping import markdown as escaped
 from bsft.records.files import write_atomically
 from bsft.report import tables
-from bsft.report.figures import curves_figure, restraint_figure
+from bsft.report.figures import curves_figure, radar_figure, restraint_figure
 from bsft.report.palette import Styles, line_styles
-from bsft.report.radar import radar_figure
 from bsft.report.rows import Block, Row, blocks, comparison
 from bsft.report.sweep import Sweep, read_sweep
 

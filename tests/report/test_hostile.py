@@ -15,8 +15,8 @@ from small import case_items
 from bsft.cli import main
 from bsft.display.canvas import to_bytes
 from bsft.display.console import SafeConsole
+from bsft.report.figures import radar_figure
 from bsft.report.palette import line_styles
-from bsft.report.radar import radar_figure
 from bsft.report.rows import blocks, comparison
 from bsft.report.summary import markdown, page
 from bsft.report.sweep import read_sweep

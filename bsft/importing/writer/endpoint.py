@@ -60,9 +60,7 @@ class Endpoint:
         """The model's reply, and whether it came from the cache.
 
         Args:
-            messages: the conversation.
             name: of the schema.
-            schema: JSON schema of the reply.
             fresh: ask even if the cache has a reply.
 
         Raises:

@@ -43,10 +43,6 @@ class Written:
 def write_up(document: Document, endpoint: Endpoint, options: WriterOptions) -> Written:
     """A text's case and scene, or why there are none. May be called from several threads.
 
-    Args:
-        endpoint: whom to ask.
-        options: limits and number of attempts.
-
     Raises:
         BadInput: no text can be written up: wrong key, unknown model.
     """

@@ -38,8 +38,6 @@ def write_texts(source: Path, output: Path, options: WriterOptions) -> ImportRep
 
     Args:
         source: a directory of texts or a JSONL file.
-        output: the directory that is written.
-        options: the endpoint and its limits.
 
     Raises:
         BadInput: the source is wrong, the output holds something else, the endpoint cannot be used, or no text could

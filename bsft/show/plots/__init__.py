@@ -19,10 +19,9 @@ from bsft.records.files import write_atomically
 from bsft.records.schema import ImageSpec
 from bsft.show.plots import params
 from bsft.show.plots.canvas import STYLE
-from bsft.show.plots.charts import lab_trend_figure, temperature_figure
+from bsft.show.plots.charts import growth_figure, lab_trend_figure, temperature_figure
 from bsft.show.plots.chest import chest_figure
 from bsft.show.plots.ecg import ecg_figure
-from bsft.show.plots.growth import growth_figure
 from bsft.show.plots.hearing import audiogram_figure, tympanogram_figure
 from bsft.show.plots.spirometry import spirometry_figure
 
