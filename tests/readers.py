@@ -26,15 +26,15 @@ from bsft.bench.recorded import naming
 from bsft.bench.recorded.make import make_items
 from bsft.data.vocabulary import BehaviorVocabulary
 from bsft.importing.agentclinic import import_agentclinic
-from bsft.importing.cases import read_cases
+from bsft.importing.files import read_cases
 from bsft.importing.item_mapping import read_mapping
 from bsft.importing.items import import_items
 from bsft.importing.mederrbench import SOURCE_FILES, import_medec, import_mederrbench
 from bsft.importing.report import ImportReport
 from bsft.importing.writer import findings, pipeline
-from bsft.importing.writer.cache import Completion, CompletionCache
 from bsft.importing.writer.documents import read_documents
 from bsft.importing.writer.drafts import CaseDraft
+from bsft.importing.writer.endpoint import Completion, CompletionCache
 from bsft.model import weights
 from bsft.records.errors import BadInput
 from bsft.records.store import cache, line_of, open_benchmark

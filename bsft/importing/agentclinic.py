@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bsft.importing.cases import json_lines, near_duplicate_cases
 from bsft.importing.demographics import age_years, is_newborn, sex_in, sex_of_pronouns, weight_kg
+from bsft.importing.files import json_lines, near_duplicate_cases
 from bsft.importing.osce_facts import FactList, kind_of, leaves, osce_words
 from bsft.importing.report import ImportReport
 from bsft.records.errors import BadInput, explained

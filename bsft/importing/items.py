@@ -10,11 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from bsft.importing.cases import check_new, json_lines
+from bsft.importing.files import ImportedBenchmark, check_new, json_lines
 from bsft.importing.item_layout import ItemLine
 from bsft.importing.item_mapping import ItemMapping, Options
 from bsft.importing.report import ImportReport
-from bsft.importing.writing import ImportedBenchmark
 from bsft.records.errors import BadInput, explained, listed
 from bsft.records.names import name_problem
 from bsft.records.schema import BEHAVIORS, Autonomy, Item, TaskSpec, Variant

@@ -32,9 +32,9 @@ from pydantic import TypeAdapter
 from bsft.bench.bank.load import read_checked
 from bsft.bench.items import Alert
 from bsft.bench.replies import NO_FLAG
+from bsft.importing.files import ImportedBenchmark
 from bsft.importing.mederrbench_csv import Note, find_cases, read_notes, remove_fingerprints
 from bsft.importing.report import ImportReport
-from bsft.importing.writing import ImportedBenchmark
 from bsft.records.errors import BadInput
 from bsft.records.schema import Item, Locus, Option, Perturbation, TaskSpec, Turn
 

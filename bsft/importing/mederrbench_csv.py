@@ -14,7 +14,7 @@ from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
 
-from bsft.importing.cases import check_new
+from bsft.importing.files import check_new
 from bsft.importing.near_duplicates import connected, near_duplicates
 from bsft.importing.report import ImportReport
 from bsft.importing.text_repair import capitalise_sentences, plain, strip_sentence_numbers, undo_mac_roman

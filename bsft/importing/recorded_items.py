@@ -15,10 +15,9 @@ from pathlib import Path
 from bsft.bench.left_out import Reasons
 from bsft.bench.recorded.make import make_items, specs_of
 from bsft.bench.recorded.naming import name_words
-from bsft.importing.cases import CASES_FILE, near_duplicate_cases, read_cases
+from bsft.importing.files import CASES_FILE, fresh_directory, near_duplicate_cases, read_cases
 from bsft.importing.near_duplicates import connected
 from bsft.importing.report import ImportReport
-from bsft.importing.writing import fresh_directory
 from bsft.records.errors import BadInput
 from bsft.records.schema import Case, Manifest
 from bsft.records.store import check_replaceable, write_benchmark

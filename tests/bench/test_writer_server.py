@@ -20,10 +20,9 @@ from urllib.request import urlopen
 
 import pytest
 
-from bsft.importing.writer.cache import CompletionCache
 from bsft.importing.writer.documents import Document
 from bsft.importing.writer.drafts import CaseDraft
-from bsft.importing.writer.endpoint import Endpoint
+from bsft.importing.writer.endpoint import CompletionCache, Endpoint
 from bsft.importing.writer.options import WriterOptions
 from bsft.importing.writer.pipeline import write_up
 

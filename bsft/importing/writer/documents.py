@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from bsft.importing.cases import check_new, json_lines
+from bsft.importing.files import check_new, json_lines
 from bsft.importing.report import ImportReport
 from bsft.records.errors import BadInput, explained
 from bsft.records.schema import NonEmpty

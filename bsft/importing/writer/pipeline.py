@@ -11,11 +11,10 @@ from typing import TypeVar
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from bsft.importing.demographics import HOURS, in_years, sex_in, sex_of_pronouns
-from bsft.importing.writer.cache import Completion
 from bsft.importing.writer.check import Source, check_case, check_scene
 from bsft.importing.writer.documents import Document, parts, tokens
 from bsft.importing.writer.drafts import CaseDraft, CaseScene, FactDraft, SceneDraft, schema_of
-from bsft.importing.writer.endpoint import Endpoint, NotWritten
+from bsft.importing.writer.endpoint import Completion, Endpoint, NotWritten
 from bsft.importing.writer.options import WriterOptions
 from bsft.records.errors import BadInput, explain
 from bsft.records.schema import Case, Demographics, DifferentialDiagnosis, Fact, Turn

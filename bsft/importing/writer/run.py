@@ -8,18 +8,16 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from bsft.display.progress import progress_bar
-from bsft.importing.cases import CASES_FILE, write_records
+from bsft.importing.files import CASES_FILE, reported_output, write_records
 from bsft.importing.report import ImportReport
-from bsft.importing.writer.cache import CompletionCache
 from bsft.importing.writer.documents import Document, read_documents
 from bsft.importing.writer.findings import load_lexicon
 from bsft.importing.writer.options import WriterOptions
-from bsft.importing.writing import reported_output
 from bsft.records.errors import BadInput
 from bsft.records.store import check_replaceable
 
 try:
-    from bsft.importing.writer.endpoint import Endpoint
+    from bsft.importing.writer.endpoint import CompletionCache, Endpoint
     from bsft.importing.writer.pipeline import Written, write_up
 except ImportError as error:
     raise BadInput(f"importing text needs the package {error.name}: pip install 'bsft[writer]'") from None
