@@ -110,21 +110,11 @@ def _markdown(audit: Audit, report: AuditReport, command: str) -> str:
 
 
 def _page(audit: Audit, report: AuditReport, command: str) -> str:
-    limit = audit.settings.limits.max_auroc
-    figures = [
-        (
-            "Artefacts and content",
-            "AUROC of every probe with its 95 % interval, all levels together: blue where a limit holds, red where it "
-            f"is broken, grey where none holds; dashed: {limit:g}.",
-            plots.auroc_figure(audit),
-        ),
-        (
-            "Label balance",
-            "Share of items of every task for which each label is right; flags without their prefix.",
-            plots.balance_figure(audit.counts),
-        ),
-        ("Lengths of twins", "Characters of perturbed and clean scenes.", plots.lengths_figure(audit.lengths)),
-    ]
+    figures = {
+        "auroc": plots.auroc_figure(audit),
+        "balance": plots.balance_figure(audit.counts),
+        "lengths": plots.lengths_figure(audit.lengths),
+    }
     return render_page(
         "bsft.audit",
         "audit.html.j2",
@@ -133,5 +123,6 @@ def _page(audit: Audit, report: AuditReport, command: str) -> str:
         report=report,
         subtitle=_subtitle(audit),
         command=command,
-        figures=[(title, alt, image_source(figure)) for title, alt, figure in figures if figure is not None],
+        limit=audit.settings.limits.max_auroc,
+        **{name: image_source(figure) if figure else None for name, figure in figures.items()},
     )

@@ -60,8 +60,7 @@ def import_agentclinic(
     def read(place: str, line: int, found: object) -> Case | None:
         return _case(f"agentclinic-{line:04d}", place, found, unstated_sex, report)
 
-    read_lines = json_lines(source, report, read, drop_invalid=drop_invalid)
-    cases = [case for case in read_lines if case is not None]
+    cases = [case for case in json_lines(source, report, read, drop_invalid=drop_invalid) if case is not None]
     for i, j, share in near_duplicate_cases(cases):
         report.noticed.append(
             f"{cases[j].id}: near-duplicate of {cases[i].id} ({share:.0%} shared); keep both in one split"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,21 +14,11 @@ from bsft.records.escaping import markdown as escaped
 from bsft.records.files import write_atomically
 from bsft.report import tables
 from bsft.report.figures import curves_figure, radar_figure, restraint_figure
-from bsft.report.palette import Styles, line_styles
+from bsft.report.palette import line_styles
 from bsft.report.rows import Block, Row, blocks, comparison
 from bsft.report.sweep import Sweep, read_sweep
 
 DIRECTORY = "report"
-PICTURES = (
-    ("Score by task", "Scores by task, one line per method; the tables of tasks have the same numbers.", radar_figure),
-    (
-        "Speaking up and keeping silent",
-        "Proactive score against restraint; the comparison has the same numbers.",
-        restraint_figure,
-    ),
-    ("Learning curves", "Training loss and validation macro-F1 by step.", curves_figure),
-)
-"""Title, words for those who cannot see it, and who draws it."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +41,14 @@ def write_report(path: Path) -> Report:
     panels = blocks(rows)
     styles = line_styles(row for row in rows if not row.naive)
     radar = radar_figure(panels, styles, sweep.name)
+    draws = {"radar": radar_figure, "restraint": restraint_figure, "curves": curves_figure}
+    figures = {name: [draw([panel], styles) for panel in panels] for name, draw in draws.items()}
     contents = {
         "table.md": markdown(sweep, rows).encode(),
         "table.csv": tables.unrounded_table(rows).csv().encode(),
         "radar.png": to_bytes(radar, "png"),
         "radar.svg": to_bytes(radar, "svg"),
-        "index.html": page(sweep, rows, panels, _pictures(panels, styles)).encode(),
+        "index.html": page(sweep, rows, panels, figures).encode(),
     }
     files = {path / DIRECTORY / name: content for name, content in contents.items()}
     for file, content in files.items():
@@ -74,12 +66,12 @@ def markdown(sweep: Sweep, rows: Sequence[Row]) -> str:
 
 
 def page(
-    sweep: Sweep, rows: Sequence[Row], blocks: Sequence[Block], pictures: Sequence[tuple[str, str, list[Figure]]]
+    sweep: Sweep, rows: Sequence[Row], blocks: Sequence[Block], figures: Mapping[str, Iterable[Figure | None]]
 ) -> str:
     """The report as one self-contained HTML page: tables, pictures, runs; nothing in it is fetched from elsewhere.
 
     Args:
-        pictures: title, words for those who cannot see it, and the same figure for one or more models and data sets.
+        figures: `radar`, `restraint` and `curves`, one for each block, so that a narrow screen can stack them.
     """
     several = len(blocks) > 1
     values = {title: tables.values_table(title, rows, several) for title in tables.TABLES.further}
@@ -93,17 +85,8 @@ def page(
         subtitle=tables.common(rows),
         comparison=tables.comparison_table(rows),
         notes=tables.notes(rows),
-        pictures=[(title, alt, map(image_source, figures)) for title, alt, figures in pictures],
+        pictures={name: [image_source(figure) for figure in own if figure] for name, own in figures.items()},
         tasks=[tables.tasks_table(block) for block in blocks],
         further=[table for table in further if table.rows],
         problems=sweep.problems,
     )
-
-
-def _pictures(panels: Sequence[Block], styles: Styles) -> list[tuple[str, str, list[Figure]]]:
-    """The page's figures, one for each panel, so that a narrow screen can stack them."""
-    drawn = [
-        (title, alt, [figure for panel in panels if (figure := draw([panel], styles)) is not None])
-        for title, alt, draw in PICTURES
-    ]
-    return [(title, alt, figures) for title, alt, figures in drawn if figures]

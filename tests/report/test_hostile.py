@@ -90,7 +90,7 @@ def test_markdown_holds_no_html_and_no_link(hostile: Sweep) -> None:
 def test_html_holds_no_markup_of_theirs(hostile: Sweep) -> None:
     sweep = read_sweep(hostile.path)
     rows = comparison(sweep.jobs)
-    text = page(sweep, rows, blocks(rows), [])
+    text = page(sweep, rows, blocks(rows), {"radar": [], "restraint": [], "curves": []})
     assert "<img" not in text and "&lt;img" in text and not obeyed(text) and text.encode()
 
 
