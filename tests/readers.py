@@ -31,7 +31,7 @@ from bsft.importing.item_mapping import read_mapping
 from bsft.importing.items import import_items
 from bsft.importing.mederrbench import SOURCE_FILES, import_medec, import_mederrbench
 from bsft.importing.report import ImportReport
-from bsft.importing.writer import findings, pipeline
+from bsft.importing.writer import findings, run
 from bsft.importing.writer.documents import read_documents
 from bsft.importing.writer.drafts import CaseDraft
 from bsft.importing.writer.endpoint import Completion, CompletionCache
@@ -204,7 +204,7 @@ def _of_the_rest(home: Path) -> list[Reader]:
 
     def read_draft() -> object:
         text = read_text(draft)
-        return _none_is_refused(pipeline._read(Completion(text, "stop", None, 1, 2), CaseDraft)[0])
+        return _none_is_refused(run._read(Completion(text, "stop", None, 1, 2), CaseDraft)[0])
 
     return [
         Reader("vocabulary", "json", saved, lambda: vocabulary.check_same(read_json(saved), "here")),

@@ -14,15 +14,23 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+from scipy.sparse import csr_matrix, vstack
 from sklearn.feature_extraction.text import TfidfTransformer, TfidfVectorizer
+from sklearn.feature_selection import SelectKBest, chi2
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import Normalizer, OneHotEncoder, StandardScaler
+from sklearn.tree import DecisionTreeClassifier
 
-from bsft.audit import learners
 from bsft.audit.corpus import Corpus, CorpusItem, Pair
 from bsft.audit.limits import Finding
 from bsft.audit.texts import Texts, View, request_and_options, scene, size
-from bsft.audit.units import Units, alternatives
+from bsft.audit.units import Matrix, Units, alternatives
 from bsft.stats.arrays import Booleans, Floats, Integers
 from bsft.stats.policies import SURFACE_POLICIES, Policy, Question, TrainingCounts
+
+N_BEST_FEATURES = 5000
+"""A probe of counts keeps this many features, chosen on what it is fitted on: as good as all of them, and quicker."""
 
 CONTENT: tuple[View, ...] = ("words", "words and numbers")
 
@@ -34,15 +42,15 @@ def of_scenes(units: Units, corpus: Corpus, styles: Texts) -> Iterator[Finding]:
     """Does an item need a flag, from the length and the style of its scene, or from everything else?"""
     scenes = [scene(row) for row in units.rows]
     lengths = np.array([size(corpus.texts, document) for document in scenes])
-    yield from units.areas("scene length", units.scores(learners.size, lengths), limited=True)
-    yield from units.areas("scene style", units.scores(learners.text, styles.counts(scenes)), limited=True)
+    yield from units.areas("scene length", units.scores(size_learner, lengths), limited=True)
+    yield from units.areas("scene style", units.scores(text_learner, styles.counts(scenes)), limited=True)
     rest = [request_and_options(row) for row in units.rows]
     counts = Texts(corpus.texts, rest, "words and numbers").counts(rest)
-    yield from units.areas("request and options", units.scores(learners.text, counts), limited=True)
+    yield from units.areas("request and options", units.scores(text_learner, counts), limited=True)
 
 
 def of_twins(twins: Units, corpus: Corpus, styles: Texts) -> Iterator[Finding]:
-    """Which of two twins is the one with the problem, from the learners.differences in length and style?
+    """Which of two twins is the one with the problem, from the differences in length and style?
 
     Args:
         twins: all problems, then their clean twins in the same order.
@@ -52,7 +60,7 @@ def of_twins(twins: Units, corpus: Corpus, styles: Texts) -> Iterator[Finding]:
     # weighted by the frequencies in all twins, which know nothing of labels
     style = TfidfTransformer(norm=None).fit_transform(styles.counts(scenes))
     for name, features in (("twins' lengths", lengths), ("twins' style", style)):
-        yield from twins.paired(name, twins.scores(learners.difference, learners.differences(features)))
+        yield from twins.paired(name, twins.scores(difference_learner, differences(features)))
 
 
 def of_options(units: Units, places: Sequence[int], corpus: Corpus) -> Iterator[Finding]:
@@ -60,18 +68,18 @@ def of_options(units: Units, places: Sequence[int], corpus: Corpus) -> Iterator[
     options = list(zip(units.rows, places, strict=True))
     named = bool(corpus.tasks[units.task].labels)
     seen = {
-        "option position": (learners.category, np.array([[str(i), str(len(row.options))] for row, i in options])),
+        "option position": (category_learner, np.array([[str(i), str(len(row.options))] for row, i in options])),
         "option order": (
-            learners.category,
+            category_learner,
             np.array([_order(row, i, corpus.texts, named=named) for row, i in options]),
         ),
-        "option length": (learners.size, np.array([_lengths(row, i, corpus.texts) for row, i in options])),
+        "option length": (size_learner, np.array([_lengths(row, i, corpus.texts) for row, i in options])),
     }
     for name, (learner, features) in seen.items():
         yield from units.areas(name, units.scores(learner, features), limited=True)
     documents = [(row.options[i].text,) for row, i in options]
     counts = Texts(corpus.texts, documents, "words and numbers").counts(documents)
-    yield from units.areas("option text", units.scores(learners.text, counts), limited=True)
+    yield from units.areas("option text", units.scores(text_learner, counts), limited=True)
     for name, policy in SURFACE_POLICIES.items():
         yield from units.areas(name.replace("_", " "), _choices(units, places, corpus, policy), limited=True)
 
@@ -131,11 +139,11 @@ def of_content(units: Units, pairs: Sequence[Pair], scenes: Mapping[View, Texts]
     documents = [scene(row) for row in every.rows]
     for view in CONTENT:
         counts = scenes[view].counts(documents)
-        found = every.scores(learners.text, counts, is_twin)
+        found = every.scores(text_learner, counts, is_twin)
         yield from every.areas(view, found, is_twin, limited=False)
     if controls:
         yield from every.areas("against controls", found, controlled, limited=False)
-        own = every.scores(learners.text, counts, controlled)
+        own = every.scores(text_learner, counts, controlled)
         yield from every.areas("against controls, fitted", own, controlled, limited=False)
 
 
@@ -146,7 +154,7 @@ def of_place(units: Units) -> Iterator[Finding]:
     edited = np.array([row.locus == i for row, i in turns])
     asked = Units(units.task, units.kind, [row for row, _ in turns], edited, units.settings)
     seen = np.array([[str(i), str(len(row.turns) - i), row.roles[i]] for row, i in turns])
-    yield from asked.areas("place of the edit", asked.scores(learners.category, seen), limited=False)
+    yield from asked.areas("place of the edit", asked.scores(category_learner, seen), limited=False)
 
 
 # --- the complaint ---
@@ -175,7 +183,7 @@ def of_complaint(units: Units, places: Sequence[int], corpus: Corpus) -> Iterato
     options = weigh.transform([corpus.texts[text] for text in texts])
     shared = np.asarray(complaints[owner].multiply(options).sum(1)).ravel()
     remembered = [_remembered(alike, owner, texts, units.positive == right) for right in (True, False)]
-    scores = units.scores(learners.linear, np.stack([*remembered, shared], axis=1))
+    scores = units.scores(linear_learner, np.stack([*remembered, shared], axis=1))
     yield from units.accuracy("complaint line", scores, owner)
 
 
@@ -188,3 +196,44 @@ def _remembered(alike: Floats, owner: Integers, texts: Integers, among: Booleans
         if len(others):
             best[here] = alike[np.ix_(owner[here], others)].max(1)
     return best
+
+
+# --- the models that are fitted: simple, quick, and ignorant of medicine ---
+
+
+def text_learner() -> Pipeline:
+    """TF-IDF, the best features, logistic regression.
+
+    Twins differ so little that a solver with an absolute tolerance, such as L-BFGS, stops before it starts.
+    """
+    best, fit = SelectKBest(chi2, k=N_BEST_FEATURES), LogisticRegression(C=10, solver="liblinear")
+    return Pipeline([("weigh", TfidfTransformer()), ("select", best), ("fit", fit)])
+
+
+def size_learner() -> Pipeline:
+    """A tree, which finds a relation of any shape between a few numbers."""
+    return Pipeline([("fit", DecisionTreeClassifier(max_depth=4, min_samples_leaf=20, random_state=0))])
+
+
+def category_learner() -> Pipeline:
+    return Pipeline(
+        [("encode", OneHotEncoder(handle_unknown="ignore")), ("fit", LogisticRegression(solver="liblinear"))]
+    )
+
+
+def linear_learner() -> Pipeline:
+    """For a few numbers of which more means more."""
+    return Pipeline([("scale", StandardScaler()), ("fit", LogisticRegression())])
+
+
+def difference_learner() -> Pipeline:
+    """For differences of twins, which mean the opposite when their sign is turned: no intercept."""
+    fit = LogisticRegression(C=10, solver="liblinear", fit_intercept=False)
+    return Pipeline([("normalise", Normalizer()), ("fit", fit)])
+
+
+def differences(twins: Matrix) -> csr_matrix:
+    """The first half, of problems, less the second, of their twins; then the same the other way round."""
+    half = twins.shape[0] // 2
+    difference = csr_matrix(twins[:half] - twins[half:])
+    return csr_matrix(vstack([difference, -difference]))

@@ -185,12 +185,11 @@ def _item(source: str, note: Note, case: str, split: str, spec: TaskSpec, label:
     random.Random(f"{seed} mederrbench/{note.id}/{spec.name}").shuffle(options)
     # Twins share the scene: its wording must not tell them apart.
     opening, query = random.Random(case).choice(words.scenes)
-    perturbation = note.error and Perturbation(
-        kind=f"error/{note.error.kind}",
-        locus=Locus(turn=_NOTE_TURN, role="record", field=f"sentence {note.error.sentence_id}"),
-        before=note.error.correction,
-        after=note.error.sentence,
-    )
+    error, perturbation = note.error, None
+    if error is not None:
+        locus = Locus(turn=_NOTE_TURN, role="record", field=f"sentence {error.sentence_id}")
+        kind = f"error/{error.kind}"
+        perturbation = Perturbation(kind=kind, locus=locus, before=error.correction, after=error.sentence)
     turns = [
         Turn(speaker="Resident", role="resident", text=opening),
         Turn(speaker="Note", role="record", text=note.text),

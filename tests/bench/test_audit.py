@@ -18,8 +18,8 @@ from planted_defects import N_CASES, TASKS, Benchmark, Plant, clean_benchmark
 from bsft.audit.audit import Audit, audit
 from bsft.audit.checks import check_naturalness, check_structure, find_duplicates, naturalness
 from bsft.audit.corpus import Corpus, read_corpus
-from bsft.audit.learners import category
 from bsft.audit.limits import Limits, Settings
+from bsft.audit.probes import category_learner
 from bsft.audit.tables import report_of
 from bsft.audit.texts import Texts, mask_content, mask_numerals
 from bsft.audit.units import Units, twins_of
@@ -185,7 +185,7 @@ def test_no_case_is_fitted_and_evaluated() -> None:
     rows = corpus_of(clean_benchmark()).rows
     positive = np.array([int(row.case_id.split()[1]) % 2 == 0 for row in rows])
     units = Units("alert", None, rows, positive, Settings())
-    scores = units.scores(category, np.array([[row.case_id] for row in rows]))
+    scores = units.scores(category_learner, np.array([[row.case_id] for row in rows]))
     assert auroc(scores, positive) < 0.6
 
 
