@@ -26,7 +26,7 @@ from bsft.audit.corpus import Corpus, CorpusItem, Pair
 from bsft.audit.limits import Finding
 from bsft.audit.texts import Texts, View, request_and_options, scene, size
 from bsft.audit.units import Matrix, Units, alternatives
-from bsft.stats.arrays import Booleans, Floats, Integers
+from bsft.stats.measures import Booleans, Floats, Integers
 from bsft.stats.policies import SURFACE_POLICIES, Policy, Question, TrainingCounts
 
 N_BEST_FEATURES = 5000

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -102,16 +102,12 @@ def _limits(audit: Audit) -> Table:
             Cell(f"{worst.bound:.3f}", tone=tone, number=worst.bound), Cell(f"{worst.allowed:g}", number=worst.allowed),
             _count(broken), _count(len(own)),
         ])  # fmt: skip
-    columns = [
-        Column("probe"),
-        Column("highest bound"),
-        *_numbers("level", "value", "bound", "limit", "broken", "held"),
-    ]
+    numbers = _numbers("level", "value", "bound", "limit", "broken", "held")
     note = (
         "AUROC of artefacts (of the complaint line: accuracy) for every kind and level with at least "
         f"{audit.settings.limits.min_cases} cases; the bound holds for all {audit.n_comparisons:,} together."
     )
-    return Table("Limits", columns, rows, note)
+    return Table("Limits", [Column("probe"), Column("highest bound"), *numbers], rows, note)
 
 
 def _rules(audit: Audit) -> Table:
@@ -154,15 +150,12 @@ def _everything(audit: Audit) -> Table:
         "probe", "task", "kind", "level", "measure", "value", "low", "high", "bound", "limit", "outcome", "units",
         "cases",
     )  # fmt: skip
-    rows = [
-        [
-            *map(Cell.of, (own.probe, own.task, own.kind, own.level, own.measure, own.estimate.value)),
-            *map(Cell.of, (own.estimate.low, own.estimate.high, own.bound, own.allowed, own.status)),
-            *map(Cell.of, (own.n, own.estimate.n_cases)),
-        ]
-        for own in audit.findings
-    ]
-    return Table("Findings", [Column(name) for name in columns], rows)
+    rows: list[tuple[str | float | None, ...]] = []
+    for own in audit.findings:
+        value, low, high, _, n_cases = astuple(own.estimate)
+        named = own.probe, own.task, own.kind, own.level, own.measure
+        rows.append((*named, value, low, high, own.bound, own.allowed, own.status, own.n, n_cases))
+    return Table("Findings", [Column(name) for name in columns], [[*map(Cell.of, row)] for row in rows])
 
 
 def _numbers(*headers: str) -> list[Column]:
@@ -174,9 +167,8 @@ def _count(n: int) -> Cell:
 
 
 def _estimate(found: Finding) -> Cell:
-    estimate = found.estimate
-    spread = f"[{estimate.low:.3f}, {estimate.high:.3f}]"
-    return Cell(f"{estimate.value:.3f}", spread, TONES[found.status], estimate.value)
+    value, _, spread = str(found.estimate).partition(" ")
+    return Cell(value, spread, TONES[found.status], found.estimate.value)
 
 
 def _descriptions(audit: Audit) -> Iterator[Table]:

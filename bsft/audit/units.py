@@ -20,8 +20,8 @@ from sklearn.pipeline import Pipeline
 
 from bsft.audit.corpus import Corpus, CorpusItem, Pair
 from bsft.audit.limits import Finding, Settings
-from bsft.stats.arrays import Booleans, Floats, Integers
 from bsft.stats.bootstrap import Bootstrap
+from bsft.stats.measures import Booleans, Floats, Integers
 
 N_FOLDS = 5
 Matrix = csr_matrix | NDArray[Any]

@@ -23,7 +23,7 @@ from bsft.report.palette import GROUP_COLOURS, NAIVE_COLOUR, NAIVE_MARKERS, Styl
 from bsft.report.rows import NAIVE, Block, Row, Task
 from bsft.report.sweep import Curve
 from bsft.report.values import RowValue
-from bsft.stats.arrays import Floats
+from bsft.stats.measures import Floats
 
 LEAST_TASKS = 3
 _TICKS = (0.2, 0.4, 0.6, 0.8, 1.0)

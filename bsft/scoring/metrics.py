@@ -17,9 +17,8 @@ import numpy as np
 from bsft.records.schema import BEHAVIORS, Item, TaskSpec
 from bsft.records.store import Head
 from bsft.scoring.result import Restraint, Scores, Summary, TaskScore
-from bsft.stats.arrays import Booleans, Floats, Integers, label_indices, mean_of_known
 from bsft.stats.bootstrap import CaseResamples, interval95
-from bsft.stats.measures import macro_f1, matthews
+from bsft.stats.measures import Booleans, Floats, Integers, label_indices, macro_f1, matthews, mean_of_known
 from bsft.stats.policies import Policy, Question, TrainingCounts
 
 LabelCounts = Mapping[str, Counter[str]]

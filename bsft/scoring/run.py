@@ -71,7 +71,8 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
         cost=Cost(
             fit_s=round(fit_s, 1),
             score_s=round(score_s, 1),
-            tokens=_tokens(scored),
+            # of all prompts and options, each prompt once per item
+            tokens=sum(len(c.prompt_ids) + sum(map(len, c.option_ids)) for c in candidates),
             peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         ),
     )
@@ -147,8 +148,3 @@ def _replies(job: Job, evaluation: Evaluation, wanted: Sequence[Scored]) -> list
             end_of_turn=job.renderer.end_of_turn,
             on_progress=advance,
         )
-
-
-def _tokens(scored: Sequence[Scored]) -> int:
-    """Tokens of all prompts and options, each prompt counted once per item."""
-    return sum(len(s.candidates.prompt_ids) + sum(map(len, s.candidates.option_ids)) for s in scored)

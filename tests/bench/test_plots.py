@@ -19,7 +19,7 @@ from bsft.show.plots.ecg import SAMPLES_PER_SECOND, ecg_figure, qrs_onsets, synt
 from bsft.show.plots.hearing import audiogram_figure, tympanogram_figure
 from bsft.show.plots.params import Audiogram, Ecg, LabTrend, Tympanogram
 from bsft.show.plots.spirometry import breath
-from bsft.stats.arrays import Floats
+from bsft.stats.measures import Floats
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "ecg": {"rate_bpm": 72.0, "leads": "II"},

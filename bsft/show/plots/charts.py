@@ -22,7 +22,7 @@ from bsft.config import did_you_mean
 from bsft.records.errors import BadInput
 from bsft.show.plots.canvas import INK, MEASURED, NORMAL_BAND, chart, footnote
 from bsft.show.plots.params import GrowthChart, LabTrend, TemperatureChart
-from bsft.stats.arrays import Floats
+from bsft.stats.measures import Floats
 
 _TIME_UNITS = (("hours", 1.0, 72.0), ("days", 24.0, 30 * 24.0), ("weeks", 7 * 24.0, float("inf")))
 """Unit, its hours, and the longest span in hours that is shown in it."""

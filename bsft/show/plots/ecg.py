@@ -20,7 +20,7 @@ from pydantic import TypeAdapter
 from bsft.records.untrusted import read_yaml
 from bsft.show.plots.canvas import INK, axes_mm, new_figure
 from bsft.show.plots.params import LEADS, Ecg, PWaves, Rhythm, lead_names
-from bsft.stats.arrays import Floats
+from bsft.stats.measures import Floats
 
 MM_PER_SECOND = 25.0
 MM_PER_MV = 10.0
@@ -141,7 +141,7 @@ WAVES = TypeAdapter(_Waves).validate_python(read_yaml(Path(__file__).with_name("
 def synthesise(ecg: Ecg, duration_s: float) -> dict[str, Floats]:
     """The voltage of every lead in mV, `SAMPLES_PER_SECOND` per second, the same for the same parameters."""
     seconds = np.arange(round(duration_s * SAMPLES_PER_SECOND)) / SAMPLES_PER_SECOND
-    rng = np.random.default_rng(_seed(ecg))
+    rng = np.random.default_rng(int.from_bytes(hashlib.sha256(ecg.model_dump_json().encode()).digest()[:8]))
     onsets = qrs_onsets(ecg, duration_s, rng)
     morphology = _morphology(ecg)
     measured = _atrial_activity(ecg, seconds, onsets, rng)
@@ -176,10 +176,6 @@ def st_levels_mm(ecg: Ecg) -> dict[str, float]:
         if causes <= named:
             return {**{lead: ecg.st_mm * share for lead, share in mirrored.items() if lead not in named}, **levels}
     return levels
-
-
-def _seed(ecg: Ecg) -> int:
-    return int.from_bytes(hashlib.sha256(ecg.model_dump_json().encode()).digest()[:8])
 
 
 def _morphology(ecg: Ecg) -> Morphology:

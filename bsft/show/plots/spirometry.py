@@ -11,7 +11,7 @@ from scipy.integrate import cumulative_trapezoid
 
 from bsft.show.plots.canvas import INK, MEASURED, axes_mm, footnote, new_figure
 from bsft.show.plots.params import Spirometry
-from bsft.stats.arrays import Floats
+from bsft.stats.measures import Floats
 
 PREDICTED_FVC_L = 4.0
 """A specification has percentages only; litres are drawn for this predicted vital capacity."""
