@@ -10,9 +10,8 @@ from functools import cached_property
 import numpy as np
 
 from bsft.audit import checks, probes
-from bsft.audit.corpus import Corpus, CorpusItem
+from bsft.audit.corpus import Corpus, CorpusItem, Texts, View, scene
 from bsft.audit.limits import Check, Finding, Settings, Status
-from bsft.audit.texts import Texts, View, scene
 from bsft.audit.units import options_of, side_by_side, twins_of, unpaired_of
 from bsft.display.progress import progress_bar
 

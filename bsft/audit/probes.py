@@ -22,9 +22,8 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import Normalizer, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
-from bsft.audit.corpus import Corpus, CorpusItem, Pair
+from bsft.audit.corpus import Corpus, CorpusItem, Pair, Texts, View, request_and_options, scene, size
 from bsft.audit.limits import Finding
-from bsft.audit.texts import Texts, View, request_and_options, scene, size
 from bsft.audit.units import Matrix, Units, alternatives
 from bsft.stats.measures import Booleans, Floats, Integers
 from bsft.stats.policies import SURFACE_POLICIES, Policy, Question, TrainingCounts

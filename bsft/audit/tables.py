@@ -6,21 +6,28 @@ from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path
 
+from pydantic import TypeAdapter
 from rich.console import Console
 from rich.text import Text
 
 from bsft.audit.audit import Audit
 from bsft.audit.limits import Finding, Status
 from bsft.display.table import NONE, Cell, Column, Table, Tone
+from bsft.records.untrusted import read_yaml
 
 TONES: dict[Status, Tone] = {"passed": "good", "broken": "bad", "not checked": "soft", "reported": ""}
-OF_TWINS = ("scene length", "scene style", "twins' lengths", "twins' style", "request and options")
-OF_OPTIONS = (
-    "option position", "option order", "option length", "option text", "commonest position", "shortest option",
-    "longest option",
-)  # fmt: skip
-OF_CONTENT = ("words", "words and numbers", "against controls", "against controls, fitted", "place of the edit")
 COMPLAINT = "complaint line"
+
+
+@dataclass(frozen=True)
+class _Kinds:
+    """A table with a row for each kind or task, and a column for each probe."""
+
+    probes: list[str]
+    note: str
+
+
+KINDS = TypeAdapter(dict[str, _Kinds]).validate_python(read_yaml(Path(__file__).with_suffix(".yaml")))
 
 
 @dataclass(frozen=True)
@@ -51,8 +58,9 @@ class AuditReport:
 
 def report_of(audit: Audit) -> AuditReport:
     """All tables of an audit; those without rows are left out."""
-    brief = [table for table in (_limits(audit), _rules(audit), _reported(audit)) if table.rows]
-    tables = [*brief, *(table for table in (*_artefacts(audit), *_descriptions(audit)) if table.rows)]
+    brief = [table for table in (_limits(audit), _rules(audit), _kinds(audit, "Reported")) if table.rows]
+    artefacts = [_kinds(audit, title) for title in KINDS if title != "Reported"]
+    tables = [*brief, *(table for table in (*artefacts, *_descriptions(audit)) if table.rows)]
     return AuditReport(_verdict(audit), list(_broken(audit)), tables, brief, _everything(audit))
 
 
@@ -117,31 +125,19 @@ def _rules(audit: Audit) -> Table:
     )  # fmt: skip
 
 
-def _reported(audit: Audit) -> Table:
+def _kinds(audit: Audit, title: str) -> Table:
+    """A row for each kind or task, all levels together; of `Reported`, the complaint only where it has no limit."""
+    probes = KINDS[title].probes
     unlimited = any(found.probe == COMPLAINT and found.allowed is None for found in audit.findings)
-    return _kinds(
-        audit, "Reported", [*OF_CONTENT, *([COMPLAINT] if unlimited else [])],
-        "AUROC of telling a problem from its clean twin by what the scene says, and from its control, in which "
-        "somebody has dealt with it, by the same probe and by one fitted for it; and of telling the edited turn by its "
-        "place.",
-    )  # fmt: skip
-
-
-def _artefacts(audit: Audit) -> Iterator[Table]:
-    limit = f"{audit.settings.limits.max_auroc:g}"
-    note = f"All levels together; grey: too few cases for a limit of {limit}. Every level is in audit.csv."
-    yield _kinds(audit, "Artefacts of scenes", OF_TWINS, note)
-    yield _kinds(audit, "Artefacts of options", [*OF_OPTIONS, COMPLAINT], note)
-
-
-def _kinds(audit: Audit, title: str, probes: Sequence[str], note: str) -> Table:
-    """A row for each kind or task, a column for each probe, all levels together."""
+    if title == "Reported" and not unlimited:
+        probes = [probe for probe in probes if probe != COMPLAINT]
     found = {(own.where, own.probe): own for own in audit.findings if own.level is None and own.probe in probes}
     rows = []
     for where in dict.fromkeys(where for where, _ in found):
         own = [found.get((where, probe)) for probe in probes]
         cells = [Cell(NONE) if one is None else _estimate(one) for one in own]
         rows.append([Cell(where), *cells, _count(next(one.estimate.n_cases for one in own if one is not None))])
+    note = KINDS[title].note.format(limit=audit.settings.limits.max_auroc)
     return Table(title, [Column("kind or task"), *_numbers(*probes, "cases")], rows, note)
 
 

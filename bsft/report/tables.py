@@ -16,7 +16,6 @@ from bsft.report.sweep import JobState, Sweep
 from bsft.report.values import RowValue
 
 SILENT = "†"
-SILENT_NOTE = "equals never-flag: it has learnt to stay silent"
 STATE_TONES: dict[str, Tone] = {
     "done": "good",
     "running": "active",
@@ -61,6 +60,7 @@ class _Tables:
     """What `tables.yaml` holds."""
 
     comparison: list[Measure]
+    notes: dict[str, str]
     further: dict[str, ValuesTable]
 
 
@@ -252,27 +252,18 @@ def common(rows: Iterable[Row]) -> str:
 def notes(rows: Sequence[Row]) -> list[str]:
     """How to read the table."""
     runs = [row for row in rows if not row.naive]
-    means = "macro-F1, reactive, balanced and proactive are unweighted means over tasks"
-    if by_accuracy := [task.name for task in tasks_of(runs) if task.metric == "accuracy"]:
-        means += f"; tasks whose gold label is constant report accuracy in that slot: {', '.join(by_accuracy)}"
-    found = [f"{means}."]
-    if any(len(row.seeds) == 1 for row in runs):
-        found.append("[low, high]: 95 % interval, bootstrap over cases.")
-    if any(len(row.seeds) > 1 for row in runs):
-        found.append("±: sample standard deviation over seeds.")
-    found.append(
-        "Over-intervention: share of items that need no alarm but got one. Pair accuracy: share of perturbed items "
-        "answered rightly together with their clean twin. MCC: correlation of raising an alarm with its being due."
-    )
-    if any("paired_auc" in row.values for row in runs):
-        found.append(
-            "Paired AUC: how often a problem brings the model nearer to an alarm than its own clean twin does."
-        )
-    if any(row.naive for row in rows):
-        found.append("always-flag, never-flag, majority and random are policies that do not read the case.")
+    by_accuracy = ", ".join(task.name for task in tasks_of(runs) if task.metric == "accuracy")
     lost = max((job.result.n_evidence_lost for row in runs for job in row.jobs), default=0)
-    if lost:
-        found.append(f"Up to {lost:,} items that lost their evidence when they were shortened are left out of n.")
-    if any(row.silent for row in rows):
-        found.append(f"{SILENT} {SILENT_NOTE}.")
-    return found
+    holds = {
+        "means": not by_accuracy,
+        "means and accuracies": by_accuracy,
+        "intervals": any(len(row.seeds) == 1 for row in runs),
+        "deviations": any(len(row.seeds) > 1 for row in runs),
+        "measures": True,
+        "paired AUC": any("paired_auc" in row.values for row in runs),
+        "policies": any(row.naive for row in rows),
+        "evidence lost": lost,
+        "silent": any(row.silent for row in rows),
+    }
+    sentences = {name: text.format(by_accuracy=by_accuracy, lost=lost) for name, text in TABLES.notes.items()}
+    return [text for name, text in sentences.items() if holds[name]]
