@@ -24,22 +24,8 @@ STATE_TONES: dict[str, Tone] = {
     "failed": "failed",
     "damaged": "failed",
 }
+TIMES = ("fit_s", "score_s")
 _PARTS = ("", "_sd", "_ci95_low", "_ci95_high")
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A measure in the comparison; `rank` as in `Column`."""
-
-    name: str
-    header: str
-    rank: int = 0
-    interval: bool = False
-    is_time: bool = False
-
-    @property
-    def column(self) -> Column:
-        return Column(self.header, "number", "95 % CI" if self.interval else "", self.rank, self.name)
 
 
 @dataclass(frozen=True)
@@ -59,7 +45,7 @@ class ValuesTable:
 class _Tables:
     """What `tables.yaml` holds."""
 
-    comparison: list[Measure]
+    comparison: list[Column]
     notes: dict[str, str]
     further: dict[str, ValuesTable]
 
@@ -78,15 +64,15 @@ def comparison_table(rows: Sequence[Row], title: str = "Comparison") -> Table:
     sections = [(row.naive, row.data, row.model) for row in rows]
     breaks = frozenset(i for i in range(1, len(rows)) if sections[i] != sections[i - 1])
     headers = [Column(header, "number" if header in ("n", "seeds") else "text") for header, _ in names]
-    return Table(title, [*headers, *(measure.column for measure in measures)], cells, breaks=breaks)
+    return Table(title, [*headers, *measures], cells, breaks=breaks)
 
 
-def _cell(row: Row, measure: Measure, tone: Tone) -> Cell:
+def _cell(row: Row, measure: Column, tone: Tone) -> Cell:
     value = row.values.get(measure.name)
-    if measure.is_time:
+    if measure.name in TIMES:
         return time_cell(value.mean if value else None, tone)
     mark = SILENT if row.silent and measure.name == "proactive" else ""
-    return score_cell(value, interval=measure.interval, tone=tone, mark=mark)
+    return score_cell(value, interval=bool(measure.hint), tone=tone, mark=mark)
 
 
 def score(value: float) -> str:
@@ -124,7 +110,7 @@ def duration(seconds: float) -> str:
 def unrounded_table(rows: Sequence[Row]) -> Table:
     """Every value, for other programs: a mean, its deviation over seeds and its interval, then the tasks."""
     tasks = list(dict.fromkeys(f"task.{name}" for row in rows for name in row.tasks))
-    parts = {measure.name: _PARTS[:2] if measure.is_time else _PARTS for measure in TABLES.comparison}
+    parts = {measure.name: _PARTS[:2] if measure.name in TIMES else _PARTS for measure in TABLES.comparison}
     parts |= dict.fromkeys(tasks, _PARTS)
     lines = []
     for row in rows:

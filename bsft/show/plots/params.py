@@ -7,9 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-LIMB_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF")
-CHEST_LEADS = ("V1", "V2", "V3", "V4", "V5", "V6")
-LEADS = (*LIMB_LEADS, *CHEST_LEADS)
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
 Rhythm = Literal["sinus", "atrial_fibrillation", "atrial_flutter", "ventricular_tachycardia", "complete_heart_block"]
 PWaves = Literal["present", "flattened", "absent", "dissociated"]
