@@ -16,7 +16,7 @@ from bsft.data.conversation import Conversation, Exchange
 from bsft.data.methods import method_of
 from bsft.data.source import fingerprint, manifest_of
 from bsft.launch.tokenizer_files import format_of
-from bsft.model.own_adapter import check_own_adapter, has_own_adapter
+from bsft.model.local import check_own_adapter, has_own_adapter
 from bsft.model.weights import check_installed
 from bsft.records.errors import BadInput
 from bsft.records.files import unused

@@ -1,4 +1,4 @@
-"""What a method adds to a model: behaviour tokens and LoRA adapters."""
+"""What a method adds to a model: behaviour tokens, with the first values of their rows, and LoRA adapters."""
 
 from __future__ import annotations
 
@@ -6,16 +6,23 @@ from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
 from bsft import config as cfg
 from bsft.data.vocabulary import BehaviorVocabulary
-from bsft.model.behavior import initial_rows
 from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of, is_tied, name_of
 from bsft.model.token_rows import TokenRows
 from bsft.records.errors import BadInput
+from bsft.records.schema import BEHAVIORS, Behavior
+
+DESCRIPTIONS: dict[Behavior, str] = {
+    "reactive": "answer only the question that was asked, briefly",
+    "balanced": "answer the question and add what is useful, suggest advise",
+    "proactive": "warning: speak up unasked about a problem, error, risk, alert",
+}
+"""Words whose mean embedding a token starts from (`method.behavior.init=description`)."""
 
 
 def add_behavior_tokens(
@@ -39,6 +46,28 @@ def add_behavior_tokens(
         for matrix in matrices:
             matrix[list(vocabulary.ids)] = initial_rows(matrix, tokenizer, behavior.init, n_known)
     return vocabulary
+
+
+def initial_rows(embeddings: Tensor, tokenizer: PreTrainedTokenizerBase, init: str, n_known: int) -> Tensor:
+    """First values of the three tokens' rows.
+
+    Args:
+        embeddings: `(V, H)`, the matrix the rows belong to.
+        init: `description` (mean of the rows of describing words), `mean` (mean of all rows) or `random` (a normal
+            with the rows' own mean and standard deviation).
+        n_known: rows below it belong to the model's own vocabulary.
+
+    Returns:
+        `(3, H)` in the embeddings' dtype.
+    """
+    known = embeddings[:n_known].float()
+    if init == "mean":
+        return known.mean(0).expand(len(BEHAVIORS), -1).to(embeddings.dtype)
+    if init == "random":
+        noise = torch.randn(len(BEHAVIORS), known.shape[1], device=known.device)
+        return (known.mean(0) + known.std(0) * noise).to(embeddings.dtype)
+    rows = [known[tokenizer.encode(DESCRIPTIONS[name], add_special_tokens=False)].mean(0) for name in BEHAVIORS]
+    return torch.stack(rows).to(embeddings.dtype)
 
 
 def adapt(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -98,9 +99,16 @@ def tree_attention(
     is_plain = softcap is None and s_aux is None and dropout == 0.0 and key.shape == value.shape
     if kernel is not None and is_plain and (out := kernel(query, key, value, tree, window, scale)) is not None:
         return out, None
-    return _written_out(
-        query, key, value, masks_of(tree, query.device, window), _Scores(scale, softcap, s_aux, dropout)
-    ), None
+    probabilities = partial(_probabilities, scaling=scale, softcap=softcap, sinks=s_aux)
+    groups = query.shape[1] // key.shape[1]
+    outputs = []
+    for block in masks_of(tree, query.device, window):
+        q = query[:, :, block.start : block.stop]
+        q = q.reshape(1, key.shape[1], groups, *q.shape[2:])
+        k, v = (states.index_select(2, block.keys)[:, :, None] for states in (key, value))
+        p = F.dropout(probabilities(q @ k.transpose(-1, -2), block.seen), dropout)
+        outputs.append((p.to(v.dtype) @ v).flatten(1, 2))
+    return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 
 def _refuse_unknown(arguments: dict[str, Any]) -> None:
@@ -119,15 +127,6 @@ class BlockMask(NamedTuple):
     seen: Tensor
 
 
-class _Scores(NamedTuple):
-    """How scores become probabilities: `tree_attention`'s arguments."""
-
-    scaling: float
-    softcap: float | None
-    sinks: Tensor | None
-    dropout: float
-
-
 def masks_of(layout: TreeLayout, device: torch.device, window: int | None) -> list[BlockMask]:
     """The blocks of a tree with their keys, made for each sliding window."""
 
@@ -139,28 +138,17 @@ def masks_of(layout: TreeLayout, device: torch.device, window: int | None) -> li
     return layout.once((device, window), lambda: [made(block) for block in layout.blocks])
 
 
-def _written_out(query: Tensor, key: Tensor, value: Tensor, masks: list[BlockMask], scores: _Scores) -> Tensor:
-    """`(1, H, N, D)` queries on `(1, Hkv, P + N, D)` keys and `(1, Hkv, P + N, Dv)` values -> `(1, N, H, Dv)`."""
-    groups = query.shape[1] // key.shape[1]
-    outputs = []
-    for block in masks:
-        q = query[:, :, block.start : block.stop]
-        q = q.reshape(1, key.shape[1], groups, *q.shape[2:])
-        k, v = (states.index_select(2, block.keys)[:, :, None] for states in (key, value))
-        p = _probabilities(q @ k.transpose(-1, -2), block.seen, scores)
-        outputs.append((F.dropout(p, scores.dropout).to(v.dtype) @ v).flatten(1, 2))
-    return torch.cat(outputs, dim=2).transpose(1, 2).contiguous()
-
-
-def _probabilities(products: Tensor, seen: Tensor, scores: _Scores) -> Tensor:
+def _probabilities(
+    products: Tensor, seen: Tensor, *, scaling: float, softcap: float | None, sinks: Tensor | None
+) -> Tensor:
     """`(1, Hkv, groups, L, K)`, float32."""
-    scaled = products.float() * scores.scaling
-    if scores.softcap is not None:
-        scaled = torch.tanh(scaled / scores.softcap) * scores.softcap
+    scaled = products.float() * scaling
+    if softcap is not None:
+        scaled = torch.tanh(scaled / softcap) * softcap
     scaled = scaled.masked_fill(~seen, float("-inf"))
-    if scores.sinks is None:
+    if sinks is None:
         return scaled.softmax(-1)
-    sinks = scores.sinks.float().view(1, *scaled.shape[1:3], 1, 1).expand(*scaled.shape[:-1], 1)
+    sinks = sinks.float().view(1, *scaled.shape[1:3], 1, 1).expand(*scaled.shape[:-1], 1)
     return torch.cat([scaled, sinks], dim=-1).softmax(-1)[..., :-1]
 
 

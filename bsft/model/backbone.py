@@ -29,11 +29,11 @@ from bsft.model import fast
 from bsft.model.adapters import adapt, add_behavior_tokens
 from bsft.model.attention import NAME, TreeLayout, register
 from bsft.model.head import logits_of
-from bsft.model.own_adapter import check_own_adapter
+from bsft.model.local import check_own_adapter
 from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of
 from bsft.model.precision import bf16_products, keep_logits_float32, narrow_layers
-from bsft.model.roads import Road
-from bsft.model.self_check import Subject, choose_road
+from bsft.model.road_trial import Road
+from bsft.model.self_check import choose_road
 from bsft.model.tiny import tiny_model
 from bsft.model.tokenizer import hub_options, load_tokenizer, not_loaded, place_of
 from bsft.records.errors import BadInput
@@ -213,9 +213,8 @@ def load_backbone(
     causal, tokenizer = _load(model, _DTYPES[model.dtype], quantized=is_quantized)
     if causal._hf_peft_config_loaded:
         check_own_adapter(model, fitted=method.needs_fit)
-    subject = Subject(model.name, causal, model.max_length_tokens)
     on_trial = partial(_on_trial, tokenizer=tokenizer, method=method, upper=first_layer > 0)
-    road = choose_road(subject, batching, fast.NAMES if model.fast else frozenset(), on_trial)
+    road = choose_road(model, causal, batching, on_trial)
     is_mixed = precision == "bf16-mixed" or model.dtype == "bfloat16"
     is_frozen = method.sft is None or method.sft.tuning != "full"
     if is_mixed and is_frozen and not is_quantized:

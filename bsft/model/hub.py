@@ -14,8 +14,6 @@ from bsft.records.files import write_atomically
 from bsft.records.hashing import digest
 from bsft.records.paths import cache_dir
 
-DEFAULT_BRANCH = "main"
-TIMEOUT_S = 10
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
@@ -28,12 +26,14 @@ def commit_of(model: ModelConfig) -> str:
     Raises:
         BadInput: the commit cannot be known here.
     """
-    branch = model.revision or DEFAULT_BRANCH
+    branch = model.revision or "main"
     if _COMMIT.fullmatch(branch):
         return branch
+    from huggingface_hub import constants
+
     hub_id = cast(str, model.id)
     answer = cache_dir() / "commits" / digest(f"{hub_id}@{branch}")[:32]
-    for known in (_hub_cache() / f"models--{hub_id.replace('/', '--')}" / "refs" / branch, answer):
+    for known in (Path(constants.HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}" / "refs" / branch, answer):
         if (commit := _read(known)) is not None:
             return commit
     try:
@@ -50,12 +50,6 @@ def commit_of(model: ModelConfig) -> str:
     return commit
 
 
-def _hub_cache() -> Path:
-    from huggingface_hub import constants
-
-    return Path(constants.HF_HUB_CACHE)
-
-
 def _read(file: Path) -> str | None:
     """The commit in a file; None when there is no such file, or something else in it."""
     if not file.is_file():
@@ -70,7 +64,7 @@ def _asked(hub_id: str, branch: str) -> str:
     """What the hub says, in one try."""
     from huggingface_hub import HfApi
 
-    commit = HfApi().model_info(hub_id, revision=branch, timeout=TIMEOUT_S).sha
+    commit = HfApi().model_info(hub_id, revision=branch, timeout=10).sha
     if commit is None or not _COMMIT.fullmatch(commit):
         raise ValueError(f"the hub named no commit but {commit}")
     return commit

@@ -1,4 +1,7 @@
-"""The files of a local model that determine what it computes: those that transformers reads, and no others."""
+"""The files of a local model that determine what it computes: those that transformers reads, and no others.
+
+Among them may be a PEFT adapter of its own, which transformers puts on a model when it loads it.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,12 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from bsft.model.own_adapter import ADAPTER_CONFIG, ADAPTER_WEIGHTS
+from bsft.config import ModelConfig
 from bsft.records.errors import BadInput
 from bsft.records.hashing import digest, sha256_of
 from bsft.records.untrusted import read_text
 
+ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 CONFIG, WEIGHTS, INDEX = "config.json", "model.safetensors", "model.safetensors.index.json"
 SETTINGS = (CONFIG, "generation_config.json")
 TOKENIZER = (
@@ -63,6 +67,38 @@ def _all_files(directory: Path) -> list[str]:
     """Every file, at any depth, but hidden ones (of git, of a downloader)."""
     names = (file.relative_to(directory) for file in directory.rglob("*") if file.is_file())
     return [name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)]
+
+
+# --- an adapter of its own ---
+
+
+def has_own_adapter(model: ModelConfig) -> bool:
+    """Whether a local model is one of these; of the hub's, this is seen when they are loaded."""
+    return model.source == "local" and (Path(str(model.path)) / ADAPTER_CONFIG).is_file()
+
+
+def check_own_adapter(model: ModelConfig, *, fitted: bool) -> None:
+    """
+    Args:
+        model: one with an adapter of its own.
+        fitted: whether the job fine-tunes it.
+
+    Raises:
+        BadInput: fitting would replace the adapter, or its base model lies elsewhere and could change.
+    """
+    merge = "merge the two with merge_and_unload() and save_pretrained()"
+    if model.source == "hub":
+        raise BadInput(
+            f"model={model.name}: {model.id} is a PEFT adapter, whose base model is on a branch that may move; "
+            f"{merge}, and give the result as model.source=local"
+        )
+    if not (Path(str(model.path)) / CONFIG).exists():
+        raise BadInput(f"model.path={model.path}: a PEFT adapter without its base model; {merge}, and give the result")
+    if fitted:
+        raise BadInput(
+            f"model.path={model.path}: fine-tuning would replace the PEFT adapter in it; {merge}, or choose a method "
+            "that is not fitted"
+        )
 
 
 # --- weights ---

@@ -18,8 +18,8 @@ from bsft.model import backbone as loading
 from bsft.model import fast, small_copy
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.fast import gated_mlp
-from bsft.model.roads import WHOLE, Road
-from bsft.model.self_check import Subject, choose_road
+from bsft.model.road_trial import WHOLE, Road
+from bsft.model.self_check import choose_road
 from bsft.model.tiny import tiny_model, tiny_tokenizer
 from bsft.records.errors import BadInput
 from bsft.scoring.choices import OptionScorer
@@ -104,7 +104,7 @@ def test_the_check_leaves_the_model_and_random_states_alone() -> None:
     def on_trial(*arguments: Any) -> Backbone:
         return loading._on_trial(*arguments, tokenizer=tiny_tokenizer(), method=method, upper=False)
 
-    assert choose_road(Subject("m", causal, 512), "tree", fast.NAMES, on_trial) == Road("tree")
+    assert choose_road(model_config(max_length_tokens=512), causal, "tree", on_trial) == Road("tree")
     assert torch.rand(1) == expected
     assert causal.training and all(p.requires_grad and p.dtype == torch.bfloat16 for p in causal.parameters())
     assert causal.config._attn_implementation == "sdpa"

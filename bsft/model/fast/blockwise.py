@@ -6,7 +6,7 @@ The backward pass gathers each block's keys again instead of keeping them, as au
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -18,38 +18,24 @@ _flash = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu
 _flash_backward = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward
 
 
-class BiasedBlock(NamedTuple):
-    """Queries `start..stop` (`L`) of `groups` heads per key head, the `(K,)` rows of their keys, and the bias
-    `(1, 1, groups * L, K)`: 0 where a key is seen, else -inf."""
-
-    start: int
-    stop: int
-    keys: Tensor
-    bias: Tensor
-
-
-def biased(masks: Sequence[BlockMask], groups: int, dtype: torch.dtype) -> list[BiasedBlock]:
-    """Blocks as the kernel takes them, for states of a dtype."""
+def biased(masks: Sequence[BlockMask], groups: int, dtype: torch.dtype) -> list[BlockMask]:
+    """Blocks as the kernel takes them, for states of a dtype and `groups` heads per key head: what is seen is a bias
+    `(1, 1, groups * (stop - start), K)`, 0 where a key is seen, else -inf."""
     biases = (torch.zeros(m.seen.shape, dtype=dtype).masked_fill_(~m.seen, float("-inf")) for m in masks)
-    return [
-        BiasedBlock(mask.start, mask.stop, mask.keys, bias.repeat(groups, 1)[None, None])
-        for mask, bias in zip(masks, biases, strict=True)
-    ]
+    return [m._replace(seen=b.repeat(groups, 1)[None, None]) for m, b in zip(masks, biases, strict=True)]
 
 
 class BlockwiseTreeAttention(torch.autograd.Function):
     """Attention per block. Grouped queries are folded into the rows, so that keys are never repeated."""
 
     @staticmethod
-    def forward(
-        ctx: Any, query: Tensor, key: Tensor, value: Tensor, blocks: list[BiasedBlock], scaling: float
-    ) -> Tensor:
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, blocks: list[BlockMask], scaling: float) -> Tensor:
         """`(1, H, N, D)` and `(1, Hkv, P + N, D)` to `(1, N, H, D)`."""
         _, n_heads, n, head_dim = query.shape
         out = query.new_empty(1, n, n_heads, head_dim)
         saved: list[Tensor] = []
         for block, (q, k, v) in _gathered(query, key, value, blocks):
-            o, lse = _flash(q, k, v, 0.0, False, attn_mask=block.bias, scale=scaling)
+            o, lse = _flash(q, k, v, 0.0, False, attn_mask=block.seen, scale=scaling)
             out[:, block.start : block.stop] = _unfolded(o, n_heads).transpose(1, 2)
             saved += [o, lse]
         ctx.save_for_backward(query, key, value, *saved)
@@ -65,7 +51,7 @@ class BlockwiseTreeAttention(torch.autograd.Function):
         results = zip(saved[::2], saved[1::2], strict=True)
         for (block, (q, k, v)), (o, lse) in zip(_gathered(query, key, value, ctx.blocks), results, strict=True):
             grad = _folded(grad_out.transpose(1, 2)[:, :, block.start : block.stop], n_kv)
-            options = {"attn_mask": block.bias, "scale": ctx.scaling}
+            options = {"attn_mask": block.seen, "scale": ctx.scaling}
             dq, dk, dv = _flash_backward(grad, q, k, v, o, lse, 0.0, False, **options)
             grads[0][:, :, block.start : block.stop] = _unfolded(dq, n_heads)
             grads[1].index_add_(2, block.keys, dk)
@@ -74,9 +60,9 @@ class BlockwiseTreeAttention(torch.autograd.Function):
 
 
 def _gathered(
-    query: Tensor, key: Tensor, value: Tensor, blocks: Sequence[BiasedBlock]
-) -> Iterator[tuple[BiasedBlock, tuple[Tensor, Tensor, Tensor]]]:
-    """Each block with its queries `(1, Hkv, groups * L, D)`, and its keys and values `(1, Hkv, K, D)`."""
+    query: Tensor, key: Tensor, value: Tensor, blocks: Sequence[BlockMask]
+) -> Iterator[tuple[BlockMask, tuple[Tensor, Tensor, Tensor]]]:
+    """Each block with its `L` queries `(1, Hkv, groups * L, D)`, and its keys and values `(1, Hkv, K, D)`."""
     for block in blocks:
         k, v = (states.index_select(2, block.keys) for states in (key, value))
         yield block, (_folded(query[:, :, block.start : block.stop], key.shape[1]), k, v)
