@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch.utils.data import Dataset, Sampler
@@ -59,51 +59,47 @@ def _chunks(units: list[list[int]], size: int | None) -> Iterator[list[int]]:
         yield chunk
 
 
+@dataclass(eq=False)
 class Remaining(Sampler[int]):
     """Step numbers from `first` on; its length is that of the whole training, as Lightning counts on resume."""
 
-    def __init__(self, data: Sized, first: int) -> None:
-        self._n, self._first = len(data), first
+    data: Sized
+    first: int
 
     def __iter__(self) -> Iterator[int]:
-        return iter(range(self._first, self._n))
+        return iter(range(self.first, len(self.data)))
 
     def __len__(self) -> int:
-        return self._n
+        return len(self.data)
 
 
+@dataclass(eq=False)
 class Steps(Dataset[Step]):
-    """Makes a step when it is asked for."""
+    """Makes a step when it is asked for.
 
-    def __init__(
-        self,
-        plan: Sequence[Sequence[int]],
-        examples: Callable[[int], Sequence[Example]],
-        batches: Callable[[Sequence[Example]], Iterable[Batch]],
-        *,
-        rank: int = 0,
-        world_size: int = 1,
-    ) -> None:
-        """
-        Args:
-            plan: numbers of items, step by step.
-            examples: reads and renders what is learnt of one.
-            batches: makes micro-batches of examples.
-            rank, world_size: which share of every step's cases is made.
-        """
-        self._plan, self._examples, self._batches = plan, examples, batches
-        self._rank, self._world_size = rank, world_size
+    Attributes:
+        plan: numbers of items, step by step.
+        examples: reads and renders what is learnt of one.
+        batches: makes micro-batches of examples.
+        rank, world_size: which share of every step's cases is made.
+    """
+
+    plan: Sequence[Sequence[int]]
+    examples: Callable[[int], Sequence[Example]]
+    batches: Callable[[Sequence[Example]], Iterable[Batch]]
+    rank: int = 0
+    world_size: int = 1
 
     def __len__(self) -> int:
-        return len(self._plan)
+        return len(self.plan)
 
     def __getitem__(self, number: int) -> Step:
-        examples = [example for i in self._plan[number] for example in self._examples(i)]
+        examples = [example for i in self.plan[number] for example in self.examples(i)]
         n_answer_tokens = sum(len(e.answer_ids) for e in examples)
         cases = list(dict.fromkeys(e.case_id for e in examples))
-        if own := set(cases[self._rank :: self._world_size]):
-            batches = list(self._batches([e for e in examples if e.case_id in own]))
+        if own := set(cases[self.rank :: self.world_size]):
+            batches = list(self.batches([e for e in examples if e.case_id in own]))
         else:  # fewer cases than ranks, which have to read together where they share layers
-            idle = self._batches([e for e in examples if e.case_id == cases[0]])
+            idle = self.batches([e for e in examples if e.case_id == cases[0]])
             batches = [replace(batch, weights=torch.zeros_like(batch.weights)) for batch in idle]
         return Step(batches, n_answer_tokens)

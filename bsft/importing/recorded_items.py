@@ -14,7 +14,7 @@ from bsft.importing.writing import fresh_directory
 from bsft.records.errors import BadInput
 from bsft.records.schema import Manifest
 from bsft.records.store import check_replaceable, write_benchmark
-from bsft.records.store.ownership import ITEMS_REPORT
+from bsft.records.store.writing import ITEMS_REPORT
 
 VERSION = "caseitems-1"
 """Changes when the same cases would give other items."""

@@ -9,5 +9,4 @@ from bsft.records.store.benchmark import Benchmark, Items
 from bsft.records.store.index import Head
 from bsft.records.store.manifest import MANIFEST
 from bsft.records.store.opening import open_benchmark, read_items
-from bsft.records.store.ownership import check_replaceable
-from bsft.records.store.writing import line_of, write_benchmark, write_manifest
+from bsft.records.store.writing import check_replaceable, line_of, write_benchmark, write_manifest

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import BinaryIO, overload
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,16 +56,15 @@ class Benchmark:
         return self.path / self.index.file[row] if self.path.is_dir() else self.path
 
 
+@dataclass(eq=False)
 class Items(Sequence[Item]):
-    """Some items of a benchmark. Each is read from its file when it is asked for, and not held."""
+    """Some items of a benchmark. Each is read from its file when it is asked for, and not held.
 
-    def __init__(self, benchmark: Benchmark, rows: NDArray[np.intp]) -> None:
-        """
-        Args:
-            rows: `(N,)` rows of the benchmark's index.
-        """
-        self.benchmark = benchmark
-        self.rows = rows
+    `rows` are `(N,)` rows of the benchmark's index.
+    """
+
+    benchmark: Benchmark
+    rows: NDArray[np.intp]
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -108,16 +107,12 @@ class Items(Sequence[Item]):
                 if index.file.codes[row] != opened:
                     stack.close()
                     opened, file = index.file.codes[row], self.benchmark.file(row)
-                    stream = stack.enter_context(_open(file))
+                    try:
+                        stream = stack.enter_context(open_regular(file))
+                    except BadInput as error:
+                        raise BadInput(f"{error}, though it was there when the benchmark was opened") from None
                 stream.seek(index.offset[row])
                 item = parse_record(Item, stream.readline(MAX_LINE_BYTES), f"{file}: byte {index.offset[row]}")
                 if item.id != index.id_of(row):
                     raise BadInput(f"{file}: the file was changed while it was in use")
                 yield item
-
-
-def _open(file: Path) -> BinaryIO:
-    try:
-        return open_regular(file)
-    except BadInput as error:
-        raise BadInput(f"{error}, though it was there when the benchmark was opened") from None

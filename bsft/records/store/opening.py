@@ -8,11 +8,10 @@ from pathlib import Path
 from bsft.records.errors import BadInput, listed
 from bsft.records.names import name_problem
 from bsft.records.schema import Item, Manifest, TaskSpec
-from bsft.records.store import cache
 from bsft.records.store.benchmark import Benchmark
-from bsft.records.store.index import IndexBuilder, ItemIndex
+from bsft.records.store.index import IndexBuilder, ItemIndex, index_key, load_index, save_index
 from bsft.records.store.manifest import MANIFEST, Tally, read_manifest
-from bsft.records.store.ownership import put_back
+from bsft.records.store.writing import put_back
 from bsft.records.untrusted import file_sha256, parse_record, read_lines
 
 
@@ -30,10 +29,10 @@ def open_benchmark(path: Path) -> Benchmark:
         raise BadInput(f"{path}: no such file or directory")
     said = read_manifest(path) if path.is_dir() and (path / MANIFEST).exists() else None
     sha256 = {file.name: file_sha256(file) for file in _jsonl_files(path)} if said is None else said.sha256
-    key = cache.key_of(said, sha256, path.stem)
-    if (found := cache.load(key)) is None:
+    key = index_key(said, sha256, path.stem)
+    if (found := load_index(key)) is None:
         found = _Inspection(path, said, sha256).run()
-        cache.save(key, *found)
+        save_index(key, *found)
     return Benchmark(path, *found)
 
 
@@ -71,10 +70,7 @@ class _Inspection:
         self._files_of: dict[str, list[str]] = {}
 
     def run(self) -> tuple[Manifest, ItemIndex]:
-        """
-        Raises:
-            BadInput: the first line that is wrong, or a count that differs from the manifest's.
-        """
+        """Raises `BadInput` for the first line that is wrong, or a count that differs from the manifest's."""
         files = {None: self._sha256} if self._said is None else self._said.files
         for split, names in files.items():
             for name in names:
@@ -85,10 +81,7 @@ class _Inspection:
         return self._said, self._index.finish()
 
     def _read(self, name: str, split: str | None) -> None:
-        """
-        Args:
-            split: what the file must hold, if that is known.
-        """
+        """Reads a file, which must hold `split` where that is known."""
         file = self._path / name if self._path.is_dir() else self._path
         for number, offset, item in read_items(file):
             if problem := self._problem(item, split):
