@@ -8,7 +8,7 @@ from pathlib import Path
 from bsft.commands.options import planned
 from bsft.config import ModelConfig
 from bsft.display.console import SafeConsole
-from bsft.model.local import SETTINGS, TOKENIZER
+from bsft.model.content import SETTINGS, TOKENIZER
 from bsft.records.errors import BadInput
 
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", *SETTINGS, *TOKENIZER, "LICENSE*"]

@@ -16,7 +16,7 @@ from bsft.data.conversation import Conversation, Exchange
 from bsft.data.methods import method_of
 from bsft.data.source import fingerprint, manifest_of
 from bsft.launch.tokenizer_files import format_of
-from bsft.model.local import check_own_adapter, has_own_adapter
+from bsft.model.content import check_own_adapter, has_own_adapter, model_content
 from bsft.model.weights import check_installed
 from bsft.records.errors import BadInput
 from bsft.records.files import unused
@@ -25,7 +25,7 @@ from bsft.records.schema import TaskSpec
 from bsft.records.store import open_benchmark
 from bsft.runs import completeness
 from bsft.runs.directory import RunDirectory
-from bsft.runs.identity import identity, model_content
+from bsft.runs.identity import identity
 
 
 def check_job(job: cfg.Config) -> None:
@@ -101,10 +101,7 @@ def _labels(tasks: Iterable[TaskSpec]) -> frozenset[str]:
 
 @cache
 def _names_of_items(path: Path, fingerprint: str) -> _Names:
-    """
-    Args:
-        fingerprint: of the files, so that changed ones are read again.
-    """
+    """By the files' `fingerprint`, so that changed ones are read again."""
     benchmark = open_benchmark(path)
     return _Names(frozenset(benchmark.tasks), frozenset(benchmark.splits), frozenset(benchmark.index.label.values))
 
@@ -113,10 +110,7 @@ def _names_of_items(path: Path, fingerprint: str) -> _Names:
 
 
 def _check_template(job: cfg.Config) -> None:
-    """
-    Raises:
-        BadInput: the model's chat template cannot write the conversations of the job's method.
-    """
+    """Raises `BadInput` where the model's chat template cannot write the conversations of the job's method."""
     method, where = method_of(job.method), f"model={job.model.name}: "
     try:
         if (chat := format_of(job.model)) is not None:
@@ -129,15 +123,12 @@ def _check_template(job: cfg.Config) -> None:
 def _write_conversation(chat: ChatFormat, system_prompt: str, n_exchanges: int, date: str) -> None:
     """Once for all jobs that differ in nothing else. The texts of exchanges stand for exemplars, which nobody has read
     yet."""
-    Conversation(
-        chat, system_prompt, [Exchange(f"Question {i}?", f"Reply {i}.") for i in range(n_exchanges)], date=date
-    )
+    exchanges = [Exchange(f"Question {i}?", f"Reply {i}.") for i in range(n_exchanges)]
+    Conversation(chat, system_prompt, exchanges, date=date)
 
 
 def _check_writable(directory: Path) -> None:
-    there = directory
-    while not there.exists() and there != there.parent:
-        there = there.parent
+    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise BadInput(f"the cache {directory} cannot be written to; set BSFT_CACHE to a directory that can")
 

@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from bsft import config as cfg
-from bsft.data.chat_format import ChatFormat
+from bsft.data.chat_format import TINY_CHAT, ChatFormat
+from bsft.model.content import commit_of, read_settings
 from bsft.model.gguf_header import chat_format
-from bsft.model.hub import commit_of
-from bsft.model.local import read_settings
-from bsft.model.tiny_chat import TINY_CHAT
 from bsft.model.weights import converted_already, packaged_gguf_as_is
 from bsft.records.errors import BadInput
 from bsft.records.untrusted import read_text
@@ -78,10 +76,7 @@ def _format_in_gguf(file: Path, override: str | None, stamp: tuple[int, int] | N
 
 @cache
 def _format_in(directory: Path, override: str | None, *stamps: tuple[int, int] | None) -> ChatFormat | None:
-    """
-    Args:
-        stamps: of the files, in the order of `_FILES`; None for one that is missing.
-    """
+    """By the stamps of `_FILES`; None for one that is missing."""
     if stamps[0] is None or stamps[1] is None:
         return None
     config = read_settings(directory / _CONFIG)

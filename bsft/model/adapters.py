@@ -14,7 +14,7 @@ from bsft import config as cfg
 from bsft.data.vocabulary import BehaviorVocabulary
 from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of, is_tied, name_of
 from bsft.model.token_rows import TokenRows
-from bsft.records.errors import BadInput
+from bsft.records.errors import BadInput, reason_of
 from bsft.records.schema import BEHAVIORS, Behavior
 
 DESCRIPTIONS: dict[Behavior, str] = {
@@ -73,10 +73,7 @@ def initial_rows(embeddings: Tensor, tokenizer: PreTrainedTokenizerBase, init: s
 def adapt(
     causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVocabulary | None, first_layer: int
 ) -> PeftModel:
-    """Puts LoRA adapters (and the tokens' trained rows) into a model.
-
-    Args:
-        first_layer: the first layer that gets adapters.
+    """Puts LoRA adapters into a model, from `first_layer` on, and the tokens' trained rows.
 
     Raises:
         BadInput: the model has too few layers, or PEFT cannot adapt it so.
@@ -85,9 +82,7 @@ def adapt(
         causal = prepare_model_for_kbit_training(  # type: ignore[no-untyped-call]
             causal, use_gradient_checkpointing=sft.gradient_checkpointing
         )
-    targets: str | list[str] = list(sft.lora.targets)
-    if targets == ["all-linear"]:
-        targets = "all-linear"
+    targets = "all-linear" if sft.lora.targets == ["all-linear"] else list(sft.lora.targets)
     n_layers = len(decoder_layers(causal))
     if first_layer and first_layer >= n_layers:
         raise BadInput(f"trainer.fit.first_layer={first_layer}: must be below the model's {n_layers} known layers")
@@ -108,8 +103,7 @@ def adapt(
     try:
         adapted = cast(PeftModel, get_peft_model(causal, peft_config, autocast_adapter_dtype=True))
     except ValueError as error:
-        reason = " ".join(str(error).split())[:300]
-        what = f"PEFT cannot adapt {type(causal).__name__}: {reason}"
+        what = f"PEFT cannot adapt {type(causal).__name__}: {reason_of(error)}"
         raise BadInput(f"{what}; name other layers in method.lora.targets") from error
     if vocabulary is not None:
         TokenRows(causal, vocabulary.ids)

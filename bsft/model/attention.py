@@ -92,7 +92,9 @@ def tree_attention(
         raise ValueError(f"a tree batch has batch size 1, found {query.shape[0]}")
     # a layer may have a window and say, by None, that it does not use it
     window: int | None = others.pop("sliding_window", getattr(module, "sliding_window", None))
-    _refuse_unknown({"attention_mask": attention_mask, "not causal": is_causal is False, **others})
+    for name, given in {"attention_mask": attention_mask, "not causal": is_causal is False, **others}.items():
+        if given is not None and given is not False and name not in _NO_MATTER:  # it could change the result
+            raise ValueError(f"tree attention does not know this model's {name!r}")
     # float32 weights under autocast: projections are bf16, but rotary embeddings make queries and keys float32 again
     query, key = query.to(value.dtype), key.to(value.dtype)
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
@@ -109,13 +111,6 @@ def tree_attention(
         p = F.dropout(probabilities(q @ k.transpose(-1, -2), block.seen), dropout)
         outputs.append((p.to(v.dtype) @ v).flatten(1, 2))
     return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
-
-
-def _refuse_unknown(arguments: dict[str, Any]) -> None:
-    """What is None or off changes nothing; anything else that is not known here could change the result."""
-    for name, value in arguments.items():
-        if value is not None and value is not False and name not in _NO_MATTER:
-            raise ValueError(f"tree attention does not know this model's {name!r}")
 
 
 class BlockMask(NamedTuple):

@@ -28,15 +28,14 @@ from bsft.data.vocabulary import BehaviorVocabulary
 from bsft.model import fast
 from bsft.model.adapters import adapt, add_behavior_tokens
 from bsft.model.attention import NAME, TreeLayout, register
-from bsft.model.head import logits_of
-from bsft.model.local import check_own_adapter
-from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of
-from bsft.model.precision import bf16_products, keep_logits_float32, narrow_layers
+from bsft.model.content import check_own_adapter
+from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of, logits_of
+from bsft.model.precision import keep_logits_float32, narrow_layers
 from bsft.model.road_trial import Road
 from bsft.model.self_check import choose_road
 from bsft.model.tiny import tiny_model
 from bsft.model.tokenizer import hub_options, load_tokenizer, not_loaded, place_of
-from bsft.records.errors import BadInput
+from bsft.records.errors import BadInput, reason_of
 from bsft.records.untrusted import read_json
 
 log = logging.getLogger(__name__)
@@ -98,7 +97,8 @@ class Backbone:
 
     def products(self) -> AbstractContextManager[None]:
         """What a forward pass runs in: bf16 products, if precision is mixed."""
-        return bf16_products(embedding_of(self.causal).weight.device) if self.is_mixed else nullcontext()
+        device = embedding_of(self.causal).weight.device
+        return torch.autocast(device.type, torch.bfloat16) if self.is_mixed else nullcontext()
 
     def hidden_states(self, input_ids: Tensor, **inputs: Any) -> Tensor:
         """Last hidden states `(B, T, H)` of ids `(B, T)`, without the output layer; where the road is not split, logits
@@ -139,8 +139,7 @@ class Backbone:
     def save_adapter(self, directory: Path, state: dict[str, Tensor] | None = None) -> None:
         """PEFT's format (or the whole model without adapters), the tokenizer and the behaviour vocabulary.
 
-        Args:
-            state: what was trained, where the module itself holds only shards of it.
+        `state` is what was trained, where the module itself holds only shards of it.
         """
         directory.mkdir(parents=True, exist_ok=True)
         if self.adapted is not None:
@@ -295,8 +294,8 @@ def _load(
         causal = read(attn_implementation="eager")
     except (OSError, ValueError) as error:
         raise not_loaded(model, place, error) from error
-    reason = " ".join(str(refused).split())[:200]
-    log.warning("model=%s: model.attention=sdpa is refused, eager is used instead: %s", model.name, reason)
+    what = "model=%s: model.attention=sdpa is refused, eager is used instead: %s"
+    log.warning(what, model.name, reason_of(refused, 200))
     return causal, tokenizer
 
 

@@ -27,6 +27,7 @@ from bsft.data.render import Example
 from bsft.model import fast
 from bsft.model.attention import TreeLayout
 from bsft.model.label_loss import label_loss
+from bsft.records.errors import reason_of
 
 if TYPE_CHECKING:
     from bsft.model.backbone import Backbone
@@ -89,7 +90,7 @@ class RoadTrial:
             with torch.no_grad():
                 read, again = (_plain_logits(self._plain, {}, torch.tensor(begin + end)) for end in (one, other))
         except Exception as error:
-            return f"its forward pass fails with {_one_line(error)}"
+            return f"its forward pass fails with {type(error).__name__}: {reason_of(error, 200)}"
         if not torch.isfinite(read).all():
             return "its logits are not finite"
         if (share := _share(again[:12], read[:12])) > _TOLERANCE:
@@ -112,7 +113,7 @@ class RoadTrial:
             with backbone.reading(road.batching):
                 found = _numbers(backbone, road, examples)
         except Exception as error:  # whatever a model does not take; it is what the user is told
-            return f"it fails with {_one_line(error)}"
+            return f"it fails with {type(error).__name__}: {reason_of(error, 200)}"
         share = max(_share(mine, theirs) for mine, theirs in zip(found.logits, expected.logits, strict=True))
         if not share <= _TOLERANCE:
             return f"logits differ from transformers' own by {share:.2g} of their standard deviation"
@@ -240,7 +241,3 @@ def _gradient_difference(found: dict[str, Tensor], expected: dict[str, Tensor]) 
         if not off <= _TOLERANCE * (gradient.norm().item() + least):
             return f"the gradient of {name} differs from transformers' own by {off:.2g} of {gradient.norm():.2g}"
     return None
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

@@ -24,9 +24,7 @@ class TokenRows:
     """The trained rows of one model's input embeddings and output layer; the model itself reads them from here."""
 
     def __init__(self, causal: PreTrainedModel, ids: tuple[int, ...]) -> None:
-        """
-        Args:
-            causal: a model that PEFT adapted with `trainable_token_indices=ids` (tied or untied).
+        """For a model that PEFT adapted with `trainable_token_indices=ids` (tied or untied).
 
         Raises:
             ValueError: PEFT has not wrapped one embedding and one output layer.

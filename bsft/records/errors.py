@@ -35,6 +35,11 @@ def shortened(text: str) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
+def reason_of(error: Exception, limit: int = 300) -> str:
+    """What an error of somebody else's code says, as one line and not too long; its type where it says nothing."""
+    return " ".join(str(error).split())[:limit] or type(error).__name__
+
+
 def explain_os(error: OSError) -> str:
     """What the system says, with the file if it names one, as one line."""
     place = "" if error.filename is None else f"{error.filename}: "

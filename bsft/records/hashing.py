@@ -49,10 +49,7 @@ def digest(*parts: str) -> str:
 
 @cache
 def _known(path: str, size_bytes: int, version: str) -> str:
-    """
-    Args:
-        version: another one after any change.
-    """
+    """By `version`, which is another one after any change."""
     if size_bytes < MIN_KEPT_BYTES:
         return file_sha256(Path(path))
     note = cache_dir() / "hashes" / digest(path)[:32]

@@ -15,7 +15,6 @@ NAME_RULE = (
     f"letters, digits, '.', '_' and '-', a letter, digit or '_' first, no '.' last, at most {MAX_NAME_BYTES} bytes"
 )
 MAX_FILE_NAME_BYTES = 255
-PROJECT_RULE = "1 to 128 characters that can be seen, without /, \\, #, ?, % and :"
 FILE_NAME_RULE = "the name of a file in the same directory, without '/', '\\', a leading '.' or control characters"
 
 _NAME = re.compile(r"\w(?:[\w.-]*[\w-])?")
@@ -56,11 +55,6 @@ def is_file_name(text: str) -> bool:
         and not any(c in "/\\" or unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in text)
         and len(text.encode("utf-8")) <= MAX_FILE_NAME_BYTES
     )
-
-
-def is_project(text: str) -> bool:
-    """Whether wandb takes a text for the name of a project or an entity."""
-    return 0 < len(text.strip()) <= 128 and text.isprintable() and not set(text) & set("/\\#?%:")
 
 
 def listed_file(listing: Path, field: str, name: str) -> Path:

@@ -64,11 +64,8 @@ def is_secret_key(key: str) -> bool:
 
 
 def masked(text: str, known: Sequence[str] | None = None) -> str:
-    """The text with every credential in it replaced by `***`.
-
-    Args:
-        known: credentials whose values are known; without it, those of the environment.
-    """
+    """The text with every credential in it replaced by `***`, those too whose values are `known`, or else those of the
+    environment."""
     if len(text) < MIN_SECRET_CHARACTERS:
         return text
     for value in _environment_secrets() if known is None else known:

@@ -25,7 +25,6 @@ from bsft.records.secrets import masked, masked_arguments, masked_tree
 from bsft.runs.rows import SUMMARY, Rows
 
 log = logging.getLogger(__name__)
-PROJECT = "bsft"
 MAX_ID_CHARACTERS = 128
 """The server's limit for ids and names of runs."""
 _MODES = {"online": "online", "run": "online", "offline": "offline", "dryrun": "offline", "disabled": "disabled"}
@@ -69,38 +68,25 @@ def open_logger(config: cfg.Config, directory: Path) -> Iterator[RunLogger]:
             yield RunLogger(lightning)
 
 
-@dataclass(frozen=True)
-class Target:
-    """Where a run goes: what the config says, else what the environment says, else our defaults."""
-
-    mode: str
-    project: str
-    entity: str | None
-    directory: Path
-
-
-def target_of(config: cfg.LoggerConfig, directory: Path, environment: Mapping[str, str]) -> Target:
-    """
-    Args:
-        directory: of the job.
-        environment: WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY and WANDB_DIR are read.
-    """
+def target_of(config: cfg.LoggerConfig, directory: Path, environment: Mapping[str, str]) -> dict[str, Any]:
+    """Where the run of a job in `directory` goes, in the words of `wandb.init`: what the config says, else what the
+    environment says (WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY, WANDB_DIR), else our defaults."""
     said = environment.get("WANDB_MODE", "").lower()
     if said and said not in _MODES and config.mode is None:
         _say(f"WANDB_MODE={said}: allowed are online, offline and disabled; taken as offline")
-    return Target(
-        mode=config.mode or _MODES.get(said, "offline"),
-        project=config.project or environment.get("WANDB_PROJECT") or PROJECT,
-        entity=config.entity or environment.get("WANDB_ENTITY") or None,
-        directory=Path(environment.get("WANDB_DIR") or directory),
-    )
+    return {
+        "mode": config.mode or _MODES.get(said, "offline"),
+        "project": config.project or environment.get("WANDB_PROJECT") or "bsft",
+        "entity": config.entity or environment.get("WANDB_ENTITY") or None,
+        "dir": environment.get("WANDB_DIR") or str(directory),
+    }
 
 
 @contextmanager
 def tracked(config: cfg.Config, directory: Path) -> Iterator[WandbLogger | None]:
     """The logger of one job's run, which is surely closed: wandb would give the next job of a sweep this one's."""
     target = target_of(config.logger, directory, os.environ)
-    if target.mode == "disabled":
+    if target["mode"] == "disabled":
         yield None
         return
     import wandb
@@ -111,27 +97,27 @@ def tracked(config: cfg.Config, directory: Path) -> Iterator[WandbLogger | None]
         yield None
         return
     try:
-        yield WandbLogger(experiment=run, save_dir=str(target.directory), project=target.project, id=_id(directory))
+        yield WandbLogger(experiment=run, save_dir=target["dir"], project=target["project"], id=_id(directory))
     except BaseException:
         wandb.finish(exit_code=1)
         raise
     wandb.finish()
 
 
-def _start(config: cfg.Config, directory: Path, target: Target) -> Any:
+def _start(config: cfg.Config, directory: Path, target: dict[str, Any]) -> Any:
     """The run, offline where online is not possible; None where wandb does not start at all."""
     import wandb
 
     wandb.setup(settings=wandb.Settings(silent=True))
-    modes = ["offline"] if target.mode == "offline" else ["online", "offline"]
-    if target.mode == "online" and not _has_credentials():
+    modes = ["offline"] if target["mode"] == "offline" else ["online", "offline"]
+    if target["mode"] == "online" and not _has_credentials():
         _say("logger.mode=online: no key of wandb's is configured (wandb login); this run is kept offline")
         modes.remove("online")
     for mode in modes:
         try:
-            target.directory.mkdir(parents=True, exist_ok=True)
+            Path(target["dir"]).mkdir(parents=True, exist_ok=True)
             with _masked_command():
-                run = wandb.init(mode=mode, **_arguments(config, directory, target))  # type: ignore[arg-type]
+                run = wandb.init(**{**_arguments(config, directory), **target, "mode": mode})
             run.define_metric("trainer/global_step")
             run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
             return run
@@ -153,14 +139,11 @@ def _masked_command() -> Iterator[None]:
         sys.argv[:] = own
 
 
-def _arguments(config: cfg.Config, directory: Path, target: Target) -> dict[str, Any]:
+def _arguments(config: cfg.Config, directory: Path) -> dict[str, Any]:
     """One run per job: id = job name, group = sweep."""
     import wandb
 
     return {
-        "project": target.project,
-        "entity": target.entity,
-        "dir": str(target.directory),
         "id": _id(directory),
         "name": f"{config.method.name}-{config.model.name}-{config.data.name}-s{config.seed}"[:MAX_ID_CHARACTERS],
         "group": config.sweep,

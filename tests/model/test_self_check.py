@@ -15,7 +15,7 @@ from transformers import AutoConfig, LlamaForCausalLM
 
 from bsft.data.methods import method_of
 from bsft.model import backbone as loading
-from bsft.model import fast, small_copy
+from bsft.model import fast, self_check
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.fast import gated_mlp
 from bsft.model.road_trial import WHOLE, Road
@@ -117,8 +117,8 @@ def test_a_large_model_is_judged_by_a_copy_with_every_kind_of_its_layers(
 ) -> None:
     model, method = model_config(**saved(model_type, tmp_path)), method_of(method_config("baseline"))
     expected = load_backbone(model, method)
-    monkeypatch.setattr(small_copy, "MAX_PARAMETERS", 0)
-    copy = small_copy.small_copy(expected.causal, 512)
+    monkeypatch.setattr(self_check, "MAX_PARAMETERS", 0)
+    copy = self_check.small_copy(expected.causal, 512)
     kinds = {type(part) for part in expected.causal.modules()}
     assert kinds == {type(part) for part in copy.modules()}
     assert copy.config.num_hidden_layers == (3 if model_type == "llama4_text" else 2)
@@ -128,8 +128,8 @@ def test_a_large_model_is_judged_by_a_copy_with_every_kind_of_its_layers(
 
 def test_windows_that_matter_are_shorter_than_what_is_tried(tmp_path: Path) -> None:
     causal = load_backbone(model_config(**saved("mistral", tmp_path)), method_of(method_config("baseline"))).causal
-    assert small_copy.small_copy(causal, 512).config.sliding_window == 8
-    assert small_copy.small_copy(causal, 24).config.sliding_window == 24
+    assert self_check.small_copy(causal, 512).config.sliding_window == 8
+    assert self_check.small_copy(causal, 24).config.sliding_window == 24
     assert causal.config.sliding_window == 24
 
 

@@ -150,9 +150,6 @@ class IndexBuilder:
         )
 
 
-# --- in the cache ---
-
-
 def index_key(manifest: Manifest | None, sha256: Mapping[str, str], name: str) -> str:
     """What an index depends on: the files' content, what the manifest says of them, and the code that checks them."""
     said = "" if manifest is None else manifest.model_dump_json()

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from bsft.records.errors import BadInput
 from bsft.records.names import listed_file, name_problem
-from bsft.records.schema import SCHEMA_VERSION, Item, Manifest, TaskSpec
+from bsft.records.schema import SCHEMA_VERSION, Item, Manifest
 from bsft.records.untrusted import Missing, file_sha256, read_record
 
 MANIFEST = "manifest.json"
@@ -87,14 +88,10 @@ class Tally:
         Raises:
             BadInput: a number differs; names task, split and label.
         """
-        expected = Counter(
-            {
-                (task, split, label): n
-                for task, splits in said.counts.items()
-                for split, labels in splits.items()
-                for label, n in labels.items()
-            }
-        )
+        expected: Counter[tuple[str, str, str]] = Counter()
+        for task, splits in said.counts.items():
+            for split, labels in splits.items():
+                expected.update({(task, split, label): n for label, n in labels.items()})
         for task, split, label in sorted(self._n.keys() | expected.keys()):
             found, n_said = self._n[task, split, label], expected[task, split, label]
             if found != n_said:
@@ -103,28 +100,15 @@ class Tally:
                     f"the files, expected {n_said}; build or import the benchmark again"
                 )
 
-    def _task(self, name: str) -> TaskSpec:
-        """A task read off its items: macro-F1 over the options' labels, accuracy where gold is constant."""
-        constant = len({label for task, _, label in self._n if task == name}) < 2
-        return TaskSpec.model_validate(
-            {
-                "name": name,
-                "group": self.groups[name],
-                "metric": "accuracy" if constant else "macro_f1",
-                "labels": [] if constant else sorted(self._options[name]),
-            }
-        )
-
     def derived(self, name: str, files: Mapping[str, list[str]], sha256: Mapping[str, str]) -> Manifest:
-        """The manifest of files that came without one."""
-        return Manifest(
-            name=name,
-            version="unversioned",
-            schema_version=SCHEMA_VERSION,
-            seed=0,
-            licence="unknown",
-            tasks=[self._task(task) for task in sorted(self.groups)],
-            files=dict(files),
-            counts=self.counts(),
-            sha256=dict(sha256),
-        )
+        """The manifest of files that came without one. Their tasks are scored by macro-F1 over the options' labels, by
+        accuracy where gold is constant."""
+        tasks = []
+        for task, group in sorted(self.groups.items()):
+            constant = len({label for other, _, label in self._n if other == task}) < 2
+            labels = [] if constant else sorted(self._options[task])
+            metric = "accuracy" if constant else "macro_f1"
+            tasks.append({"name": task, "group": group, "metric": metric, "labels": labels})
+        found: dict[str, Any] = {"files": dict(files), "counts": self.counts(), "sha256": dict(sha256), "tasks": tasks}
+        unknown = {"version": "unversioned", "schema_version": SCHEMA_VERSION, "seed": 0, "licence": "unknown"}
+        return Manifest.model_validate({"name": name, **unknown, **found})

@@ -75,16 +75,10 @@ def write_manifest(directory: Path, manifest: Manifest) -> None:
     (directory / MANIFEST).write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8", newline="\n")
 
 
-# --- what may be replaced ---
-
-
 def check_replaceable(output: Path, *, source: Path | None = None) -> None:
-    """Refuses an output whose place is taken by anything but an earlier output of ours.
+    """Refuses an output whose place is taken by anything but an earlier output of ours, or by its own source.
 
     Puts an earlier output back that a command was killed over while it was replacing it.
-
-    Args:
-        source: what the output is made from, which must not go with an earlier output.
 
     Raises:
         BadInput: `output` is a file, a link, the current directory or one above it or the home directory, or a

@@ -99,9 +99,7 @@ def read_text(file: Path, max_bytes: int = MAX_DOCUMENT_BYTES) -> str:
 
 
 def decoded(raw: bytes, where: str) -> str:
-    """
-    Args:
-        where: what an error begins with.
+    """The text that bytes are; an error begins with `where`.
 
     Raises:
         BadInput: the bytes are not UTF-8.

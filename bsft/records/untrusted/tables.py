@@ -27,10 +27,7 @@ class Table:
 
 
 def read_table(file: Path, needed: Sequence[str]) -> Table:
-    """Reads a CSV file with a header.
-
-    Args:
-        needed: columns that must be there.
+    """Reads a CSV file with a header, which has to have the columns that are needed.
 
     Raises:
         Missing: there is no such file.

@@ -1,4 +1,4 @@
-"""Tree attention by the C++ library. Same arithmetic as in `blockwise.py`, scores in float32."""
+"""Tree attention by the C++ library. Same arithmetic as torch's fused kernel, scores in float32."""
 
 from __future__ import annotations
 
