@@ -1,7 +1,5 @@
 """`bsft fetch`: fills the cache of model weights ahead of a run, so that jobs find them there."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

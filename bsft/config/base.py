@@ -1,7 +1,5 @@
 """What every config section is made of: fields that say what they allow, sealing, and the error of a wrong config."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The group `data`: benchmarks, and what of them is used."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from bsft.config.base import MAX_SEED, Section, number, safe_name, user_path

@@ -1,7 +1,5 @@
 """The whole: one job, its logger, the contradictions between groups, and the sections as Hydra schemas."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any

@@ -1,7 +1,5 @@
 """The group `method`: the five methods and their adapters."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from omegaconf import MISSING

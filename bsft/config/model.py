@@ -1,7 +1,5 @@
 """The group `model`: causal LMs and where their weights come from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import date
 

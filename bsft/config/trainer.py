@@ -1,7 +1,5 @@
 """The group `trainer`: devices and precision, the recipes of fitting and of scoring."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from bsft.config.base import ConfigError, Section, choice, number, safe_name

@@ -5,8 +5,6 @@ decides: the prompt is what it writes before the reply, the reply is what it mak
 turn.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

@@ -9,8 +9,6 @@ which is all that attention needs to know. A tree can also grow from tokens that
 keys and values lie in a cache.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """From a data config to a benchmark on disk: built, imported or simply opened, once, in the cache."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os

@@ -1,8 +1,6 @@
 """What a job needs before it starts, as far as that can be seen without torch: tasks, flags and splits that its
 benchmark has, packages that its model needs, a chat template that can write its conversations, a directory."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 from collections.abc import Iterable

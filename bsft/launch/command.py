@@ -1,7 +1,5 @@
 """The command `bsft-train`: pre-flight, then Hydra, then what became of the jobs."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import io

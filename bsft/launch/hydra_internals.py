@@ -3,8 +3,6 @@
 Whatever else is composed goes through the public `hydra.compose`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The jobs that a command line means."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How a model writes conversations, read off the files of its tokenizer: without torch, in a few milliseconds."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a method adds to a model: behaviour tokens, with the first values of their rows, and LoRA adapters."""
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import torch

@@ -5,8 +5,6 @@ Registered with transformers under `bsft_tree`; a forward pass hands its `TreeLa
 attention sinks, values of another size than keys, and dropout. `fast/tree_attention.py` hands in kernels for the rest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial

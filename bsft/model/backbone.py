@@ -2,8 +2,6 @@
 and adapters where the method asks for them.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ what it computes, those that transformers reads and no others.
 Among them may be a PEFT adapter of its own, which transformers puts on a model when it loads it. Imports no torch.
 """
 
-from __future__ import annotations
-
 import contextlib
 import json
 import re

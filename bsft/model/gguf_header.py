@@ -1,8 +1,6 @@
 """What stands before the weights in a GGUF file. The library `gguf` indexes every token and tensor first, which takes
 seconds; a pre-flight has less. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md"""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Mapping
 from pathlib import Path

@@ -5,8 +5,6 @@
 Without behaviour tokens the first term is absent, and nothing else changes (GeneralSFT).
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Callable, Sequence

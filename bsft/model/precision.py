@@ -6,8 +6,6 @@ start the sum in float32, promotion keeps every addition there, and autocast rou
 same with quantised models (`prepare_model_for_kbit_training`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

@@ -8,8 +8,6 @@ configuration is cut down to the first layers, up to the last kind that occurs, 
 arithmetic that is tried, not what was learnt.
 """
 
-from __future__ import annotations
-
 import copy
 import logging
 from dataclasses import replace

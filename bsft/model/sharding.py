@@ -5,8 +5,6 @@ Embeddings, final norm and output layer stay whole on every process. Once fittin
 whole model again and scores alone: sharding saves memory of fitting, not of scoring.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any, cast

@@ -1,7 +1,5 @@
 """A random two-layer model with a byte tokenizer: all of a real backbone but knowledge. For tests and debugging."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

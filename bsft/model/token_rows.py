@@ -5,8 +5,6 @@ makes the gradient of that whole matrix, and it leaves out an output layer's bia
 they are, and only the rows' own share is computed; the parameters, and so what is saved, stay PEFT's.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import Any, cast
 

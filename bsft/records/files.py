@@ -1,8 +1,6 @@
 """Files and directories that are written whole or not at all; a directory takes the place of an earlier one without
 losing it."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import os

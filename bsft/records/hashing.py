@@ -1,7 +1,5 @@
 """SHA-256 of files, each read once per version of its content, however many jobs, commands and processes ask."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """Names that become parts of paths: of sweeps, models, splits, files that a manifest lists."""
 
-from __future__ import annotations
-
 import os
 import re
 import unicodedata

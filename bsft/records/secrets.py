@@ -3,8 +3,6 @@
 Two things give a secret away: the name that it stands under, and its own form. What is neither cannot be known.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping, Sequence

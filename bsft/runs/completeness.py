@@ -3,8 +3,6 @@
 Its files are sealed when they are complete, so that a damaged one is noticed later without reading them all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """CSV files that grow by rows while a fit goes on, and are cut back to a checkpoint's rows when it resumes."""
 
-from __future__ import annotations
-
 import csv
 import io
 import logging

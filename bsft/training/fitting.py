@@ -1,7 +1,5 @@
 """Fitting a backbone with Lightning: progress, checkpoints, validation, resumption."""
 
-from __future__ import annotations
-
 import io
 import logging
 import pickle

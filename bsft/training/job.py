@@ -3,8 +3,6 @@
 `run_composed` is what Hydra calls; `run` is the same for a validated config.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import logging
 import os

@@ -3,8 +3,6 @@
 Whatever wandb does, its runs are closed, and none ever stops a training.
 """
 
-from __future__ import annotations
-
 import logging
 import netrc
 import os

@@ -6,8 +6,6 @@ only, so that no row of the softmax is empty.
 Source: Dong et al., Flex Attention, 2024; torch.nn.attention.flex_attention.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import Any, cast

@@ -4,8 +4,6 @@ Selecting, planning a training and counting labels need no more than heads, so t
 kept in the cache, under the hash of the content that it was made from.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import hashlib

@@ -1,7 +1,5 @@
 """`manifest.json`: what a benchmark says of itself."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from pathlib import Path

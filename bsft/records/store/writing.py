@@ -1,8 +1,6 @@
 """Writing a benchmark's directory, and what may be replaced by it: directories that hold nothing but what bsft's own
 commands have written."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress

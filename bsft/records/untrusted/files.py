@@ -1,7 +1,5 @@
 """Bytes of files that nobody vouches for: regular files only, of limited size, in UTF-8."""
 
-from __future__ import annotations
-
 import codecs
 import hashlib
 import itertools

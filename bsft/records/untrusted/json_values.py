@@ -3,8 +3,6 @@
 Numbers of any parsed value are finite, and integers have at most 64 bits.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """CSV that nobody vouches for."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Sequence

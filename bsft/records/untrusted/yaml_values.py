@@ -1,7 +1,5 @@
 """YAML that nobody vouches for: its plain part, without tags and dates, and without structures that grow or recur."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any

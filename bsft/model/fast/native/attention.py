@@ -1,7 +1,5 @@
 """Tree attention by the C++ library. Same arithmetic as torch's fused kernel, scores in float32."""
 
-from __future__ import annotations
-
 import ctypes
 from collections.abc import Sequence
 from functools import cache

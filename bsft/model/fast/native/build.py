@@ -3,8 +3,6 @@
 Whatever is missing (another processor, no compiler), torch's operators do the same work.
 """
 
-from __future__ import annotations
-
 import ctypes
 import hashlib
 import logging

@@ -1,7 +1,5 @@
 """Norms and gated activations by the C++ library: in fewer passes what torch's operators compute."""
 
-from __future__ import annotations
-
 import ctypes
 from functools import cache
 
