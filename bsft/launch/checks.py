@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 
 from bsft import config as cfg
@@ -81,20 +82,20 @@ def _names(data: cfg.DataConfig) -> _Names:
         from bsft.bench.splits import SHARES
         from bsft.bench.tasks import TASKS
 
-        return _Names(frozenset(task.name for task in TASKS), frozenset(SHARES), _labels(TASKS))
+        return _stated(TASKS, SHARES)
     if isinstance(data, cfg.MedErrBenchConfig):
         from bsft.importing.mederrbench import SOURCE_FILES, TASK_NAMES
 
         return _Names(frozenset(TASK_NAMES), frozenset(SOURCE_FILES), None)
     assert isinstance(data, cfg.JsonlConfig)
     if (manifest := manifest_of(Path(data.path))) is not None:
-        tasks = [task.name for task in manifest.tasks]
-        return _Names(frozenset(tasks), frozenset(manifest.files), _labels(manifest.tasks))
+        return _stated(manifest.tasks, manifest.files)
     return _names_of_items(Path(data.path), fingerprint(data))
 
 
-def _labels(tasks: Iterable[TaskSpec]) -> frozenset[str]:
-    return frozenset(label for task in tasks for label in task.labels)
+def _stated(tasks: Iterable[TaskSpec], splits: Iterable[str]) -> _Names:
+    labels = {task.name: task.labels for task in tasks}
+    return _Names(frozenset(labels), frozenset(splits), frozenset(chain.from_iterable(labels.values())))
 
 
 @cache
@@ -159,11 +160,7 @@ def prepare(job: cfg.Config) -> None:
 
 
 def check_and_prepare(job: cfg.Config) -> None:
-    """Checks and prepares a job that was not known when the command was started.
-
-    Raises:
-        ConfigError, BadInput: as the pre-flight does.
-    """
+    """Checks and prepares a job that was not known when the command was started; raises as the pre-flight does."""
     check_job(job)
     if job.redo or not is_done(job):
         prepare(job)

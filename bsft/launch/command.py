@@ -46,12 +46,8 @@ _MISTAKES = (cfg.ConfigError, BadInput, HydraException, OmegaConfBaseException, 
 
 
 def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -> int:
-    """The command line.
-
-    Returns:
-        0 when every job is done, 1 when one failed, 2 when the command line or its inputs are wrong, 130 after Ctrl+C
-        and 143 after SIGTERM.
-    """
+    """The command line. Returns 0 when every job is done, 1 when one failed, 2 when the command line or its inputs are
+    wrong, 130 after Ctrl+C and 143 after SIGTERM."""
     given = list(sys.argv[1:] if argv is None else argv)
     cfg.register()
     register_resolver()

@@ -109,11 +109,7 @@ class Configs:
         return override.key_or_group in self._groups or override.is_hydra_override()
 
     def check(self, override: Override) -> None:
-        """Checks what can be seen from an override alone.
-
-        Raises:
-            ConfigError: `+key=value`, `~key`, or an option that the group does not have.
-        """
+        """Raises `ConfigError` for `+key=value`, `~key`, or an option that the group does not have."""
         key = override.key_or_group
         if override.is_add() and not self.is_choice(override):
             near = cfg.did_you_mean(key, _all_keys())
@@ -160,11 +156,8 @@ class Configs:
         return composed
 
     def check_resolved(self, given: Collection[str]) -> None:
-        """Checks the keys whose values come from the YAML files, all but those that are given.
-
-        Raises:
-            ConfigError: an option that only some jobs choose asks for something that may change before they run.
-        """
+        """Raises `ConfigError` where an option that only some jobs choose asks, under another key than those given, for
+        something that may change before they run."""
         for composed in self._composed.values():
             for key, raw in changing_interpolations(composed):
                 if key not in given:

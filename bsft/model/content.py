@@ -145,11 +145,8 @@ def has_own_adapter(model: ModelConfig) -> bool:
 
 
 def check_own_adapter(model: ModelConfig, *, fitted: bool) -> None:
-    """Checks that a model with an adapter of its own can be used.
-
-    Raises:
-        BadInput: fitting would replace the adapter, or its base model lies elsewhere and could change.
-    """
+    """Raises `BadInput` where fitting would replace a model's own adapter, or its base model lies elsewhere and could
+    change."""
     merge = "merge the two with merge_and_unload() and save_pretrained()"
     if model.source == "hub":
         raise BadInput(

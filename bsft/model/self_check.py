@@ -38,11 +38,8 @@ _ON_CPU = ("eager", "sdpa")
 
 
 def choose_road(model: ModelConfig, causal: PreTrainedModel, batching: str, on_trial: OnTrial) -> Road:
-    """The fastest road that gives transformers' own numbers. The model and all random states stay as they are.
-
-    Args:
-        causal: what `model` describes, loaded and not changed yet.
-        batching: what is wanted; with `flat` no tree is tried.
+    """The fastest road that gives transformers' own numbers; with `flat` batching no tree is tried. The model, loaded
+    and not changed yet, and all random states stay as they are.
 
     Raises:
         BadInput: the model fails by itself, or does not read token by token.

@@ -61,11 +61,8 @@ def converted(model: ModelConfig) -> Path:
 
 
 def check_installed(model: ModelConfig) -> None:
-    """Checks that packaged weights can be had: they are in the cache, or their package is installed. Reads no file.
-
-    Raises:
-        BadInput: neither; says what to install.
-    """
+    """Raises `BadInput` where packaged weights are neither in the cache nor their package installed; says what to
+    install. Reads no file."""
     if model.source == "packaged" and not _target(model).exists():
         _package(model)
 

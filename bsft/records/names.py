@@ -12,7 +12,6 @@ MAX_NAME_BYTES = 64
 NAME_RULE = (
     f"letters, digits, '.', '_' and '-', a letter, digit or '_' first, no '.' last, at most {MAX_NAME_BYTES} bytes"
 )
-MAX_FILE_NAME_BYTES = 255
 FILE_NAME_RULE = "the name of a file in the same directory, without '/', '\\', a leading '.' or control characters"
 
 _NAME = re.compile(r"\w(?:[\w.-]*[\w-])?")
@@ -51,16 +50,12 @@ def is_file_name(text: str) -> bool:
         text != ""
         and not text.startswith(".")
         and not any(c in "/\\" or unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in text)
-        and len(text.encode("utf-8")) <= MAX_FILE_NAME_BYTES
+        and len(text.encode("utf-8")) <= 255
     )
 
 
 def listed_file(listing: Path, field: str, name: str) -> Path:
-    """The file that a listing beside it names: a regular file in the same directory, and no way out of it.
-
-    Args:
-        listing: the file that holds the name.
-        field: where in it the name stands.
+    """The file that a listing beside it names in a field: a regular file in the same directory, and no way out of it.
 
     Raises:
         BadInput: the name leads elsewhere, or what it names is missing, not a regular file, or a link to a place

@@ -42,12 +42,10 @@ CURVE_COLUMNS = {"train/loss": "loss", "train/lr": "lr", "val/macro_f1": "val_ma
 
 
 def fit(job: Job, logger: RunLogger) -> float:
-    """Fits the backbone's trainable parameters and writes `adapter/`; resumes from the last checkpoint.
+    """Fits the backbone's trainable parameters and writes `adapter/`; resumes from the last checkpoint. Returns the
+    seconds it took (of the last attempt, where it was interrupted).
 
     With `trainer.strategy=fsdp` the backbone is of no use after it: its layers are spread over the processes.
-
-    Returns:
-        Seconds it took (of the last attempt, where it was interrupted).
 
     Raises:
         BadInput: a damaged checkpoint, or a loss that is not finite.

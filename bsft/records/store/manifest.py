@@ -46,11 +46,8 @@ def read_manifest(directory: Path) -> Manifest:
 
 
 def check_listing(manifest: Manifest, file: Path) -> None:
-    """Checks that a manifest lists regular files beside it, under splits that can be names.
-
-    Raises:
-        BadInput: a split or a file that is not; names it.
-    """
+    """Raises `BadInput` where a manifest lists another thing than a regular file beside it, or a split that can be no
+    name; names it."""
     for split, names in manifest.files.items():
         if problem := name_problem(split):
             raise BadInput(f"{file}: field files: {problem}")
@@ -81,11 +78,7 @@ class Tally:
         return counts
 
     def check(self, said: Manifest, file: Path) -> None:
-        """Compares what was counted with what a manifest says.
-
-        Raises:
-            BadInput: a number differs; names task, split and label.
-        """
+        """Raises `BadInput` where what was counted differs from what a manifest says; names task, split and label."""
         expected: Counter[tuple[str, str, str]] = Counter()
         for task, splits in said.counts.items():
             for split, labels in splits.items():

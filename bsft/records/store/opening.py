@@ -62,10 +62,8 @@ class Benchmark:
 
 @dataclass(eq=False)
 class Items(Sequence[Item]):
-    """Some items of a benchmark. Each is read from its file when it is asked for, and not held.
-
-    `rows` are `(N,)` rows of the benchmark's index.
-    """
+    """Some items of a benchmark, `(N,)` rows of its index. Each is read from its file when it is asked for, and not
+    held."""
 
     benchmark: Benchmark
     rows: NDArray[np.intp]

@@ -46,7 +46,6 @@ def read_json(file: Path, max_bytes: int = MAX_DOCUMENT_BYTES) -> dict[str, Any]
     """The JSON object that a file holds.
 
     Raises:
-        Missing: there is no such file.
         BadInput: it cannot be read, or what `parse_json` refuses, or no object.
     """
     value = parse_json(read_bytes(file, max_bytes), str(file))
@@ -71,7 +70,6 @@ def read_record(kind: type[RecordT], file: Path) -> RecordT:
     """The record that a file holds.
 
     Raises:
-        Missing: there is no such file.
         BadInput: it cannot be read, or as `parse_record`.
     """
     return parse_record(kind, read_bytes(file), str(file))
@@ -102,11 +100,8 @@ def _json_name(value: object) -> str:
 
 
 def check_numbers(value: object, where: str) -> None:
-    """Checks the numbers in nested containers, which end; an error begins with `where`.
-
-    Raises:
-        BadInput: NaN, infinity, or an integer that 64 bits cannot hold; names the field.
-    """
+    """Raises `BadInput`, which begins with `where` and names the field, for NaN, infinity, or an integer that 64 bits
+    cannot hold, in nested containers, which end."""
     stack: list[tuple[tuple[Any, ...], object]] = [((), value)]
     while stack:
         path, found = stack.pop()

@@ -28,7 +28,6 @@ def read_table(file: Path, needed: Sequence[str]) -> Table:
     """Reads a CSV file with a header, which has to have the columns that are needed.
 
     Raises:
-        Missing: there is no such file.
         BadInput: it cannot be read, is not UTF-8 or not CSV; a column is missing or is there twice; a row has another
             number of cells than the header.
     """

@@ -83,10 +83,7 @@ class NativeTree:
 
     def of(self, query: Tensor, key: Tensor) -> _Tree:
         """For a layer's queries and keys, `(1, H, N, D)` and `(1, Hkv, P + N, D)`; valid as long as this object lives.
-
-        Raises:
-            ValueError: they are not those of this tree's tokens.
-        """
+        Raises `ValueError` where they are not those of this tree's tokens."""
         _, n_heads, n_tokens, head_dim = query.shape
         _, n_kv, n_key_tokens, _ = key.shape
         if (n_tokens, n_key_tokens) != (self._n_tokens, self._n_key_tokens):
