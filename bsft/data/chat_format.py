@@ -117,10 +117,7 @@ class ChatTemplate:
             raise BadInput(f"the chat template is not valid Jinja: {reason_of(error, 200)}") from None
 
     def render(self, messages: Sequence[Message]) -> str:
-        """
-        Raises:
-            BadInput: the template refuses the messages, or fails on them.
-        """
+        """Raises `BadInput` where the template refuses the messages, or fails on them."""
         try:
             return self._compiled.render(messages=[dict(message) for message in messages], **self._variables)
         except Exception as error:  # a template is a program of somebody else's and may raise anything

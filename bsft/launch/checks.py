@@ -65,9 +65,6 @@ def _splits_used(job: cfg.Config) -> dict[str, str]:
     return used
 
 
-# --- what a benchmark has ---
-
-
 @dataclass(frozen=True)
 class _Names:
     """`labels` are None where only reading the texts would tell."""
@@ -103,9 +100,6 @@ def _names_of_items(path: Path, fingerprint: str) -> _Names:
     """By the files' `fingerprint`, so that changed ones are read again."""
     benchmark = open_benchmark(path)
     return _Names(frozenset(benchmark.tasks), frozenset(benchmark.splits), frozenset(benchmark.index.label.values))
-
-
-# --- what a job needs besides ---
 
 
 def _check_template(job: cfg.Config) -> None:

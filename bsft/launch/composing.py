@@ -122,11 +122,7 @@ class Configs:
             raise cfg.ConfigError(f"{override.input_line}: no such {key}{near} (allowed: {allowed})")
 
     def compose(self, choices: Sequence[Override]) -> DictConfig:
-        """The whole config, Hydra's node included.
-
-        Raises:
-            HydraException: a choice is swept.
-        """
+        """The whole config, Hydra's node included; raises `HydraException` where a choice is swept."""
         lines = tuple(str(choice.input_line) for choice in choices)
         whole = hydra.compose("config", list(lines), return_hydra_config=True)
         self._composed[lines] = cfg.without_hydra(whole)

@@ -16,7 +16,7 @@ from typing import Any, cast
 from bsft.config import ModelConfig
 from bsft.records.errors import BadInput, reason_of
 from bsft.records.files import write_atomically
-from bsft.records.hashing import digest, sha256_of
+from bsft.records.hashing import digest, noted, sha256_of
 from bsft.records.paths import cache_dir
 from bsft.records.untrusted import read_text
 
@@ -67,7 +67,7 @@ def commit_of(model: ModelConfig) -> str:
     hub_id = cast(str, model.id)
     answer = cache_dir() / "commits" / digest(f"{hub_id}@{branch}")[:32]
     for known in (Path(constants.HF_HUB_CACHE) / f"models--{hub_id.replace('/', '--')}" / "refs" / branch, answer):
-        if (commit := _read(known)) is not None:
+        if (commit := noted(known, r"\s*([0-9a-f]{40})\s*")) is not None:
             return commit
     try:
         commit = _asked(hub_id, branch)
@@ -80,15 +80,6 @@ def commit_of(model: ModelConfig) -> str:
     with contextlib.suppress(BadInput):
         write_atomically(answer, commit)
     return commit
-
-
-def _read(file: Path) -> str | None:
-    """The commit in a file; None when there is no such file, or something else in it."""
-    if not file.is_file():
-        return None
-    with file.open("rb") as stream:
-        content = stream.read(100).decode("ascii", "replace").strip()
-    return content if _COMMIT.fullmatch(content) else None
 
 
 @cache

@@ -65,8 +65,6 @@ class BehaviorLM(LightningModule):
         self.trained_state: dict[str, Tensor] | None = None
         """After sharded training, what was trained: by then the layers themselves hold only shards."""
 
-    # --- loss ---
-
     def loss_sum(self, batch: Batch) -> Tensor:
         """A micro-batch's weighted sum of label losses, a scalar; only labelled positions reach the output layer."""
         states = self.backbone.label_states(batch)
@@ -130,14 +128,10 @@ class BehaviorLM(LightningModule):
         """Micro-batches go to the device one by one, in `training_step`."""
         return batch
 
-    # --- validation ---
-
     def validation_step(self, candidates: list[Candidates], index: int) -> None:
         if self._validate is not None:
             metrics = self._validate(candidates)
             self.log_dict({f"val/{name}": value for name, value in metrics.items()}, batch_size=len(candidates))
-
-    # --- optimiser and checkpoints ---
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         o = self._fit.optim

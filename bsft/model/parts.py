@@ -50,11 +50,7 @@ def is_tied(causal: PreTrainedModel) -> bool:
 
 
 def name_of(part: nn.Module, whole: nn.Module) -> str:
-    """The dotted name of a part.
-
-    Raises:
-        ValueError: it is not in it.
-    """
+    """The dotted name of a part; raises `ValueError` where it is not in it."""
     for name, module in whole.named_modules():
         if module is part:
             return cast(str, name)

@@ -34,10 +34,7 @@ class Rows:
         self._rewrite(kept)
 
     def append(self, row: Mapping[str, float]) -> None:
-        """
-        Raises:
-            OSError: the file cannot be written to.
-        """
+        """Raises `OSError` where the file cannot be written to."""
         if not self._n_rows or not row.keys() <= set(self._columns):
             self._rewrite([*self._read()[: self._n_rows], row])
             return

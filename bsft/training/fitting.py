@@ -60,13 +60,8 @@ def fit(job: Job, logger: RunLogger) -> float:
     recipe = config.trainer.fit
     job.data.setup("fit")
     n_steps = len(job.data.plan)
-    module = BehaviorLM(
-        backbone,
-        recipe,
-        n_steps=n_steps,
-        row_lr=config.method.behavior.row_lr if isinstance(config.method, cfg.BehaviorSftConfig) else None,
-        validate=_validator(job),
-    )
+    row_lr = config.method.behavior.row_lr if isinstance(config.method, cfg.BehaviorSftConfig) else None
+    module = BehaviorLM(backbone, recipe, n_steps=n_steps, row_lr=row_lr, validate=_validator(job))
     last = job.directory.path / CHECKPOINT
     with backbone.reading(job.data.batching), progress_bar(f"fitting {job.name}", n_steps) as advance:
         recorder = _Recorder(job.directory, logger, advance)
@@ -199,10 +194,7 @@ class DurableCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """
-        Raises:
-            OSError: it could not be written; the last checkpoint is what it was.
-        """
+        """Raises `OSError` where it could not be written; the last checkpoint is what it was then."""
         content = io.BytesIO()  # torch.save would hide why a file cannot be written
         torch.save(checkpoint, content)
         with replacing(Path(path)) as scratch:

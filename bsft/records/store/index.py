@@ -98,16 +98,9 @@ class ItemIndex:
         return self.ids[start : self.id_end[row]].tobytes().decode()
 
     def head(self, row: int, tasks: Mapping[str, TaskSpec]) -> Head:
-        twin, task = int(self.twin[row]), self.task[row]
-        return Head(
-            self.id_of(row),
-            self.case[row],
-            None if twin < 0 else self.id_of(twin),
-            task,
-            tasks[task].group,
-            self.label[row],
-            _VARIANTS[self.variant[row]],
-        )
+        task, twin = self.task[row], int(self.twin[row])
+        twin_id, variant = None if twin < 0 else self.id_of(twin), _VARIANTS[self.variant[row]]
+        return Head(self.id_of(row), self.case[row], twin_id, task, tasks[task].group, self.label[row], variant)
 
 
 class IndexBuilder:

@@ -76,10 +76,7 @@ class Items(Sequence[Item]):
     @overload
     def __getitem__(self, at: slice) -> Items: ...
     def __getitem__(self, at: int | slice) -> Item | Items:
-        """
-        Raises:
-            BadInput: the file was changed after the benchmark was opened.
-        """
+        """Raises `BadInput` where the file was changed after the benchmark was opened."""
         if isinstance(at, slice):
             return Items(self.benchmark, self.rows[at])
         return next(self._read(self.rows[[at]]))
