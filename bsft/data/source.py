@@ -15,7 +15,7 @@ from bsft.records.hashing import digest, sha256_of
 from bsft.records.paths import cache_dir
 from bsft.records.schema import Manifest
 from bsft.records.store import MANIFEST, Benchmark, open_benchmark
-from bsft.records.store.manifest import check_listing
+from bsft.records.store.writing import check_listing
 from bsft.records.untrusted import read_record
 
 log = logging.getLogger(__name__)

@@ -129,11 +129,7 @@ class Configs:
         return whole
 
     def job(self, overrides: Sequence[str]) -> DictConfig:
-        """One job's config, its keys and types checked; a value may still be missing.
-
-        Raises:
-            ConfigError: what is wrong, with the key.
-        """
+        """One job's config, its keys and types checked (`ConfigError` names the key); a value may still be missing."""
         parsed = self.parse(overrides)
         choices = [o for o in parsed if self.is_choice(o)]
         values = [o for o in parsed if not self.is_choice(o)]

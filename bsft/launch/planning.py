@@ -31,11 +31,8 @@ class Plan:
 
 
 def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> Plan:
-    """Composes and checks every job that a command line means, with the user's own YAML files (`--config-dir`).
-
-    Raises:
-        ConfigError, BadInput, HydraException: what is wrong, with the key or file.
-    """
+    """Composes and checks every job that a command line means, with the user's own YAML files (`--config-dir`). A
+    ConfigError, BadInput or HydraException says what is wrong, with the key or file."""
     cfg.register()
     register_resolver()
     with open_configs(more_configs) as configs:
@@ -74,12 +71,8 @@ def _with_files(
 
 
 def compose_one(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> DictConfig:
-    """The config of one job, for printing: keys, options and types are checked, but values may be missing. Of swept
-    keys, one value is taken.
-
-    Raises:
-        ConfigError, BadInput, HydraException: what is wrong, with the key.
-    """
+    """The config of one job, for printing: keys, options and types are checked as in `plan`, but values may be missing.
+    Of swept keys, one value is taken."""
     with open_configs(more_configs) as configs:
         overrides = configs.expanded(overrides)
         for override in configs.parse(overrides):

@@ -29,10 +29,9 @@ from bsft.records.files import replacing, replacing_directory
 from bsft.runs.completeness import ADAPTER, flaw_of_adapter, seal_adapter, seconds_of_fit
 from bsft.runs.directory import RunDirectory
 from bsft.runs.job import Job
-from bsft.runs.rows import Rows
 from bsft.scoring.choices import OptionScorer
 from bsft.scoring.evaluation import validation_metrics
-from bsft.training.loggers import RunLogger
+from bsft.training.loggers import Rows, RunLogger
 
 log = logging.getLogger(__name__)
 CHECKPOINT = "checkpoints/last.ckpt"

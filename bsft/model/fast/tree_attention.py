@@ -15,7 +15,7 @@ from torch.autograd.function import once_differentiable
 from bsft.model import attention
 from bsft.model.attention import BlockMask, TreeLayout, masks_of
 from bsft.model.fast.flex import block_mask_of, flex_tree_attention
-from bsft.model.fast.native.attention import NativeTree, NativeTreeAttention, can_compute
+from bsft.model.fast.native.kernels import NativeTree, NativeTreeAttention, can_compute
 
 if TYPE_CHECKING:
     from bsft.model.backbone import Backbone

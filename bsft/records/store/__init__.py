@@ -6,6 +6,5 @@ content's hash: content is checked once, and never trusted after a change.
 """
 
 from bsft.records.store.index import Head
-from bsft.records.store.manifest import MANIFEST
 from bsft.records.store.opening import Benchmark, Items, open_benchmark, read_items
-from bsft.records.store.writing import check_replaceable, line_of, write_benchmark, write_manifest
+from bsft.records.store.writing import MANIFEST, check_replaceable, line_of, write_benchmark, write_manifest

@@ -19,8 +19,7 @@ from bsft.records.errors import BadInput, listed
 from bsft.records.names import name_problem
 from bsft.records.schema import Item, Manifest, TaskSpec
 from bsft.records.store.index import Head, IndexBuilder, ItemIndex, index_key, load_index, save_index
-from bsft.records.store.manifest import MANIFEST, Tally, read_manifest
-from bsft.records.store.writing import put_back
+from bsft.records.store.writing import MANIFEST, Tally, put_back, read_manifest
 from bsft.records.untrusted import MAX_LINE_BYTES, file_sha256, open_regular, parse_record, read_lines
 
 
