@@ -37,7 +37,7 @@ from bsft.importing.writer.drafts import CaseDraft
 from bsft.importing.writer.endpoint import Completion, CompletionCache
 from bsft.model import weights
 from bsft.records.errors import BadInput
-from bsft.records.store import cache, line_of, open_benchmark
+from bsft.records.store import index, line_of, open_benchmark
 from bsft.records.untrusted import check_structure, read_json, read_record, read_text
 from bsft.report.rows import blocks, comparison
 from bsft.report.summary import markdown
@@ -100,18 +100,18 @@ def _of_benchmarks(home: Path) -> list[Reader]:
     key = "a" * 32
 
     def load_index() -> object:
-        if (found := cache.load(key)) is not None:
+        if (found := index.load_index(key)) is not None:
             assert found[0] == benchmark.manifest  # never anything else
         return _none_is_refused(found)
 
-    cache.MIN_ITEMS, before = 1, cache.MIN_ITEMS
-    cache.save(key, benchmark.manifest, benchmark.index)
-    cache.MIN_ITEMS = before
+    index.MIN_ITEMS, before = 1, index.MIN_ITEMS
+    index.save_index(key, benchmark.manifest, benchmark.index)
+    index.MIN_ITEMS = before
     return [
         Reader("items", "lines", items, lambda: list(open_benchmark(items).items("test"))),
         Reader("manifest", "json", small / "manifest.json", lambda: open_benchmark(small)),
         Reader("counts of a shard", "json", sidecar, lambda: read_record(build._Counts, sidecar)),
-        Reader("index", "bytes", cache._file(key), load_index),
+        Reader("index", "bytes", index._kept(key), load_index),
     ]
 
 

@@ -1,7 +1,5 @@
 """`bsft import`: other people's cases and benchmarks, one sub-command per format."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import asdict
 from pathlib import Path

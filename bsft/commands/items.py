@@ -1,7 +1,5 @@
 """`bsft items`: items from imported cases."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated
 

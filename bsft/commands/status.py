@@ -1,7 +1,5 @@
 """`bsft status`: how the jobs of one or more sweeps stand."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ from bsft.importing.report import ImportReport
 from bsft.records.errors import BadInput
 from bsft.records.schema import Case, Manifest
 from bsft.records.store import check_replaceable, write_benchmark
-from bsft.records.store.ownership import ITEMS_REPORT
+from bsft.records.store.writing import ITEMS_REPORT
 
 VERSION = "caseitems-1"
 """Changes when the same cases would give other items."""

@@ -26,7 +26,7 @@ from bsft.importing.recorded_items import Shares, make_benchmark
 from bsft.importing.report import ImportReport
 from bsft.records.schema import Case
 from bsft.records.store import line_of
-from bsft.records.store.ownership import ITEMS_REPORT
+from bsft.records.store.writing import ITEMS_REPORT
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "items.json"
 
