@@ -111,4 +111,4 @@ def open_examples(config: cfg.Config) -> list[Example]:
 def token_counts(examples: Sequence[Example]) -> tuple[int, int]:
     """Summed and distinct tokens that a training step feeds to the network."""
     tree = build_tree([example.ids[:-1] for example in examples])
-    return tree.n_sequence_tokens, tree.n_tokens
+    return sum(map(len, tree.paths)), tree.n_tokens

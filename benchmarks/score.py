@@ -173,7 +173,7 @@ def measure(
         )
     return {
         "batch_size": batch_size,
-        "tokens": {"summed": tree.n_sequence_tokens, "distinct": tree.n_tokens},
+        "tokens": {"summed": sum(map(len, tree.paths)), "distinct": tree.n_tokens},
         "sides": sides,
     }
 

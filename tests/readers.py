@@ -26,22 +26,21 @@ from bsft.bench.recorded import naming
 from bsft.bench.recorded.make import make_items
 from bsft.data.vocabulary import BehaviorVocabulary
 from bsft.importing.agentclinic import import_agentclinic
-from bsft.importing.cases import read_cases
+from bsft.importing.files import read_cases
 from bsft.importing.item_mapping import read_mapping
 from bsft.importing.items import import_items
-from bsft.importing.medec import import_medec
-from bsft.importing.mederrbench import SOURCE_FILES, import_mederrbench
+from bsft.importing.mederrbench import SOURCE_FILES, import_medec, import_mederrbench
 from bsft.importing.report import ImportReport
-from bsft.importing.writer import findings, pipeline
-from bsft.importing.writer.cache import Completion, CompletionCache
+from bsft.importing.writer import findings, run
 from bsft.importing.writer.documents import read_documents
 from bsft.importing.writer.drafts import CaseDraft
+from bsft.importing.writer.endpoint import Completion, CompletionCache
 from bsft.model import weights
 from bsft.records.errors import BadInput
-from bsft.records.store import cache, line_of, open_benchmark
+from bsft.records.store import index, line_of, open_benchmark
 from bsft.records.untrusted import check_structure, read_json, read_record, read_text
-from bsft.report.documents import markdown
 from bsft.report.rows import blocks, comparison
+from bsft.report.summary import markdown
 from bsft.report.sweep import flatten, read_curve, read_sweep
 from bsft.report.tables import unrounded_table
 from bsft.runs.directory import CONFIG, METRICS, STATUS, RunDirectory
@@ -101,18 +100,18 @@ def _of_benchmarks(home: Path) -> list[Reader]:
     key = "a" * 32
 
     def load_index() -> object:
-        if (found := cache.load(key)) is not None:
+        if (found := index.load_index(key)) is not None:
             assert found[0] == benchmark.manifest  # never anything else
         return _none_is_refused(found)
 
-    cache.MIN_ITEMS, before = 1, cache.MIN_ITEMS
-    cache.save(key, benchmark.manifest, benchmark.index)
-    cache.MIN_ITEMS = before
+    index.MIN_ITEMS, before = 1, index.MIN_ITEMS
+    index.save_index(key, benchmark.manifest, benchmark.index)
+    index.MIN_ITEMS = before
     return [
         Reader("items", "lines", items, lambda: list(open_benchmark(items).items("test"))),
         Reader("manifest", "json", small / "manifest.json", lambda: open_benchmark(small)),
         Reader("counts of a shard", "json", sidecar, lambda: read_record(build._Counts, sidecar)),
-        Reader("index", "bytes", cache._file(key), load_index),
+        Reader("index", "bytes", index._kept(key), load_index),
     ]
 
 
@@ -205,7 +204,7 @@ def _of_the_rest(home: Path) -> list[Reader]:
 
     def read_draft() -> object:
         text = read_text(draft)
-        return _none_is_refused(pipeline._read(Completion(text, "stop", None, 1, 2), CaseDraft)[0])
+        return _none_is_refused(run._read(Completion(text, "stop", None, 1, 2), CaseDraft)[0])
 
     return [
         Reader("vocabulary", "json", saved, lambda: vocabulary.check_same(read_json(saved), "here")),

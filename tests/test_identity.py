@@ -13,9 +13,9 @@ from small import write_small
 
 from bsft import config as cfg
 from bsft.importing.mederrbench import SOURCE_FILES
-from bsft.model.local import sha256_of_model
+from bsft.model.content import model_content, sha256_of_model
 from bsft.records.schema import SCHEMA_VERSION
-from bsft.runs.identity import IDENTITY_VERSION, identity, job_name, model_content
+from bsft.runs.identity import IDENTITY_VERSION, identity, job_name
 
 # --- setting by setting ---------------------------------------------------------------------------------------------
 

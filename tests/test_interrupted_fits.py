@@ -19,11 +19,9 @@ from bsft.model.module import BehaviorLM
 from bsft.records.store import open_benchmark
 from bsft.runs.directory import RunDirectory
 from bsft.runs.job import Job
-from bsft.runs.rows import Rows
 from bsft.training import fitting
-from bsft.training.checkpoints import DurableCheckpointIO
-from bsft.training.fitting import CURVES, fit
-from bsft.training.loggers import open_logger
+from bsft.training.fitting import CURVES, DurableCheckpointIO, fit
+from bsft.training.loggers import Rows, open_logger
 
 TABLE = "csv/metrics.csv"
 

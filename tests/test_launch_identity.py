@@ -12,7 +12,7 @@ import pytest
 from launching import Launch
 from making import write_local_model
 
-from bsft.model import hub
+from bsft.model import content
 from bsft.runs import identity
 
 A, B = "a" * 40, "b" * 40
@@ -73,7 +73,7 @@ def refs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The branches that the cache of the hub's client knows of a model; our own cache is empty."""
     monkeypatch.setenv("BSFT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    hub._asked.cache_clear()
+    content._asked.cache_clear()
     directory = tmp_path / "hub" / "models--org--model" / "refs"
     directory.mkdir(parents=True)
     return directory

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from making import make_config
 
-from bsft.runs.rows import Rows
-from bsft.training.loggers import open_logger
+from bsft.training.loggers import Rows, open_logger
 
 
 def rows_of(directory: Path) -> Rows:

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from bsft.training.checkpoints import get_states, set_states
+from bsft.training.fitting import get_states, set_states
 
 
 def draw() -> list[float]:

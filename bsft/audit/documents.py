@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from bsft import __version__
 from bsft.audit import plots
 from bsft.audit.audit import Audit
-from bsft.audit.describe import TaskCounts, TwinLengths, count_task, twin_lengths
 from bsft.audit.tables import AuditReport, report_of
 from bsft.display.pages import image_source, render_page
 from bsft.records.errors import BadInput
@@ -23,18 +21,10 @@ SCHEMA = 2
 FILES = ("audit.json", "audit.csv", "audit.md", "audit.html")
 
 
-def describe(audit: Audit) -> tuple[list[TaskCounts], list[TwinLengths]]:
-    """Counts of every task, and lengths of the twins of those that have any."""
-    corpus = audit.corpus
-    counts = [count_task(corpus, task) for task in corpus.tasks]
-    return counts, [twin_lengths(corpus, task) for task in corpus.groups("proactive") if corpus.pairs(task)]
-
-
 def write_documents(audit: Audit, output: Path, *, source: str, command: str) -> AuditReport:
     """Writes the four files.
 
     Args:
-        audit: what was found.
         output: their directory; it is made where it is missing.
         source: the benchmark's fingerprint, or where it came from.
         command: the command that was run, so that it can be run again.
@@ -42,11 +32,10 @@ def write_documents(audit: Audit, output: Path, *, source: str, command: str) ->
     Raises:
         BadInput: the directory cannot be written to.
     """
-    counts, lengths = describe(audit)
-    report = report_of(audit, counts, lengths)
-    record = json_text(_record(audit, counts, lengths, source, command), indent=1)
-    page = _page(audit, report, counts, lengths, command)
-    texts = (record + "\n", report.everything.csv(), _markdown(audit, report, command), page)
+    report = report_of(audit)
+    record = json_text(_record(audit, source, command), indent=1)
+    pages = _markdown(audit, report, command), _page(audit, report, command)
+    texts = (record + "\n", report.everything.csv(), *pages)
     for name, text in zip(FILES, texts, strict=True):
         write_atomically(output / name, text)
     return report
@@ -72,9 +61,7 @@ def _is_audit(file: Path) -> bool:
         return False
 
 
-def _record(
-    audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths], source: str, command: str
-) -> dict[str, Any]:
+def _record(audit: Audit, source: str, command: str) -> dict[str, Any]:
     corpus = audit.corpus
     return {
         "schema": SCHEMA,
@@ -93,10 +80,10 @@ def _record(
         "n_comparisons": audit.n_comparisons,
         "findings": [asdict(found) | {"status": found.status} for found in audit.findings],
         "duplicates": [asdict(duplicate) for duplicate in audit.duplicates],
-        "tasks": [asdict(own) for own in counts],
+        "tasks": [asdict(own) for own in audit.counts],
         "twin_lengths": [
             {"task": own.task, "n_pairs": len(own.clean), "mean_difference_characters": own.mean_difference}
-            for own in lengths
+            for own in audit.lengths
         ],
     }
 
@@ -122,24 +109,12 @@ def _markdown(audit: Audit, report: AuditReport, command: str) -> str:
     return "\n".join(lines)
 
 
-def _page(
-    audit: Audit, report: AuditReport, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths], command: str
-) -> str:
-    limit = audit.settings.limits.max_auroc
-    figures = [
-        (
-            "Artefacts and content",
-            "AUROC of every probe with its 95 % interval, all levels together: blue where a limit holds, red where it "
-            f"is broken, grey where none holds; dashed: {limit:g}.",
-            plots.auroc_figure(audit),
-        ),
-        (
-            "Label balance",
-            "Share of items of every task for which each label is right; flags without their prefix.",
-            plots.balance_figure(counts),
-        ),
-        ("Lengths of twins", "Characters of perturbed and clean scenes.", plots.lengths_figure(lengths)),
-    ]
+def _page(audit: Audit, report: AuditReport, command: str) -> str:
+    figures = {
+        "auroc": plots.auroc_figure(audit),
+        "balance": plots.balance_figure(audit.counts),
+        "lengths": plots.lengths_figure(audit.lengths),
+    }
     return render_page(
         "bsft.audit",
         "audit.html.j2",
@@ -148,5 +123,6 @@ def _page(
         report=report,
         subtitle=_subtitle(audit),
         command=command,
-        figures=[(title, alt, image_source(figure)) for title, alt, figure in figures if figure is not None],
+        limit=audit.settings.limits.max_auroc,
+        **{name: image_source(figure) if figure else None for name, figure in figures.items()},
     )

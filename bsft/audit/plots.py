@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from bsft.audit.audit import Audit
-from bsft.audit.describe import TaskCounts, TwinLengths
-from bsft.audit.limits import Status
+from bsft.audit.audit import Audit, TaskCounts, TwinLengths
+from bsft.audit.limits import Finding, Status
 from bsft.display.canvas import Panel, draw_panels
 from bsft.records.escaping import visible
 
@@ -30,9 +29,9 @@ def auroc_figure(audit: Audit) -> Figure | None:
     found = [own for own in audit.findings if own.level is None and own.measure != "accuracy"]
     if not found:
         return None
-    panels = {
-        where: [own for own in found if own.where == where] for where in dict.fromkeys(own.where for own in found)
-    }
+    panels: dict[str, list[Finding]] = {}
+    for own in found:
+        panels.setdefault(own.where, []).append(own)
     limit = audit.settings.limits.max_auroc
     rows_in = 0.22 * max(map(len, panels.values()))
 
@@ -47,8 +46,7 @@ def auroc_figure(audit: Audit) -> Figure | None:
             axes.plot([one.estimate.low, one.estimate.high], [y, y], color=colour, linewidth=1.4)
             axes.plot([one.estimate.value], [y], marker="o", markersize=4, color=colour)
         axes.set_yticks(range(len(own)), [one.probe for one in own], fontsize=8)
-        axes.set_xlim(0, 1.02)
-        axes.set_xlabel("AUROC")
+        axes.set(xlim=(0, 1.02), xlabel="AUROC")
 
     return draw_panels(list(panels), draw, height_in=1.0 + rows_in)
 
@@ -69,8 +67,7 @@ def balance_figure(counts: Sequence[TaskCounts]) -> Figure:
                     axes.text(start + share / 2, y, text, ha="center", va="center", color="white", fontsize=7)
                 start += share
         axes.set_yticks(range(len(counts)), [visible(own.task) for own in reversed(counts)])
-        axes.set_xlim(0, 1)
-        axes.set_xlabel("share of items")
+        axes.set(xlim=(0, 1), xlabel="share of items")
 
     return draw_panels([counts], draw, height_in=bars_in + 0.75, width_in=12.0)
 
@@ -87,8 +84,7 @@ def lengths_figure(lengths: Sequence[TwinLengths]) -> Figure | None:
         bins = np.linspace(shortest, longest + 1, 30).tolist()
         axes.hist(own.perturbed, bins, histtype="step", color=PERTURBED_COLOUR, linewidth=1.6, label="perturbed")
         axes.hist(own.clean, bins, histtype="step", color=CLEAN_COLOUR, linewidth=1.2, linestyle="--", label="clean")
-        axes.set_xlabel("characters of the scene")
-        axes.set_ylabel("items")
+        axes.set(xlabel="characters of the scene", ylabel="items")
         axes.legend(fontsize=8)
 
     return draw_panels(lengths, draw, height_in=2.9)

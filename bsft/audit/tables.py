@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
+from rich.console import Console
+from rich.text import Text
 
 from bsft.audit.audit import Audit
-from bsft.audit.describe import TaskCounts, TwinLengths
 from bsft.audit.limits import Finding, Status
 from bsft.display.table import NONE, Cell, Column, Table, Tone
+from bsft.records.untrusted import read_yaml
 
 TONES: dict[Status, Tone] = {"passed": "good", "broken": "bad", "not checked": "soft", "reported": ""}
-OF_TWINS = ("scene length", "scene style", "twins' lengths", "twins' style", "request and options")
-OF_OPTIONS = (
-    "option position", "option order", "option length", "option text", "commonest position", "shortest option",
-    "longest option",
-)  # fmt: skip
-OF_CONTENT = ("words", "words and numbers", "against controls", "against controls, fitted", "place of the edit")
 COMPLAINT = "complaint line"
+
+
+@dataclass(frozen=True)
+class _Kinds:
+    """A table with a row for each kind or task, and a column for each probe."""
+
+    probes: list[str]
+    note: str
+
+
+KINDS = TypeAdapter(dict[str, _Kinds]).validate_python(read_yaml(Path(__file__).with_suffix(".yaml")))
 
 
 @dataclass(frozen=True)
@@ -35,15 +45,23 @@ class AuditReport:
     brief: list[Table]
     everything: Table
 
+    def show(self, name: str, output: Path, console: Console) -> None:
+        """Prints the brief tables, without intervals, then what is broken and where the files are."""
+        console.print(Text(f"Audit of {name}", style="bold"))
+        for table in self.brief:
+            console.print(table.rich(brief=True))
+        console.print(Text(self.verdict, style="bold red" if self.broken else "bold green"))
+        for message in self.broken:
+            console.print(Text(f"- {message}"), soft_wrap=True)
+        console.print(f"Everything: {output}/audit.html, audit.md, audit.csv, audit.json")
 
-def report_of(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths]) -> AuditReport:
+
+def report_of(audit: Audit) -> AuditReport:
     """All tables of an audit; those without rows are left out."""
-    brief = [_limits(audit), _rules(audit), _reported(audit)]
-    tables = [*brief, *_artefacts(audit), *_descriptions(audit, counts, lengths)]
-    broken = list(_broken(audit))
-    return AuditReport(
-        _verdict(audit), broken, [t for t in tables if t.rows], [t for t in brief if t.rows], _everything(audit)
-    )  # fmt: skip
+    brief = [table for table in (_limits(audit), _rules(audit), _kinds(audit, "Reported")) if table.rows]
+    artefacts = [_kinds(audit, title) for title in KINDS if title != "Reported"]
+    tables = [*brief, *(table for table in (*artefacts, *_descriptions(audit)) if table.rows)]
+    return AuditReport(_verdict(audit), list(_broken(audit)), tables, brief, _everything(audit))
 
 
 def _verdict(audit: Audit) -> str:
@@ -92,16 +110,12 @@ def _limits(audit: Audit) -> Table:
             Cell(f"{worst.bound:.3f}", tone=tone, number=worst.bound), Cell(f"{worst.allowed:g}", number=worst.allowed),
             _count(broken), _count(len(own)),
         ])  # fmt: skip
-    columns = [
-        Column("probe"),
-        Column("highest bound"),
-        *_numbers("level", "value", "bound", "limit", "broken", "held"),
-    ]
+    numbers = _numbers("level", "value", "bound", "limit", "broken", "held")
     note = (
         "AUROC of artefacts (of the complaint line: accuracy) for every kind and level with at least "
         f"{audit.settings.limits.min_cases} cases; the bound holds for all {audit.n_comparisons:,} together."
     )
-    return Table("Limits", columns, rows, note)
+    return Table("Limits", [Column("probe"), Column("highest bound"), *numbers], rows, note)
 
 
 def _rules(audit: Audit) -> Table:
@@ -111,31 +125,19 @@ def _rules(audit: Audit) -> Table:
     )  # fmt: skip
 
 
-def _reported(audit: Audit) -> Table:
+def _kinds(audit: Audit, title: str) -> Table:
+    """A row for each kind or task, all levels together; of `Reported`, the complaint only where it has no limit."""
+    probes = KINDS[title].probes
     unlimited = any(found.probe == COMPLAINT and found.allowed is None for found in audit.findings)
-    return _kinds(
-        audit, "Reported", [*OF_CONTENT, *([COMPLAINT] if unlimited else [])],
-        "AUROC of telling a problem from its clean twin by what the scene says, and from its control, in which "
-        "somebody has dealt with it, by the same probe and by one fitted for it; and of telling the edited turn by its "
-        "place.",
-    )  # fmt: skip
-
-
-def _artefacts(audit: Audit) -> Iterator[Table]:
-    limit = f"{audit.settings.limits.max_auroc:g}"
-    note = f"All levels together; grey: too few cases for a limit of {limit}. Every level is in audit.csv."
-    yield _kinds(audit, "Artefacts of scenes", OF_TWINS, note)
-    yield _kinds(audit, "Artefacts of options", [*OF_OPTIONS, COMPLAINT], note)
-
-
-def _kinds(audit: Audit, title: str, probes: Sequence[str], note: str) -> Table:
-    """A row for each kind or task, a column for each probe, all levels together."""
+    if title == "Reported" and not unlimited:
+        probes = [probe for probe in probes if probe != COMPLAINT]
     found = {(own.where, own.probe): own for own in audit.findings if own.level is None and own.probe in probes}
     rows = []
     for where in dict.fromkeys(where for where, _ in found):
         own = [found.get((where, probe)) for probe in probes]
         cells = [Cell(NONE) if one is None else _estimate(one) for one in own]
         rows.append([Cell(where), *cells, _count(next(one.estimate.n_cases for one in own if one is not None))])
+    note = KINDS[title].note.format(limit=audit.settings.limits.max_auroc)
     return Table(title, [Column("kind or task"), *_numbers(*probes, "cases")], rows, note)
 
 
@@ -144,15 +146,12 @@ def _everything(audit: Audit) -> Table:
         "probe", "task", "kind", "level", "measure", "value", "low", "high", "bound", "limit", "outcome", "units",
         "cases",
     )  # fmt: skip
-    rows = [
-        [
-            *map(Cell.of, (own.probe, own.task, own.kind, own.level, own.measure, own.estimate.value)),
-            *map(Cell.of, (own.estimate.low, own.estimate.high, own.bound, own.allowed, own.status)),
-            *map(Cell.of, (own.n, own.estimate.n_cases)),
-        ]
-        for own in audit.findings
-    ]
-    return Table("Findings", [Column(name) for name in columns], rows)
+    rows: list[tuple[str | float | None, ...]] = []
+    for own in audit.findings:
+        value, low, high, _, n_cases = astuple(own.estimate)
+        named = own.probe, own.task, own.kind, own.level, own.measure
+        rows.append((*named, value, low, high, own.bound, own.allowed, own.status, own.n, n_cases))
+    return Table("Findings", [Column(name) for name in columns], [[*map(Cell.of, row)] for row in rows])
 
 
 def _numbers(*headers: str) -> list[Column]:
@@ -164,13 +163,12 @@ def _count(n: int) -> Cell:
 
 
 def _estimate(found: Finding) -> Cell:
-    estimate = found.estimate
-    spread = f"[{estimate.low:.3f}, {estimate.high:.3f}]"
-    return Cell(f"{estimate.value:.3f}", spread, TONES[found.status], estimate.value)
+    value, _, spread = str(found.estimate).partition(" ")
+    return Cell(value, spread, TONES[found.status], found.estimate.value)
 
 
-def _descriptions(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[TwinLengths]) -> Iterator[Table]:
-    splits = audit.corpus.splits
+def _descriptions(audit: Audit) -> Iterator[Table]:
+    splits, counts = audit.corpus.splits, audit.counts
     yield Table(
         "Items", [Column("task"), *_numbers(*splits), Column("variants", "long"), *_numbers("undeterminable")],
         [
@@ -186,7 +184,7 @@ def _descriptions(audit: Audit, counts: Sequence[TaskCounts], lengths: Sequence[
         "Labels", [Column("task"), Column("labels", "long")],
         [[Cell(own.task), Cell(_listed(own.labels))] for own in counts], "How often each label is right.",
     )  # fmt: skip
-    mean_difference = {own.task: own.mean_difference for own in lengths}
+    mean_difference = {own.task: own.mean_difference for own in audit.lengths}
     yield Table(
         "Edits",
         [Column("task"), Column("kinds", "long"), Column("speakers", "long"), *_numbers("last turn", "longer by")],

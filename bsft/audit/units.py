@@ -6,20 +6,26 @@ A probe is fitted and evaluated by cross-validation, never on the same case.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 from sklearn.model_selection import GroupKFold
+from sklearn.pipeline import Pipeline
 
 from bsft.audit.corpus import Corpus, CorpusItem, Pair
-from bsft.audit.learners import Learner, Matrix, fitted
 from bsft.audit.limits import Finding, Settings
-from bsft.stats.arrays import Booleans, Floats, Integers
 from bsft.stats.bootstrap import Bootstrap
+from bsft.stats.measures import Booleans, Floats, Integers
 
 N_FOLDS = 5
+Matrix = csr_matrix | NDArray[Any]
+Learner = Callable[[], Pipeline]
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,12 @@ class Units:
         for others, held in self._folds:
             own = others if fit_on is None else others[fit_on[others]]
             if len(np.unique(self.positive[own])) == 2:
-                values[held] = fitted(learner, features[own], self.positive[own]).predict_proba(features[held])[:, 1]
+                pipeline = learner()
+                with warnings.catch_warnings():
+                    # few features and constant ones are ordinary here: twins have the same request and options
+                    warnings.simplefilter("ignore", UserWarning)
+                    pipeline.fit(features[own], self.positive[own])
+                values[held] = pipeline.predict_proba(features[held])[:, 1]
         return values
 
     def areas(self, probe: str, scores: Floats, among: Booleans | None = None, *, limited: bool) -> Iterator[Finding]:

@@ -53,7 +53,6 @@ def audit(
     """
     from bsft.audit.audit import audit as audit_corpus
     from bsft.audit.documents import check_output, write_documents
-    from bsft.audit.terminal import show
     from bsft.bench.build import NAME
     from bsft.bench.version import VERSION
     from bsft.display.console import console_for
@@ -74,7 +73,7 @@ def audit(
     if json:
         sys.stdout.write((output / "audit.json").read_text(encoding="utf-8"))
     else:
-        show(corpus.name, report, output, console_for(sys.stdout))
+        report.show(corpus.name, output, console_for(sys.stdout))
     return 0 if found.passed else 1
 
 

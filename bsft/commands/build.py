@@ -1,7 +1,5 @@
 """`bsft build`: builds the open benchmark."""
 
-from __future__ import annotations
-
 import os
 import sys
 from pathlib import Path

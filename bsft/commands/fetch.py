@@ -1,14 +1,12 @@
 """`bsft fetch`: fills the cache of model weights ahead of a run, so that jobs find them there."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 
 from bsft.commands.options import planned
 from bsft.config import ModelConfig
 from bsft.display.console import SafeConsole
-from bsft.model.local import SETTINGS, TOKENIZER
+from bsft.model.content import SETTINGS, TOKENIZER
 from bsft.records.errors import BadInput
 
 HUB_FILES = ["*.safetensors", "*.safetensors.index.json", *SETTINGS, *TOKENIZER, "LICENSE*"]

@@ -1,7 +1,5 @@
 """`bsft import`: other people's cases and benchmarks, one sub-command per format."""
 
-from __future__ import annotations
-
 import sys
 from dataclasses import asdict
 from pathlib import Path
@@ -12,15 +10,12 @@ from cyclopts import App, Parameter
 from bsft.commands.options import Flag, Flat, Json, UserPath, write_json
 from bsft.display.console import console_for
 from bsft.importing.agentclinic import UnstatedSex, import_agentclinic
-from bsft.importing.cases import read_cases
+from bsft.importing.files import read_cases, write_cases
 from bsft.importing.item_mapping import read_mapping
 from bsft.importing.items import import_items
-from bsft.importing.medec import LICENCE as MEDEC_LICENCE
-from bsft.importing.medec import import_medec
-from bsft.importing.mederrbench import IMPORTER_VERSION, import_mederrbench
+from bsft.importing.mederrbench import IMPORTER_VERSION, MEDEC_LICENCE, import_medec, import_mederrbench
 from bsft.importing.report import ImportReport
 from bsft.importing.writer.options import WriterOptions
-from bsft.importing.writing import write_cases
 
 app = App(
     name="import",

@@ -1,7 +1,5 @@
 """`bsft items`: items from imported cases."""
 
-from __future__ import annotations
-
 import sys
 from typing import Annotated
 
@@ -9,7 +7,7 @@ from bsft.bench.left_out import Reasons
 from bsft.commands.options import Flat, Json, UserPath, write_json
 from bsft.display.console import console_for
 from bsft.display.table import Cell, Column, Table
-from bsft.importing.plan import Shares
+from bsft.importing.recorded_items import Shares
 
 
 def items(

@@ -1,7 +1,5 @@
 """`bsft status`: how the jobs of one or more sweeps stand."""
 
-from __future__ import annotations
-
 import sys
 import time
 from collections.abc import Sequence
@@ -14,8 +12,9 @@ from bsft.commands.options import Json, UserPath, write_json
 from bsft.display.console import console_for
 from bsft.display.table import Cell, Column, Table
 from bsft.records.errors import BadInput
-from bsft.report.sweep import JobState, job_state, visible_runs
+from bsft.report.sweep import JobState, job_state
 from bsft.report.tables import STATE_TONES
+from bsft.runs.directory import run_directories
 
 ROOT = Path("multirun")
 
@@ -32,7 +31,7 @@ def status(*sweeps: UserPath, json: Json = False) -> int:
         BadInput: no such directory.
     """
     sweeps = sweeps or _all_sweeps()
-    found = [(sweep, job_state(run)) for sweep in sweeps for run in visible_runs(sweep)]
+    found = [(sweep, job_state(run)) for sweep in sweeps for run in run_directories(sweep)]
     now_unix_s = time.time()
     if json:
         write_json([_as_json(sweep, stands, now_unix_s) for sweep, stands in found])

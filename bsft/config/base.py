@@ -1,7 +1,5 @@
 """What every config section is made of: fields that say what they allow, sealing, and the error of a wrong config."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 from collections.abc import Sequence
@@ -24,14 +22,15 @@ class ConfigError(Exception):
 
 
 class Section:
-    """Base of all config sections. Each field checks itself; a section can be sealed, after which it cannot be changed.
+    """Base of all config sections. Each field checks itself; a section that is sealed cannot be changed any more."""
 
-    Attributes:
-        prefix: what stands before a field's name in its dotted key.
-    """
-
-    prefix = ""
+    _prefix = ""
     _sealed = False
+
+    def __init_subclass__(cls, prefix: str | None = None) -> None:
+        """`prefix` is what stands before a field's name in its dotted key."""
+        if prefix is not None:
+            cls._prefix = prefix
 
     def __post_init__(self) -> None:
         """
@@ -41,7 +40,11 @@ class Section:
         for f in dataclasses.fields(self):  # type: ignore[arg-type]
             found = getattr(self, f.name)
             if "check" in f.metadata and found is not None and found != MISSING:
-                setattr(self, f.name, f.metadata["check"](f"{self.prefix}{f.name}", found))
+                setattr(self, f.name, f.metadata["check"](f"{self._prefix}{f.name}", found))
+        self.check()
+
+    def check(self) -> None:
+        """Raises `ConfigError` where values contradict each other."""
 
     def __setattr__(self, name: str, value: object) -> None:
         if self._sealed:
@@ -57,7 +60,7 @@ class Section:
         known = [f.name for f in dataclasses.fields(self)]  # type: ignore[arg-type]
         for name, value in vars(self).items():
             if name not in known:
-                raise ConfigError(f"unknown key {self.prefix}{name}{did_you_mean(name, known)}")
+                raise ConfigError(f"unknown key {self._prefix}{name}{did_you_mean(name, known)}")
             if isinstance(value, Section):
                 value.seal()
         object.__setattr__(self, "_sealed", True)

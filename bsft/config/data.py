@@ -1,7 +1,5 @@
 """The group `data`: benchmarks, and what of them is used."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from bsft.config.base import MAX_SEED, Section, number, safe_name, user_path
@@ -13,15 +11,13 @@ MAX_CASES = 1_000_000
 
 
 @dataclass
-class DataConfig(Section):
+class DataConfig(Section, prefix="data."):
     """What all benchmarks share: which splits and tasks are used, and how many items of each.
 
     Items are limited by whole cases in a fixed order, so that twins stay together. `scene_tokens` bounds a scene; a
     longer one loses its least important turns, the same ones for both twins and for every method. `flags` are labels:
     of proactive tasks, only pairs whose problem calls for one of them are used.
     """
-
-    prefix = "data."
 
     name: str = safe_name()
     train_split: str = "train"

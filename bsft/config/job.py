@@ -1,7 +1,5 @@
 """The whole: one job, its logger, the contradictions between groups, and the sections as Hydra schemas."""
 
-from __future__ import annotations
-
 import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
@@ -22,25 +20,24 @@ from bsft.config.method import (
 )
 from bsft.config.model import ModelConfig
 from bsft.config.trainer import TrainerConfig
-from bsft.records.names import PROJECT_RULE, is_project
 from bsft.records.paths import expand_home
 
 
 def _project(key: str, found: str) -> str:
-    if not is_project(found):
-        raise ConfigError(f"{key}: found {found!r}, allowed: {PROJECT_RULE}")
+    """The name of a project or an entity, as wandb takes it."""
+    if not 0 < len(found.strip()) <= 128 or not found.isprintable() or set(found) & set("/\\#?%:"):
+        allowed = "1 to 128 characters that can be seen, without /, \\, #, ?, % and :"
+        raise ConfigError(f"{key}: found {found!r}, allowed: {allowed}")
     return found
 
 
 @dataclass
-class LoggerConfig(Section):
+class LoggerConfig(Section, prefix="logger."):
     """Where metrics go during a run: wandb, csv, or none.
 
     Without `mode`, `project` and `entity` those of the environment count (WANDB_MODE, WANDB_PROJECT, WANDB_ENTITY);
     without these, too, wandb is offline and the project is bsft.
     """
-
-    prefix = "logger."
 
     name: str = choice(MISSING, "wandb", "csv", "none")
     project: str | None = field(default=None, metadata={"check": _project})
@@ -63,12 +60,9 @@ class Config(Section):
     redo: bool = False
     dry_run: bool = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if isinstance(self.method, SftConfig):
-            self._check_tuning(self.method)
-
-    def _check_tuning(self, method: SftConfig) -> None:
+    def check(self) -> None:
+        if not isinstance(method := self.method, SftConfig):
+            return
         if method.tuning == "qlora" and self.trainer.accelerator != "cuda":
             raise ConfigError(
                 f"method.tuning=qlora needs CUDA; trainer.accelerator={self.trainer.accelerator}. "

@@ -1,7 +1,5 @@
 """The group `method`: the five methods and their adapters."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from omegaconf import MISSING
@@ -18,10 +16,8 @@ SYSTEM_PROMPT = (
 
 
 @dataclass
-class MethodConfig(Section):
+class MethodConfig(Section, prefix="method."):
     """What all methods share: the system prompt."""
-
-    prefix = "method."
 
     name: str = safe_name()
     system_prompt: str = SYSTEM_PROMPT
@@ -47,18 +43,15 @@ class FewShotConfig(MethodConfig):
 
 
 @dataclass
-class LoraConfig(Section):
+class LoraConfig(Section, prefix="method.lora."):
     """Adapters. A rank above 4,096, the width of large models' layers, would add nothing."""
-
-    prefix = "method.lora."
 
     rank: int = number(16, 1, 4096)
     alpha: float = number(32.0, 0, 1_000_000, above=True)
     dropout: float = number(0.0, 0, 1, below=True)
     targets: list[str] = field(default_factory=lambda: ["all-linear"])
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         if not self.targets:
             raise ConfigError("method.lora.targets=[]: name at least one layer, or all-linear")
 
@@ -73,7 +66,7 @@ class SftConfig(MethodConfig):
 
 
 @dataclass
-class BehaviorConfig(Section):
+class BehaviorConfig(Section, prefix="method.behavior."):
     """Behaviour tokens: how they are initialised and trained, and which behaviour speaks at inference.
 
     `row_lr` is the learning rate of the tokens' own rows, with the schedule of `trainer.fit.optim.lr`.
@@ -82,8 +75,6 @@ class BehaviorConfig(Section):
     `mode`: predict (the most likely token), force (`token`), none (no token at all).
     """
 
-    prefix = "method.behavior."
-
     init: str = choice("description", "description", "mean", "random")
     loss_weight: float = number(1.0, 0, 1_000_000)
     row_lr: float = number(0.02, 0, MAX_LEARNING_RATE)
@@ -91,8 +82,7 @@ class BehaviorConfig(Section):
     mode: str = choice("predict", "predict", "force", "none")
     token: str | None = choice(None, "reactive", "balanced", "proactive")
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         if self.mode == "force" and self.token is None:
             raise ConfigError("method.behavior.mode=force: also set method.behavior.token=reactive|balanced|proactive")
         if self.mode != "force" and self.token is not None:

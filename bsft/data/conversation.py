@@ -5,14 +5,11 @@ decides: the prompt is what it writes before the reply, the reply is what it mak
 turn.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from bsft.data.chat_format import ChatFormat
-from bsft.data.template import ChatTemplate, Message
+from bsft.data.chat_format import ChatFormat, ChatTemplate, Message
 from bsft.records.errors import BadInput, shortened
 
 _REPLY = "Areplythatnobodygives"
@@ -33,15 +30,13 @@ class Conversation:
     """A system prompt and earlier exchanges, followed by a scene and the reply to it."""
 
     def __init__(self, chat: ChatFormat, system_prompt: str, exchanges: Sequence[Exchange] = (), *, date: str) -> None:
-        """
-        Args:
-            date: what templates that write the date write (ISO 8601).
+        """Templates that write the date write `date` (ISO 8601).
 
         Raises:
             BadInput: the template refuses or leaves out a part of the conversation, begins it twice, or does not end
                 a reply with one token.
         """
-        self._template = ChatTemplate(chat.template, chat.special_tokens, date)
+        self._template = ChatTemplate(chat, date)
         self._system_prompt = system_prompt
         self._exchanges = exchanges
         self.merges_system_prompt = False
@@ -105,8 +100,7 @@ class Conversation:
         """White space and the token that end a reply. A template that leaves the last turn open ends it with the token
         that follows when the conversation goes on."""
         messages = self._messages(_SCENE)
-        _, written = self._around(messages)
-        after = written
+        after = written = self._around(messages)[1]
         if not after.strip():
             goes_on = [*messages, {"role": "assistant", "content": _REPLY}, {"role": "user", "content": _SCENE}]
             after = self._template.render(goes_on).partition(_REPLY)[2]

@@ -1,22 +1,24 @@
-"""The DataModule: serves a benchmark's items as optimisation steps and as candidates to score."""
+"""The DataModule: serves a benchmark's items as candidates to score and as the optimisation steps of a training, each
+made when its turn comes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+import random
+from collections.abc import Callable, Iterable, Iterator, Sequence, Sized
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, Dataset, Sampler
 
 from bsft import config as cfg
 from bsft.data.batches import Batch, Step, flat_batches, tree_batches
 from bsft.data.render import Candidates, Example, Renderer
 from bsft.data.selection import select_items
-from bsft.data.steps import Remaining, Steps, plan_steps
 from bsft.records.schema import Item
-from bsft.records.store import Benchmark, Items
+from bsft.records.store import Benchmark, Head, Items
 
 
 class BehaviorBenchDataModule(LightningDataModule):
@@ -34,11 +36,9 @@ class BehaviorBenchDataModule(LightningDataModule):
         self._every_turn = behavior is not None and behavior.every_turn
         self.train_items: Items | None = None
         self.plan: list[list[int]] = []
-        on_cuda = config.trainer.accelerator == "cuda" or (
-            config.trainer.accelerator == "auto" and torch.cuda.is_available()
-        )
+        accelerator = config.trainer.accelerator
         # on a GPU, a process of its own makes steps ahead; on a CPU it would take its time from the training
-        self.n_workers = int(on_cuda)
+        self.n_workers = int(accelerator == "cuda" or (accelerator == "auto" and torch.cuda.is_available()))
 
     def setup(self, stage: str) -> None:
         if stage == "fit" and self.train_items is None:
@@ -77,12 +77,11 @@ class BehaviorBenchDataModule(LightningDataModule):
         trainer = self.trainer
         assert trainer is not None
         steps = self.steps(rank=trainer.global_rank, world_size=trainer.world_size)
-        sampler = Remaining(steps, trainer.global_step)
         # a loader draws a number when it starts; from the global generator, a resumed training would draw one more
         return DataLoader(
             steps,
             batch_size=None,
-            sampler=sampler,
+            sampler=Remaining(steps, trainer.global_step),
             generator=torch.Generator(),
             num_workers=self.n_workers,
             multiprocessing_context="fork" if self.n_workers else None,
@@ -99,3 +98,92 @@ class BehaviorBenchDataModule(LightningDataModule):
 def _tokenise_on_one_thread(worker: int) -> None:
     """A forked process may not use the threads of the one that it was forked from."""
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+def plan_steps(items: Iterable[Head | Item], fit: cfg.FitConfig, seed: int) -> list[list[int]]:
+    """Which items each optimisation step holds, for the whole training.
+
+    An epoch cuts each case's items, twins together, into chunks of about `items_per_case`. Chunks go out in rounds, one
+    chunk of every case per round, so that a step's `cases_per_step` chunks come from different cases. Batching (flat or
+    tree) plays no part in it.
+    """
+    cases: dict[str, list[list[int]]] = {}
+    place: dict[str, list[int]] = {}
+    for i, item in enumerate(items):
+        if item.twin_id is not None and item.twin_id in place:
+            place[item.twin_id].append(i)
+            continue
+        unit = [i]
+        place[item.id] = unit
+        cases.setdefault(item.case_id, []).append(unit)
+    steps: list[list[int]] = []
+    for epoch in range(fit.max_epochs):
+        rng = random.Random(f"{seed} {epoch}")
+        rounds: dict[int, list[list[int]]] = {}
+        for case in sorted(cases):
+            units = list(cases[case])
+            rng.shuffle(units)
+            for j, chunk in enumerate(_chunks(units, fit.items_per_case)):
+                rounds.setdefault(j, []).append(chunk)
+        for chunks in rounds.values():
+            rng.shuffle(chunks)
+            starts = range(0, len(chunks), fit.cases_per_step)
+            steps += [[i for chunk in chunks[start : start + fit.cases_per_step] for i in chunk] for start in starts]
+    return steps[: fit.max_steps]
+
+
+def _chunks(units: list[list[int]], size: int | None) -> Iterator[list[int]]:
+    chunk: list[int] = []
+    for unit in units:
+        if size is not None and chunk and len(chunk) + len(unit) > size:
+            yield chunk
+            chunk = []
+        chunk = chunk + unit
+    if chunk:
+        yield chunk
+
+
+@dataclass(eq=False)
+class Remaining(Sampler[int]):
+    """Step numbers from `first` on; its length is that of the whole training, as Lightning counts on resume."""
+
+    data: Sized
+    first: int
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(range(self.first, len(self.data)))
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+
+@dataclass(eq=False)
+class Steps(Dataset[Step]):
+    """Makes a step when it is asked for.
+
+    Attributes:
+        plan: numbers of items, step by step.
+        examples: reads and renders what is learnt of one.
+        batches: makes micro-batches of examples.
+        rank, world_size: which share of every step's cases is made.
+    """
+
+    plan: Sequence[Sequence[int]]
+    examples: Callable[[int], Sequence[Example]]
+    batches: Callable[[Sequence[Example]], Iterable[Batch]]
+    rank: int = 0
+    world_size: int = 1
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getitem__(self, number: int) -> Step:
+        examples = [example for i in self.plan[number] for example in self.examples(i)]
+        n_answer_tokens = sum(len(e.answer_ids) for e in examples)
+        cases = list(dict.fromkeys(e.case_id for e in examples))
+        if own := set(cases[self.rank :: self.world_size]):
+            batches = list(self.batches([e for e in examples if e.case_id in own]))
+        else:  # fewer cases than ranks, which have to read together where they share layers
+            idle = self.batches([e for e in examples if e.case_id == cases[0]])
+            batches = [replace(batch, weights=torch.zeros_like(batch.weights)) for batch in idle]
+        return Step(batches, n_answer_tokens)

@@ -29,10 +29,7 @@ class LiteralEncoder:
     """Encodes what a chat template has made of marked texts. Create it after all tokens have been added."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase, template: str = "") -> None:
-        """
-        Args:
-            template: the chat template; tokens that it writes itself, such as `<think>`, count as special ones.
-        """
+        """Tokens that the chat template writes itself, such as `<think>`, count as special ones."""
         self._tokenizer = tokenizer
         added = tokenizer.added_tokens_decoder.values()
         # longest first: one may begin another

@@ -1,7 +1,5 @@
 """The methods as small objects. What distinguishes one from another is said here and in its YAML, nowhere else."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from bsft import config as cfg

@@ -9,8 +9,6 @@ which is all that attention needs to know. A tree can also grow from tokens that
 keys and values lie in a cache.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -56,11 +54,6 @@ class PrefixTree:
     def n_tokens(self) -> int:
         return len(self.ids)
 
-    @property
-    def n_sequence_tokens(self) -> int:
-        """Tokens that separate sequences would have had."""
-        return sum(len(path) for path in self.paths)
-
 
 @dataclass(frozen=True)
 class Block:
@@ -73,14 +66,6 @@ class Block:
     stop: int
     past: tuple[Range, ...]
     keys: tuple[Range, ...]
-
-    @property
-    def n_tokens(self) -> int:
-        return self.stop - self.start
-
-    @property
-    def n_keys(self) -> int:
-        return sum(b - a for a, b in (*self.past, *self.keys))
 
     def key_rows(self, n_past: int) -> list[Range]:
         """The keys as ranges of states in which the tree's tokens follow `n_past` cached ones."""
@@ -109,9 +94,9 @@ def build_tree(sequences: Sequence[Sequence[int]], ancestors: Sequence[Ints] | N
     ids: list[Ints] = []
     depths: list[Ints] = []
     runs: list[Run] = []
-    paths: list[Ints] = [np.empty(0, np.int64)] * len(arrays)
-    end = np.empty(sum(len(a) for a in arrays), dtype=np.int64)
-    path = np.empty(0, dtype=np.int64)
+    path = np.empty(0, np.int64)
+    paths = [path] * len(arrays)
+    end = np.empty(sum(map(len, arrays)), np.int64)
     n, previous = 0, None
     for i in order:
         shared = 0
@@ -158,7 +143,9 @@ def blocks_of(tree: PrefixTree, max_block_tokens: int) -> list[Block]:
     for i in range(1, len(runs) + 1):
         full = i < len(runs) and runs[i].stop - runs[first].start > max_block_tokens
         if i == len(runs) or full or runs[i].root != runs[first].root:
-            blocks.append(_block(tree, runs[first], runs[i - 1].stop))
+            head, stop = runs[first], runs[i - 1].stop
+            keys = np.concatenate([head.outer, np.arange(head.start, stop)])
+            blocks.append(Block(head.start, stop, ranges_of(tree.roots[head.root]), ranges_of(keys)))
             first = i
     return blocks
 
@@ -169,31 +156,19 @@ def _pieces(run: Run, size: int) -> Iterator[Run]:
         yield Run(start, min(start + size, run.stop), outer, run.root)
 
 
-def _block(tree: PrefixTree, head: Run, stop: int) -> Block:
-    past = ranges_of(tree.roots[head.root])
-    keys = ranges_of(np.concatenate([head.outer, np.arange(head.start, stop)]))
-    return Block(head.start, stop, past, keys)
+def visible_keys(tree: PrefixTree, block: Block, past_depths: Ints, window: int | None) -> NDArray[np.bool_]:
+    """Which keys each token of a block sees, `(stop - start, number of keys)`, cached ones first.
 
-
-def block_mask(tree: PrefixTree, block: Block) -> NDArray[np.bool_]:
-    """Which keys each token of a block sees, `(stop - start, number of keys)`, cached ones first."""
+    Args:
+        past_depths: `(number cached,)` depth of each cached token.
+        window: tokens of a sliding window, if there is one.
+    """
     n_past = sum(b - a for a, b in block.past)
     keys = np.concatenate([np.arange(a, b) for a, b in block.keys])
     queries = np.arange(block.start, block.stop)[:, None]
-    visible = (keys <= queries) & (queries < tree.subtree_end[keys])
-    return np.concatenate([np.ones((len(queries), n_past), dtype=bool), visible], axis=1)
-
-
-def key_depths(tree: PrefixTree, block: Block, past_depths: Ints) -> Ints:
-    """Depth of each key of a block, `(number of keys,)`, for sliding windows; `past_depths` are `(number cached,)`."""
-    own = np.concatenate([tree.depths[a:b] for a, b in block.keys])
-    return np.concatenate([*(past_depths[a:b] for a, b in block.past), own])
-
-
-def visible_keys(tree: PrefixTree, block: Block, past_depths: Ints, window: int | None) -> NDArray[np.bool_]:
-    """The block's mask, `(stop - start, number of keys)`, within a sliding window of `window` tokens, if any."""
-    seen = block_mask(tree, block)
+    own = (keys <= queries) & (queries < tree.subtree_end[keys])
+    seen = np.concatenate([np.ones((len(queries), n_past), dtype=bool), own], axis=1)
     if window is not None:
-        depths = tree.depths[block.start : block.stop, None]
-        seen &= depths - key_depths(tree, block, past_depths) < window
+        key_depths = np.concatenate([*(past_depths[a:b] for a, b in block.past), tree.depths[keys]])
+        seen &= tree.depths[queries] - key_depths < window
     return seen

@@ -1,7 +1,5 @@
 """Which items of a benchmark a job uses. Nothing is read for it but the benchmark's index."""
 
-from __future__ import annotations
-
 import hashlib
 import random
 from collections.abc import Iterable, Sequence

@@ -1,7 +1,5 @@
 """From a data config to a benchmark on disk: built, imported or simply opened, once, in the cache."""
 
-from __future__ import annotations
-
 import json
 import logging
 import os
@@ -16,8 +14,8 @@ from bsft.records.files import remove
 from bsft.records.hashing import digest, sha256_of
 from bsft.records.paths import cache_dir
 from bsft.records.schema import Manifest
-from bsft.records.store import MANIFEST, Benchmark, open_benchmark, write_benchmark
-from bsft.records.store.manifest import check_listing
+from bsft.records.store import MANIFEST, Benchmark, open_benchmark
+from bsft.records.store.writing import check_listing
 from bsft.records.untrusted import read_record
 
 log = logging.getLogger(__name__)
@@ -30,7 +28,9 @@ def fingerprint(data: DataConfig) -> str:
         BadInput: a file or directory that the config names is missing.
     """
     if isinstance(data, OpenBenchConfig):
-        return _open_identity(data.n_cases, data.build_seed)
+        from bsft.bench.build import BuildSpec, identity
+
+        return identity(BuildSpec(n_cases=data.n_cases, seed=data.build_seed))
     if isinstance(data, MedErrBenchConfig):
         from bsft.importing.mederrbench import IMPORTER_VERSION, SOURCE_FILES
 
@@ -38,13 +38,6 @@ def fingerprint(data: DataConfig) -> str:
         return digest(IMPORTER_VERSION, *(sha256_of(file) for file in names))
     assert isinstance(data, JsonlConfig)
     return _given(Path(data.path))
-
-
-@cache
-def _open_identity(n_cases: int, seed: int) -> str:
-    from bsft.bench.build import BuildSpec, identity
-
-    return identity(BuildSpec(n_cases=n_cases, seed=seed))
 
 
 def _given(path: Path) -> str:
@@ -73,10 +66,7 @@ def manifest_of(directory: Path) -> Manifest | None:
 
 @cache
 def _manifest(file: Path, sha256: str) -> Manifest:
-    """
-    Args:
-        sha256: of the file, so that a changed one is read again.
-    """
+    """By the file's `sha256`, so that a changed one is read again."""
     manifest = read_record(Manifest, file)
     check_listing(manifest, file)
     return manifest
@@ -130,13 +120,4 @@ def _make(data: DataConfig, target: Path) -> None:
     imported = import_mederrbench(
         Path(data.path), normalise_case=data.normalise_case, min_kind_test_items=data.min_kind_test_items
     )
-    write_benchmark(
-        target,
-        imported.items,
-        imported.tasks,
-        name=data.name,
-        version="imported",
-        seed=0,
-        licence="MIT",
-        notes=imported.notes,
-    )
+    imported.write(target, name=data.name, version="imported", licence="MIT")

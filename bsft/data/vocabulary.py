@@ -42,11 +42,7 @@ class BehaviorVocabulary:
         }
 
     def check_same(self, saved: Mapping[str, object], where: str) -> None:
-        """Refuses a saved vocabulary that differs from this one.
-
-        Raises:
-            BadInput: names the first difference.
-        """
+        """Raises `BadInput` with the first difference of a saved vocabulary from this one."""
         mine = self.as_dict()
         if list(saved) != list(mine):
             raise BadInput(f"{where}: behaviours are {', '.join(saved)[:200]}; this model's are {', '.join(mine)}")

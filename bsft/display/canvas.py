@@ -10,6 +10,7 @@ import math
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import matplotlib as mpl
@@ -27,16 +28,14 @@ DPI = 250
 _TITLE_IN = 0.45
 _LEGEND_ROW_IN = 0.24
 GRID_COLOUR = "#E4E4E4"
-STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10.0,
-    "axes.edgecolor": "#555555",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "legend.frameon": False,
-    "text.parse_math": False,
-    "svg.hashsalt": "bsft",
-}
+
+
+def style_file(file: Path) -> dict[Any, Any]:
+    """Settings of matplotlib that a `.mplstyle` file gives, and no other ones."""
+    return dict(mpl.rc_params_from_file(file, use_default_template=False))
+
+
+STYLE = style_file(Path(__file__).with_name("figures.mplstyle"))
 
 
 def blank_figure(width_in: float, height_in: float, colour: str = "white") -> Figure:

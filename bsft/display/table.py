@@ -1,4 +1,4 @@
-"""One kind of table for all that is shown as rows, and its forms: terminal, Markdown, HTML (a macro), CSV, records."""
+"""One kind of table for all that is shown as rows, and its forms: terminal, Markdown, HTML (a macro), CSV."""
 
 from __future__ import annotations
 
@@ -128,13 +128,6 @@ class Table:
         for row in self.rows:
             writer.writerow([csv_text(cell.value) if cell.number is None else cell.number for cell in row])
         return stream.getvalue()
-
-    def records(self) -> list[dict[str, float | str]]:
-        """One for each row, for JSON: column's name -> number where there is one, else text."""
-        keys = [column.key for column in self.columns]
-        return [
-            dict(zip(keys, (c.value if c.number is None else c.number for c in row), strict=True)) for row in self.rows
-        ]
 
     def rich(self, *, brief: bool = False) -> RichTable:
         """For a terminal.

@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from bsft.importing.cases import json_lines, near_duplicate_cases
 from bsft.importing.demographics import age_years, is_newborn, sex_in, sex_of_pronouns, weight_kg
+from bsft.importing.files import json_lines, near_duplicate_cases
 from bsft.importing.osce_facts import FactList, kind_of, leaves, osce_words
 from bsft.importing.report import ImportReport
 from bsft.records.errors import BadInput, explained
@@ -49,7 +49,6 @@ def import_agentclinic(
     """Reads every line as a case.
 
     Args:
-        source: the JSONL file.
         report: takes what was parsed, assumed and dropped.
         unstated_sex: the sex of patients whose sex the text does not state, or "drop" to leave them out.
         drop_invalid: leave out lines that are not OSCE cases, instead of refusing the file.
@@ -61,8 +60,7 @@ def import_agentclinic(
     def read(place: str, line: int, found: object) -> Case | None:
         return _case(f"agentclinic-{line:04d}", place, found, unstated_sex, report)
 
-    read_lines = json_lines(source, report, read, drop_invalid=drop_invalid)
-    cases = [case for case in read_lines if case is not None]
+    cases = [case for case in json_lines(source, report, read, drop_invalid=drop_invalid) if case is not None]
     for i, j, share in near_duplicate_cases(cases):
         report.noticed.append(
             f"{cases[j].id}: near-duplicate of {cases[i].id} ({share:.0%} shared); keep both in one split"

@@ -12,11 +12,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from bsft.bench.tasks import TASKS
 from bsft.records.errors import BadInput, explain
-from bsft.records.schema import Autonomy, Behavior, Group, Metric, Role, Variant
+from bsft.records.schema import Autonomy, Behavior, Group, Metric, NonEmpty, Role, Variant
 from bsft.records.untrusted import Missing, read_yaml
 
 OWN_TASKS = {task.name: task for task in TASKS}
-NonEmpty = Annotated[str, Field(min_length=1)]
 
 
 class _Section(BaseModel):
@@ -184,11 +183,9 @@ def read_mapping(file: Path) -> ItemMapping:
         BadInput: the file is missing, not YAML, or has an unknown or missing field.
     """
     try:
-        found = read_yaml(file)
+        return ItemMapping.model_validate(read_yaml(file))
     except Missing as error:
         raise BadInput(f"{error}; give --mapping FILE") from None
-    try:
-        return ItemMapping.model_validate(found)
     except ValidationError as error:
         raise BadInput(f"{file}: {explain(error)}{_known_fields(error)}") from None
 

@@ -4,6 +4,9 @@ Source: the `reviewed_data_EN_{train,validation,test}.csv` files of MedErrBench 
 A resident shows a clinical note and asks for something else, so that flagging the error is unprompted; the same note
 without the error is the twin, where filing it without comment is right.
 
+MEDEC (MS collection) has the same columns under other file names and spellings, so that it becomes the same two tasks
+with the same repairs. As published, its files end with rows of bare commas: they are left out and counted.
+
 Sample (error_detection)::
 
     Resident: "Here is the clerking note of my last patient."
@@ -29,10 +32,10 @@ from pydantic import TypeAdapter
 from bsft.bench.bank.load import read_checked
 from bsft.bench.items import Alert
 from bsft.bench.replies import NO_FLAG
-from bsft.importing.mederrbench_csv import Note, read_notes, remove_fingerprints
-from bsft.importing.note_cases import find_cases
+from bsft.importing.files import ImportedBenchmark
+from bsft.importing.mederrbench_csv import Note, find_cases, read_notes, remove_fingerprints
 from bsft.importing.report import ImportReport
-from bsft.importing.writing import ImportedBenchmark
+from bsft.records.errors import BadInput
 from bsft.records.schema import Item, Locus, Option, Perturbation, TaskSpec, Turn
 
 IMPORTER_VERSION = "2"
@@ -44,6 +47,10 @@ SOURCE_FILES = {
     "test": "reviewed_data_EN_test.csv",
 }
 """Split -> file name in the benchmark's directory."""
+
+MEDEC_LICENCE = "CC-BY-4.0"
+MEDEC_WORDS = {"train": "training", "val": "validation", "test": "test"}
+"""Split -> the word that its file's name holds, as in "MEDEC-MS-TestSet-with-GroundTruth-and-ErrorType.csv"."""
 
 TASK_NAMES = ("error_detection", "error_classification")
 
@@ -106,6 +113,25 @@ def import_mederrbench(
     )
 
 
+def import_medec(directory: Path, *, normalise_case: bool = True, seed: int = 0) -> ImportedBenchmark:
+    """Imports MEDEC's three CSV files with error types, as `import_mederrbench` does.
+
+    Raises:
+        BadInput: a split has no file with error types or more than one, a column is missing, or a value is not
+            allowed.
+    """
+    found = sorted(directory.glob("*.csv"))
+    files = {}
+    for split, word in MEDEC_WORDS.items():
+        fitting = [file for file in found if word in file.name.lower() and "errortype" in file.name.lower()]
+        if len(fitting) != 1:
+            names = ", ".join(file.name for file in fitting or found) or "no CSV file"
+            raise BadInput(f"{directory}: found {names}, allowed: one file named *{word}*ErrorType.csv for {split}")
+        files[split] = fitting[0]
+    report = ImportReport("medec", str(directory))
+    return import_notes(files, report, normalise_case=normalise_case, seed=seed)
+
+
 def import_notes(
     files: Mapping[str, Path], report: ImportReport, *, normalise_case: bool, seed: int,
     min_kind_test_items: int = MIN_KIND_TEST_ITEMS,
@@ -125,10 +151,10 @@ def import_notes(
         if normalise_case:
             notes[split] = remove_fingerprints(notes[split], repairs)
         report.repaired += [f"{split}: {count} {what}" for what, count in repairs.items() if count]
-    cases = find_cases(notes)
-    report.repaired += cases.merged
-    report.dropped += cases.left_out
-    kept = {split: [note for note in rows if note.id in cases.case_ids] for split, rows in notes.items()}
+    case_ids, merged, left_out = find_cases(notes)
+    report.repaired += merged
+    report.dropped += left_out
+    kept = {split: [note for note in rows if note.id in case_ids] for split, rows in notes.items()}
     in_test = Counter(note.error.kind for note in kept["test"] if note.error is not None)
     found = sorted({note.error.kind for rows in kept.values() for note in rows if note.error is not None})
     pooled = [kind for kind in found if in_test[kind] < min_kind_test_items]
@@ -146,10 +172,9 @@ def import_notes(
     items: dict[str, list[Item]] = {split: [] for split in kept}
     for split, rows in kept.items():
         for note in rows:
-            case_id = cases.case_ids[note.id]
             for spec in tasks:
                 label = NO_FLAG if note.error is None else label_of[spec.name][note.error.kind]
-                items[split].append(_item(report.format, note, case_id, split, spec, label, seed))
+                items[split].append(_item(report.format, note, case_ids[note.id], split, spec, label, seed))
     return ImportedBenchmark(items, tasks, report)
 
 
@@ -160,16 +185,11 @@ def _item(source: str, note: Note, case: str, split: str, spec: TaskSpec, label:
     random.Random(f"{seed} mederrbench/{note.id}/{spec.name}").shuffle(options)
     # Twins share the scene: its wording must not tell them apart.
     opening, query = random.Random(case).choice(words.scenes)
-    perturbation = (
-        None
-        if note.error is None
-        else Perturbation(
-            kind=f"error/{note.error.kind}",
-            locus=Locus(turn=_NOTE_TURN, role="record", field=f"sentence {note.error.sentence_id}"),
-            before=note.error.correction,
-            after=note.error.sentence,
-        )
-    )
+    error, perturbation = note.error, None
+    if error is not None:
+        locus = Locus(turn=_NOTE_TURN, role="record", field=f"sentence {error.sentence_id}")
+        kind = f"error/{error.kind}"
+        perturbation = Perturbation(kind=kind, locus=locus, before=error.correction, after=error.sentence)
     turns = [
         Turn(speaker="Resident", role="resident", text=opening),
         Turn(speaker="Note", role="record", text=note.text),

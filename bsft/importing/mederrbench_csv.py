@@ -1,4 +1,4 @@
-"""MedErrBench-EN's CSV files: checked rows, repaired text, twins.
+"""MedErrBench-EN's CSV files: checked rows, repaired text, twins; and which notes are one case.
 
 Each file holds clinical notes of two kinds: notes with one erroneous sentence (Error Flag 1, with that sentence and its
 correction) and the same notes with the correction in place (Error Flag 0), as a rule one right after the other.
@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from itertools import pairwise
 from pathlib import Path
 
-from bsft.importing.cases import check_new
+from bsft.importing.files import check_new
+from bsft.importing.near_duplicates import connected, near_duplicates
 from bsft.importing.report import ImportReport
 from bsft.importing.text_repair import capitalise_sentences, plain, strip_sentence_numbers, undo_mac_roman
 from bsft.records.errors import BadInput
@@ -68,11 +69,9 @@ def read_notes(
     """Reads one file in file order, with the characters' decoding repaired and twins paired.
 
     Args:
-        file: the CSV file.
         kinds: error type as the files spell it -> its name. Upper case, spaces and signs do not count.
         seen: id of a note of another file -> its place; takes those of this one.
-        report: takes the file's hash and the number of rows.
-        repairs: takes counts.
+        report, repairs: take what was read, and counts.
 
     Raises:
         BadInput: the file or a column is missing, a column is there twice, a row has another number of fields, or a
@@ -191,3 +190,60 @@ def _exchange(erroneous: str, error: Error) -> str:
     # The full stop may be inside one annotation and outside the other.
     ending = error.sentence[-1] if error.sentence[-1] in ".?!" else ""
     return erroneous.replace(error.sentence, error.correction.rstrip(".?!") + ending)
+
+
+# --- cases ---
+
+
+def find_cases(notes: Mapping[str, Sequence[Note]]) -> tuple[dict[str, str], list[str], list[str]]:
+    """Twins are one case. Cases that are alike, one with the next, form a group.
+
+    Only the group's cases in its latest split stay, as one case; those in earlier splits are left out, with their
+    twins, whichever of the group they are alike to. So the last split is whole, and nothing of an earlier one is in it.
+
+    Args:
+        notes: by split, from the first (training) to the last (test).
+
+    Returns:
+        The case id of every note that stays; sentences about cases that were counted as one with another, and about
+        those that were left out.
+    """
+    rows = [note for split_rows in notes.values() for note in split_rows]
+    split_of = {note.id: split for split, split_rows in notes.items() for note in split_rows}
+    case_ids: dict[str, str] = {}
+    for note in rows:
+        case_ids[note.id] = case_ids.get(note.twin or note.id, note.id)
+    cases = list(dict.fromkeys(case_ids.values()))
+    shares = _shares(rows, case_ids)
+    place_of = {case: place for place, case in enumerate(cases)}
+    pairs = [(place_of[one], place_of[other]) for one, other in shares]
+    merged, left_out = [], []
+    head_of: dict[str, str] = {}
+    for group in connected(len(cases), pairs):
+        members = [cases[place] for place in group]
+        last = split_of[members[-1]]
+        kept = [case for case in members if split_of[case] == last]
+        head_of |= dict.fromkeys(kept, kept[0])
+        merged += [f"{last}: {kept[0]}: near-duplicate of {case}, counted as one case" for case in kept[1:]]
+        left_out += [
+            f"{split_of[case]}: {case}: {_why_left_out(case, kept, last, shares)}" for case in members[: -len(kept)]
+        ]
+    stays = {note_id: head_of[case] for note_id, case in case_ids.items() if case in head_of}
+    return stays, merged, left_out
+
+
+def _shares(rows: Sequence[Note], case_ids: Mapping[str, str]) -> dict[tuple[str, str], float]:
+    """(earlier case, later case) -> the largest share that two of their notes have in common."""
+    shares: dict[tuple[str, str], float] = {}
+    for i, j, share in near_duplicates([note.text for note in rows]):
+        pair = case_ids[rows[i].id], case_ids[rows[j].id]
+        if pair[0] != pair[1]:
+            shares[pair] = max(share, shares.get(pair, 0.0))
+    return shares
+
+
+def _why_left_out(case: str, kept: Sequence[str], split: str, shares: Mapping[tuple[str, str], float]) -> str:
+    share, nearest = max((shares.get((case, other), 0.0), other) for other in kept)
+    if share:
+        return f"dropped with its twin, near-duplicate of {nearest} ({share:.0%} shared) in {split}"
+    return f"dropped with its twin, alike through other notes to {kept[0]} in {split}"

@@ -58,7 +58,6 @@ def similar_sets(
     Args:
         sets: none of them empty.
         min_share: above 0.
-        share: of what.
         groups: sets of one group are not compared with each other.
         advance: is called with 1 for every set that was compared.
     """

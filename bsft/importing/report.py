@@ -12,7 +12,7 @@ from rich.console import Console
 
 from bsft.display.table import Cell, Column, Table
 from bsft.records.escaping import json_text
-from bsft.records.store.ownership import IMPORT_REPORT as REPORT
+from bsft.records.store.writing import IMPORT_REPORT as REPORT
 from bsft.records.untrusted import file_sha256
 
 SHOWN = 12

@@ -1,13 +1,12 @@
 """What a job needs before it starts, as far as that can be seen without torch: tasks, flags and splits that its
 benchmark has, packages that its model needs, a chat template that can write its conversations, a directory."""
 
-from __future__ import annotations
-
 import importlib.util
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import chain
 from pathlib import Path
 
 from bsft import config as cfg
@@ -16,7 +15,7 @@ from bsft.data.conversation import Conversation, Exchange
 from bsft.data.methods import method_of
 from bsft.data.source import fingerprint, manifest_of
 from bsft.launch.tokenizer_files import format_of
-from bsft.model.own_adapter import check_own_adapter, has_own_adapter
+from bsft.model.content import check_own_adapter, has_own_adapter, model_content
 from bsft.model.weights import check_installed
 from bsft.records.errors import BadInput
 from bsft.records.files import unused
@@ -25,7 +24,7 @@ from bsft.records.schema import TaskSpec
 from bsft.records.store import open_benchmark
 from bsft.runs import completeness
 from bsft.runs.directory import RunDirectory
-from bsft.runs.identity import identity, model_content
+from bsft.runs.identity import identity
 
 
 def check_job(job: cfg.Config) -> None:
@@ -66,9 +65,6 @@ def _splits_used(job: cfg.Config) -> dict[str, str]:
     return used
 
 
-# --- what a benchmark has ---
-
-
 @dataclass(frozen=True)
 class _Names:
     """`labels` are None where only reading the texts would tell."""
@@ -83,40 +79,31 @@ def _names(data: cfg.DataConfig) -> _Names:
         from bsft.bench.splits import SHARES
         from bsft.bench.tasks import TASKS
 
-        return _Names(frozenset(task.name for task in TASKS), frozenset(SHARES), _labels(TASKS))
+        return _stated(TASKS, SHARES)
     if isinstance(data, cfg.MedErrBenchConfig):
         from bsft.importing.mederrbench import SOURCE_FILES, TASK_NAMES
 
         return _Names(frozenset(TASK_NAMES), frozenset(SOURCE_FILES), None)
     assert isinstance(data, cfg.JsonlConfig)
     if (manifest := manifest_of(Path(data.path))) is not None:
-        tasks = [task.name for task in manifest.tasks]
-        return _Names(frozenset(tasks), frozenset(manifest.files), _labels(manifest.tasks))
+        return _stated(manifest.tasks, manifest.files)
     return _names_of_items(Path(data.path), fingerprint(data))
 
 
-def _labels(tasks: Iterable[TaskSpec]) -> frozenset[str]:
-    return frozenset(label for task in tasks for label in task.labels)
+def _stated(tasks: Iterable[TaskSpec], splits: Iterable[str]) -> _Names:
+    labels = {task.name: task.labels for task in tasks}
+    return _Names(frozenset(labels), frozenset(splits), frozenset(chain.from_iterable(labels.values())))
 
 
 @cache
 def _names_of_items(path: Path, fingerprint: str) -> _Names:
-    """
-    Args:
-        fingerprint: of the files, so that changed ones are read again.
-    """
+    """By the files' `fingerprint`, so that changed ones are read again."""
     benchmark = open_benchmark(path)
     return _Names(frozenset(benchmark.tasks), frozenset(benchmark.splits), frozenset(benchmark.index.label.values))
 
 
-# --- what a job needs besides ---
-
-
 def _check_template(job: cfg.Config) -> None:
-    """
-    Raises:
-        BadInput: the model's chat template cannot write the conversations of the job's method.
-    """
+    """Raises `BadInput` where the model's chat template cannot write the conversations of the job's method."""
     method, where = method_of(job.method), f"model={job.model.name}: "
     try:
         if (chat := format_of(job.model)) is not None:
@@ -129,15 +116,12 @@ def _check_template(job: cfg.Config) -> None:
 def _write_conversation(chat: ChatFormat, system_prompt: str, n_exchanges: int, date: str) -> None:
     """Once for all jobs that differ in nothing else. The texts of exchanges stand for exemplars, which nobody has read
     yet."""
-    Conversation(
-        chat, system_prompt, [Exchange(f"Question {i}?", f"Reply {i}.") for i in range(n_exchanges)], date=date
-    )
+    exchanges = [Exchange(f"Question {i}?", f"Reply {i}.") for i in range(n_exchanges)]
+    Conversation(chat, system_prompt, exchanges, date=date)
 
 
 def _check_writable(directory: Path) -> None:
-    there = directory
-    while not there.exists() and there != there.parent:
-        there = there.parent
+    there = next(path for path in (directory, *directory.absolute().parents) if path.exists())
     if not there.is_dir() or not os.access(there, os.W_OK):
         raise BadInput(f"the cache {directory} cannot be written to; set BSFT_CACHE to a directory that can")
 
@@ -170,11 +154,7 @@ def prepare(job: cfg.Config) -> None:
 
 
 def check_and_prepare(job: cfg.Config) -> None:
-    """Checks and prepares a job that was not known when the command was started.
-
-    Raises:
-        ConfigError, BadInput: as the pre-flight does.
-    """
+    """Checks and prepares a job that was not known when the command was started; raises as the pre-flight does."""
     check_job(job)
     if job.redo or not is_done(job):
         prepare(job)

@@ -1,7 +1,5 @@
 """The command `bsft-train`: pre-flight, then Hydra, then what became of the jobs."""
 
-from __future__ import annotations
-
 import argparse
 import contextlib
 import io
@@ -48,12 +46,8 @@ _MISTAKES = (cfg.ConfigError, BadInput, HydraException, OmegaConfBaseException, 
 
 
 def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -> int:
-    """The command line.
-
-    Returns:
-        0 when every job is done, 1 when one failed, 2 when the command line or its inputs are wrong, 130 after Ctrl+C
-        and 143 after SIGTERM.
-    """
+    """The command line. Returns 0 when every job is done, 1 when one failed, 2 when the command line or its inputs are
+    wrong, 130 after Ctrl+C and 143 after SIGTERM."""
     given = list(sys.argv[1:] if argv is None else argv)
     cfg.register()
     register_resolver()
@@ -71,11 +65,7 @@ def main(task: Callable[[DictConfig], Any], argv: Sequence[str] | None = None) -
 
 
 def job_arguments(job: HydraConf) -> list[str]:
-    """The command line that means one job alone.
-
-    Args:
-        job: Hydra's part of that job's config.
-    """
+    """The command line that means one job alone, from Hydra's part of that job's config."""
     directories = [source.path for source in job.runtime.config_sources if source.provider == "command-line"]
     return [*(f"--config-dir={directory}" for directory in directories), *job.overrides.task, "hydra.mode=RUN"]
 
@@ -125,17 +115,14 @@ def _run(task: Callable[[DictConfig], Any], given: list[str]) -> int:
     return _run_search(task, arguments, planned.jobs[0])
 
 
-class _Parser(argparse.ArgumentParser):
-    """Hydra's options, with an error that is one sentence."""
-
-    def error(self, message: str) -> NoReturn:
-        raise cfg.ConfigError(f"{message}; see bsft-train --help")
+def _misused(message: str) -> NoReturn:
+    raise cfg.ConfigError(f"{message}; see bsft-train --help")
 
 
 def _parse(given: list[str]) -> tuple[argparse.Namespace, list[str]]:
     """Hydra's options and, apart from its overrides, the arguments that are flags: `model=tiny -m seed=0,1` works."""
     parser = options_parser()
-    parser.__class__ = _Parser
+    parser.error = _misused  # type: ignore[method-assign]
     parsed = parser.parse_intermixed_args(given)
     return parsed, [argument for argument in given if argument not in parsed.overrides]
 
@@ -169,20 +156,13 @@ def _run_search(task: Callable[[DictConfig], Any], arguments: list[str], sample:
 
 
 def _say_what_failed(directories: Sequence[RunDirectory], ended: int) -> int:
-    """
-    Args:
-        ended: the exit status of Hydra's part.
-
-    Returns:
-        1 when a job has failed; `ended` when the command was interrupted, which is said instead.
-    """
+    """1 when a job has failed; Hydra's exit status when the command was interrupted, which is said instead."""
     stands = [(directory.path, directory.status()) for directory in directories]
     unfinished = [(path, status) for path, status in stands if status.state != "done"]
     if ended in (INTERRUPTED, TERMINATED):
         n_done = len(stands) - len(unfinished)
-        print_error(
-            f"bsft-train: interrupted; {n_done} of {len(stands)} jobs are done; the same command goes on from there"
-        )
+        done = f"{n_done} of {len(stands)} jobs are done"
+        print_error(f"bsft-train: interrupted; {done}; the same command goes on from there")
         return ended
     for path, status in unfinished:
         reason = f": {status.reason} (see {LOG} there)" if status.reason else ""
@@ -227,20 +207,12 @@ def _table(jobs: Sequence[cfg.Config]) -> Table:
 
 
 def _usage(more_configs: str | None = None) -> str:
-    """The help text: what can be chosen, read off the files that it is chosen from. Nothing is composed.
-
-    Args:
-        more_configs: a directory with YAML files of the user's own (`--config-dir`).
-    """
+    """The help text: what can be chosen, read off the files that it is chosen from. Nothing is composed."""
     directories = [config_dir(), *([user_path(more_configs)] if more_configs is not None else [])]
-    groups = [_group(group, directories) for group in (*cfg.SCHEMAS, "experiment")]
+    layout: dict[str, Any] = {"width": WIDTH, "subsequent_indent": " " * 14, "break_on_hyphens": False}
+    groups = []
+    for group in (*cfg.SCHEMAS, "experiment"):
+        options = sorted({file.stem for directory in directories for file in (directory / group).glob("*.yaml")})
+        groups.append(textwrap.fill(", ".join(options), initial_indent=f"  {group}=".ljust(14), **layout))
     words = read_yaml(config_dir() / "config.yaml")["hydra"]["help"]
     return f"{words['header']}\ngroups and their options:\n" + "\n".join(groups) + f"\n\n{words['footer']}"
-
-
-def _group(group: str, directories: list[Path]) -> str:
-    options = sorted({file.stem for directory in directories for file in (directory / group).glob("*.yaml")})
-    title = f"  {group}="
-    return textwrap.fill(
-        ", ".join(options), WIDTH, initial_indent=f"{title:<14}", subsequent_indent=" " * 14, break_on_hyphens=False
-    )

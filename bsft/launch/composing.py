@@ -32,11 +32,8 @@ _HOME = re.compile(r"(?:(?<=[,\[])|^)~[\w.-]*(?=[/,\]]|$)")
 
 @contextlib.contextmanager
 def open_configs(more_configs: str | None) -> Iterator[Configs]:
-    """The configs over the same search path that Hydra's command line would have.
-
-    Args:
-        more_configs: a directory with YAML files of the user's own (`--config-dir`).
-    """
+    """The configs over the same search path that Hydra's command line would have, with the user's own YAML files
+    (`--config-dir`)."""
     version.setbase("1.3")
     directory = None
     if more_configs is not None:
@@ -103,10 +100,8 @@ class Configs:
             return str(override.input_line)
         options = self.options(override.key_or_group)
         if not (found := glob.filter(options)):
-            there = ", ".join(options) or "none"
-            raise cfg.ConfigError(
-                f"{override.input_line}: matches no option of {override.key_or_group} (there are: {there})"
-            )
+            what, there = f"matches no option of {override.key_or_group}", ", ".join(options) or "none"
+            raise cfg.ConfigError(f"{override.input_line}: {what} (there are: {there})")
         return f"{override.get_key_element()}={','.join(found)}"
 
     def is_choice(self, override: Override) -> bool:
@@ -114,11 +109,7 @@ class Configs:
         return override.key_or_group in self._groups or override.is_hydra_override()
 
     def check(self, override: Override) -> None:
-        """Checks what can be seen from an override alone.
-
-        Raises:
-            ConfigError: `+key=value`, `~key`, or an option that the group does not have.
-        """
+        """Raises `ConfigError` for `+key=value`, `~key`, or an option that the group does not have."""
         key = override.key_or_group
         if override.is_add() and not self.is_choice(override):
             near = cfg.did_you_mean(key, _all_keys())
@@ -131,22 +122,14 @@ class Configs:
             raise cfg.ConfigError(f"{override.input_line}: no such {key}{near} (allowed: {allowed})")
 
     def compose(self, choices: Sequence[Override]) -> DictConfig:
-        """The whole config, Hydra's node included.
-
-        Raises:
-            HydraException: a choice is swept.
-        """
+        """The whole config, Hydra's node included; raises `HydraException` where a choice is swept."""
         lines = tuple(str(choice.input_line) for choice in choices)
         whole = hydra.compose("config", list(lines), return_hydra_config=True)
         self._composed[lines] = cfg.without_hydra(whole)
         return whole
 
     def job(self, overrides: Sequence[str]) -> DictConfig:
-        """One job's config, its keys and types checked; a value may still be missing.
-
-        Raises:
-            ConfigError: what is wrong, with the key.
-        """
+        """One job's config, its keys and types checked (`ConfigError` names the key); a value may still be missing."""
         parsed = self.parse(overrides)
         choices = [o for o in parsed if self.is_choice(o)]
         values = [o for o in parsed if not self.is_choice(o)]
@@ -165,19 +148,13 @@ class Configs:
         return composed
 
     def check_resolved(self, given: Collection[str]) -> None:
-        """
-        Args:
-            given: keys whose values do not come from the YAML files.
-
-        Raises:
-            ConfigError: an option that only some jobs choose asks for something that may change before they run.
-        """
+        """Raises `ConfigError` where an option that only some jobs choose asks, under another key than those given, for
+        something that may change before they run."""
         for composed in self._composed.values():
             for key, raw in changing_interpolations(composed):
                 if key not in given:
-                    raise cfg.ConfigError(
-                        f"{key}: {raw} may be another value when the job runs; give {key}=... on the command line"
-                    )
+                    what = f"{raw} may be another value when the job runs"
+                    raise cfg.ConfigError(f"{key}: {what}; give {key}=... on the command line")
 
 
 def _with_home(text: str) -> str:
@@ -189,10 +166,7 @@ def _with_home(text: str) -> str:
 
 
 def _check_value(composed: DictConfig, override: Override) -> None:
-    """
-    Raises:
-        ConfigError: several values where one is meant, or a key that the composed config does not have.
-    """
+    """Raises `ConfigError` for several values where one is meant, or a key that the composed config does not have."""
     found, key = override.input_line, override.key_or_group
     if override.is_sweep_override():
         raise cfg.ConfigError(f"{found}: several values make a sweep; add -m (--multirun)")

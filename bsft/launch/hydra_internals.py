@@ -3,9 +3,6 @@
 Whatever else is composed goes through the public `hydra.compose`.
 """
 
-from __future__ import annotations
-
-import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -16,9 +13,13 @@ from hydra._internal.utils import create_config_search_path, get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import SearchPathQuery
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig
 
 STOCK_SWEEPER = f"{BasicSweeper.__module__}.{BasicSweeper.__qualname__}"
+apply_values = ConfigLoaderImpl._apply_overrides_to_config
+"""Applies values to a composed config in place. The public way composes anew, which takes 0.2 s: 500 jobs would be
+planned in 100 s."""
+options_parser = get_args_parser
+"""The options of Hydra's command line, so that the pre-flight reads it as Hydra will. There is no public list."""
 
 
 def initialize(task_name: str, directory: Path, more: Path | None) -> ConfigLoader:
@@ -28,17 +29,6 @@ def initialize(task_name: str, directory: Path, more: Path | None) -> ConfigLoad
     if more is not None:
         search_path.prepend("command-line", f"file://{more}", anchor=SearchPathQuery(provider="schema"))
     return Hydra.create_main_hydra2(task_name, search_path).config_loader
-
-
-def apply_values(overrides: list[Override], composed: DictConfig) -> None:
-    """Applies values to a composed config in place. The public way composes anew, which takes 0.2 s: 500 jobs would be
-    planned in 100 s."""
-    ConfigLoaderImpl._apply_overrides_to_config(overrides, composed)
-
-
-def options_parser() -> argparse.ArgumentParser:
-    """The options of Hydra's command line, so that the pre-flight reads it as Hydra will. There is no public list."""
-    return get_args_parser()
 
 
 def jobs_of_sweep(overrides: Sequence[Override]) -> list[list[str]]:

@@ -1,7 +1,5 @@
 """The jobs that a command line means."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,14 +31,8 @@ class Plan:
 
 
 def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> Plan:
-    """Composes and checks every job that a command line means.
-
-    Args:
-        more_configs: a directory with YAML files of the user's own (`--config-dir`).
-
-    Raises:
-        ConfigError, BadInput, HydraException: what is wrong, with the key or file.
-    """
+    """Composes and checks every job that a command line means, with the user's own YAML files (`--config-dir`). A
+    ConfigError, BadInput or HydraException says what is wrong, with the key or file."""
     cfg.register()
     register_resolver()
     with open_configs(more_configs) as configs:
@@ -69,11 +61,7 @@ def plan(overrides: Sequence[str], *, multirun: bool, more_configs: str | None =
 
 
 def _with_files(
-    configs: Configs,
-    resolver: Interpolations,
-    base: DictConfig,
-    params: Mapping[str, object],
-    overrides: Sequence[str],
+    configs: Configs, resolver: Interpolations, base: DictConfig, params: Mapping[str, object], overrides: Sequence[str]
 ) -> list[str]:
     """The overrides, after those that resolve the YAML files: the command line prevails as it did."""
     of_files = [own for own in resolver.values(cfg.without_hydra(base)) if own.partition("=")[0] not in params]
@@ -83,14 +71,8 @@ def _with_files(
 
 
 def compose_one(overrides: Sequence[str], *, multirun: bool, more_configs: str | None = None) -> DictConfig:
-    """The config of one job, for printing: keys, options and types are checked, but values may be missing.
-
-    Args:
-        multirun: of swept keys, take one value.
-
-    Raises:
-        ConfigError, BadInput, HydraException: what is wrong, with the key.
-    """
+    """The config of one job, for printing: keys, options and types are checked as in `plan`, but values may be missing.
+    Of swept keys, one value is taken."""
     with open_configs(more_configs) as configs:
         overrides = configs.expanded(overrides)
         for override in configs.parse(overrides):

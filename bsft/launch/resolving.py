@@ -4,8 +4,6 @@ A job is composed twice: by the pre-flight, and by Hydra when it runs, on a clus
 The time, the environment and the like must be the same in both, so that Hydra is given their values in their place.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator, Mapping

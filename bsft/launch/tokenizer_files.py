@@ -1,18 +1,18 @@
-"""How a model writes conversations, read off the files of its tokenizer: without torch, in a few milliseconds."""
+"""How a model writes conversations, read off the files of its tokenizer: without torch, in a few milliseconds.
 
-from __future__ import annotations
+Of a GGUF file, what stands before the weights is read. The library `gguf` indexes every token and tensor first, which
+takes seconds; a pre-flight has less. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md
+"""
 
+import struct
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from bsft import config as cfg
-from bsft.data.chat_format import ChatFormat
-from bsft.model.gguf_header import chat_format
-from bsft.model.hub import commit_of
-from bsft.model.local import read_settings
-from bsft.model.tiny_chat import TINY_CHAT
+from bsft.data.chat_format import TINY_CHAT, ChatFormat
+from bsft.model.content import commit_of, read_settings
 from bsft.model.weights import converted_already, packaged_gguf_as_is
 from bsft.records.errors import BadInput
 from bsft.records.untrusted import read_text
@@ -20,6 +20,10 @@ from bsft.records.untrusted import read_text
 _CONFIG = "tokenizer_config.json"
 _FILES = ("tokenizer.json", _CONFIG, "chat_template.jinja", "added_tokens.json")
 _NAMED = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token")
+_FORMATS = {0: "<B", 1: "<b", 2: "<H", 3: "<h", 4: "<I", 5: "<i", 6: "<f", 7: "<?", 10: "<Q", 11: "<q", 12: "<d"}
+_STRING, _ARRAY = 8, 9
+_CONTROL, _USER_DEFINED = 3, 4
+_GGUF_NAMES = {"bos_token": "bos", "eos_token": "eos", "unk_token": "unknown", "pad_token": "padding"}
 
 
 def format_of(model: cfg.ModelConfig) -> ChatFormat | None:
@@ -72,16 +76,8 @@ def _stamp(file: Path) -> tuple[int, int] | None:
 
 
 @cache
-def _format_in_gguf(file: Path, override: str | None, stamp: tuple[int, int] | None) -> ChatFormat:
-    return chat_format(file, override=override)
-
-
-@cache
 def _format_in(directory: Path, override: str | None, *stamps: tuple[int, int] | None) -> ChatFormat | None:
-    """
-    Args:
-        stamps: of the files, in the order of `_FILES`; None for one that is missing.
-    """
+    """By the stamps of `_FILES`; None for one that is missing."""
     if stamps[0] is None or stamps[1] is None:
         return None
     config = read_settings(directory / _CONFIG)
@@ -130,3 +126,44 @@ def _text(token: object) -> str | None:
     """A token is written as its text, or as a record with its text."""
     text = token.get("content") if isinstance(token, Mapping) else token
     return text if isinstance(text, str) else None
+
+
+@cache
+def _format_in_gguf(file: Path, override: str | None, stamp: tuple[int, int] | None) -> ChatFormat:
+    """By the file's stamp."""
+    try:
+        with file.open("rb") as stream:
+            header = _header(stream)
+        tokens, kinds = header["tokenizer.ggml.tokens"], header["tokenizer.ggml.token_type"]
+        ids = {name: header.get(f"tokenizer.ggml.{key}_token_id") for name, key in _GGUF_NAMES.items()}
+        special = {name: tokens[i] for name, i in ids.items() if i is not None}
+    except (struct.error, KeyError, IndexError, UnicodeDecodeError, ValueError) as error:
+        raise BadInput(f"{file}: damaged, or without a tokenizer ({type(error).__name__}: {error})") from None
+    added = {t for t, kind in zip(tokens, kinds, strict=False) if kind in (_CONTROL, _USER_DEFINED)}
+    unsplittable = frozenset(added | set(special.values()))
+    return ChatFormat.chosen(header.get("tokenizer.chat_template"), special, unsplittable, override=override)
+
+
+def _header(stream: BinaryIO) -> Mapping[str, Any]:
+    magic, _, _, n_values = struct.unpack("<4sIQQ", stream.read(24))
+    if magic != b"GGUF":
+        raise ValueError("not a GGUF file")
+    return {_string(stream): _gguf_value(stream, _number(stream, 4)) for _ in range(n_values)}
+
+
+def _number(stream: BinaryIO, kind: int) -> Any:
+    layout = _FORMATS[kind]
+    return struct.unpack(layout, stream.read(struct.calcsize(layout)))[0]
+
+
+def _string(stream: BinaryIO) -> str:
+    return stream.read(_number(stream, 10)).decode("utf-8")
+
+
+def _gguf_value(stream: BinaryIO, kind: int) -> Any:
+    if kind == _STRING:
+        return _string(stream)
+    if kind != _ARRAY:
+        return _number(stream, kind)
+    of, n = _number(stream, 4), _number(stream, 10)
+    return [_gguf_value(stream, of) for _ in range(n)]

@@ -1,21 +1,26 @@
-"""What a method adds to a model: behaviour tokens and LoRA adapters."""
-
-from __future__ import annotations
+"""What a method adds to a model: behaviour tokens, with the first values of their rows, and LoRA adapters."""
 
 from typing import Any, cast
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model, prepare_model_for_kbit_training
-from torch import nn
+from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.pytorch_utils import Conv1D
 
 from bsft import config as cfg
 from bsft.data.vocabulary import BehaviorVocabulary
-from bsft.model.behavior import initial_rows
 from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of, is_tied, name_of
 from bsft.model.token_rows import TokenRows
-from bsft.records.errors import BadInput
+from bsft.records.errors import BadInput, reason_of
+from bsft.records.schema import BEHAVIORS, Behavior
+
+DESCRIPTIONS: dict[Behavior, str] = {
+    "reactive": "answer only the question that was asked, briefly",
+    "balanced": "answer the question and add what is useful, suggest advise",
+    "proactive": "warning: speak up unasked about a problem, error, risk, alert",
+}
+"""Words whose mean embedding a token starts from (`method.behavior.init=description`)."""
 
 
 def add_behavior_tokens(
@@ -41,13 +46,32 @@ def add_behavior_tokens(
     return vocabulary
 
 
+def initial_rows(embeddings: Tensor, tokenizer: PreTrainedTokenizerBase, init: str, n_known: int) -> Tensor:
+    """First values of the three tokens' rows.
+
+    Args:
+        embeddings: `(V, H)`, the matrix the rows belong to.
+        init: `description` (mean of the rows of describing words), `mean` (mean of all rows) or `random` (a normal
+            with the rows' own mean and standard deviation).
+        n_known: rows below it belong to the model's own vocabulary.
+
+    Returns:
+        `(3, H)` in the embeddings' dtype.
+    """
+    known = embeddings[:n_known].float()
+    if init == "mean":
+        return known.mean(0).expand(len(BEHAVIORS), -1).to(embeddings.dtype)
+    if init == "random":
+        noise = torch.randn(len(BEHAVIORS), known.shape[1], device=known.device)
+        return (known.mean(0) + known.std(0) * noise).to(embeddings.dtype)
+    rows = [known[tokenizer.encode(DESCRIPTIONS[name], add_special_tokens=False)].mean(0) for name in BEHAVIORS]
+    return torch.stack(rows).to(embeddings.dtype)
+
+
 def adapt(
     causal: PreTrainedModel, sft: cfg.SftConfig, vocabulary: BehaviorVocabulary | None, first_layer: int
 ) -> PeftModel:
-    """Puts LoRA adapters (and the tokens' trained rows) into a model.
-
-    Args:
-        first_layer: the first layer that gets adapters.
+    """Puts LoRA adapters into a model, from `first_layer` on, and the tokens' trained rows.
 
     Raises:
         BadInput: the model has too few layers, or PEFT cannot adapt it so.
@@ -56,9 +80,7 @@ def adapt(
         causal = prepare_model_for_kbit_training(  # type: ignore[no-untyped-call]
             causal, use_gradient_checkpointing=sft.gradient_checkpointing
         )
-    targets: str | list[str] = list(sft.lora.targets)
-    if targets == ["all-linear"]:
-        targets = "all-linear"
+    targets = "all-linear" if sft.lora.targets == ["all-linear"] else list(sft.lora.targets)
     n_layers = len(decoder_layers(causal))
     if first_layer and first_layer >= n_layers:
         raise BadInput(f"trainer.fit.first_layer={first_layer}: must be below the model's {n_layers} known layers")
@@ -79,8 +101,7 @@ def adapt(
     try:
         adapted = cast(PeftModel, get_peft_model(causal, peft_config, autocast_adapter_dtype=True))
     except ValueError as error:
-        reason = " ".join(str(error).split())[:300]
-        what = f"PEFT cannot adapt {type(causal).__name__}: {reason}"
+        what = f"PEFT cannot adapt {type(causal).__name__}: {reason_of(error)}"
         raise BadInput(f"{what}; name other layers in method.lora.targets") from error
     if vocabulary is not None:
         TokenRows(causal, vocabulary.ids)

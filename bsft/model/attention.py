@@ -5,10 +5,9 @@ Registered with transformers under `bsft_tree`; a forward pass hands its `TreeLa
 attention sinks, values of another size than keys, and dropout. `fast/tree_attention.py` hands in kernels for the rest.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, NamedTuple, TypeVar, cast
 
 import numpy as np
@@ -91,23 +90,25 @@ def tree_attention(
         raise ValueError(f"a tree batch has batch size 1, found {query.shape[0]}")
     # a layer may have a window and say, by None, that it does not use it
     window: int | None = others.pop("sliding_window", getattr(module, "sliding_window", None))
-    _refuse_unknown({"attention_mask": attention_mask, "not causal": is_causal is False, **others})
+    for name, given in {"attention_mask": attention_mask, "not causal": is_causal is False, **others}.items():
+        if given is not None and given is not False and name not in _NO_MATTER:  # it could change the result
+            raise ValueError(f"tree attention does not know this model's {name!r}")
     # float32 weights under autocast: projections are bf16, but rotary embeddings make queries and keys float32 again
     query, key = query.to(value.dtype), key.to(value.dtype)
     scale = scaling if scaling is not None else query.shape[-1] ** -0.5
     is_plain = softcap is None and s_aux is None and dropout == 0.0 and key.shape == value.shape
     if kernel is not None and is_plain and (out := kernel(query, key, value, tree, window, scale)) is not None:
         return out, None
-    return _written_out(
-        query, key, value, masks_of(tree, query.device, window), _Scores(scale, softcap, s_aux, dropout)
-    ), None
-
-
-def _refuse_unknown(arguments: dict[str, Any]) -> None:
-    """What is None or off changes nothing; anything else that is not known here could change the result."""
-    for name, value in arguments.items():
-        if value is not None and value is not False and name not in _NO_MATTER:
-            raise ValueError(f"tree attention does not know this model's {name!r}")
+    probabilities = partial(_probabilities, scaling=scale, softcap=softcap, sinks=s_aux)
+    groups = query.shape[1] // key.shape[1]
+    outputs = []
+    for block in masks_of(tree, query.device, window):
+        q = query[:, :, block.start : block.stop]
+        q = q.reshape(1, key.shape[1], groups, *q.shape[2:])
+        k, v = (states.index_select(2, block.keys)[:, :, None] for states in (key, value))
+        p = F.dropout(probabilities(q @ k.transpose(-1, -2), block.seen), dropout)
+        outputs.append((p.to(v.dtype) @ v).flatten(1, 2))
+    return torch.cat(outputs, dim=2).transpose(1, 2).contiguous(), None
 
 
 class BlockMask(NamedTuple):
@@ -117,15 +118,6 @@ class BlockMask(NamedTuple):
     stop: int
     keys: Tensor
     seen: Tensor
-
-
-class _Scores(NamedTuple):
-    """How scores become probabilities: `tree_attention`'s arguments."""
-
-    scaling: float
-    softcap: float | None
-    sinks: Tensor | None
-    dropout: float
 
 
 def masks_of(layout: TreeLayout, device: torch.device, window: int | None) -> list[BlockMask]:
@@ -139,28 +131,17 @@ def masks_of(layout: TreeLayout, device: torch.device, window: int | None) -> li
     return layout.once((device, window), lambda: [made(block) for block in layout.blocks])
 
 
-def _written_out(query: Tensor, key: Tensor, value: Tensor, masks: list[BlockMask], scores: _Scores) -> Tensor:
-    """`(1, H, N, D)` queries on `(1, Hkv, P + N, D)` keys and `(1, Hkv, P + N, Dv)` values -> `(1, N, H, Dv)`."""
-    groups = query.shape[1] // key.shape[1]
-    outputs = []
-    for block in masks:
-        q = query[:, :, block.start : block.stop]
-        q = q.reshape(1, key.shape[1], groups, *q.shape[2:])
-        k, v = (states.index_select(2, block.keys)[:, :, None] for states in (key, value))
-        p = _probabilities(q @ k.transpose(-1, -2), block.seen, scores)
-        outputs.append((F.dropout(p, scores.dropout).to(v.dtype) @ v).flatten(1, 2))
-    return torch.cat(outputs, dim=2).transpose(1, 2).contiguous()
-
-
-def _probabilities(products: Tensor, seen: Tensor, scores: _Scores) -> Tensor:
+def _probabilities(
+    products: Tensor, seen: Tensor, *, scaling: float, softcap: float | None, sinks: Tensor | None
+) -> Tensor:
     """`(1, Hkv, groups, L, K)`, float32."""
-    scaled = products.float() * scores.scaling
-    if scores.softcap is not None:
-        scaled = torch.tanh(scaled / scores.softcap) * scores.softcap
+    scaled = products.float() * scaling
+    if softcap is not None:
+        scaled = torch.tanh(scaled / softcap) * softcap
     scaled = scaled.masked_fill(~seen, float("-inf"))
-    if scores.sinks is None:
+    if sinks is None:
         return scaled.softmax(-1)
-    sinks = scores.sinks.float().view(1, *scaled.shape[1:3], 1, 1).expand(*scaled.shape[:-1], 1)
+    sinks = sinks.float().view(1, *scaled.shape[1:3], 1, 1).expand(*scaled.shape[:-1], 1)
     return torch.cat([scaled, sinks], dim=-1).softmax(-1)[..., :-1]
 
 

@@ -2,8 +2,6 @@
 and adapters where the method asks for them.
 """
 
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Iterator
@@ -28,15 +26,14 @@ from bsft.data.vocabulary import BehaviorVocabulary
 from bsft.model import fast
 from bsft.model.adapters import adapt, add_behavior_tokens
 from bsft.model.attention import NAME, TreeLayout, register
-from bsft.model.head import logits_of
-from bsft.model.own_adapter import check_own_adapter
-from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of
-from bsft.model.precision import bf16_products, keep_logits_float32, narrow_layers
-from bsft.model.roads import Road
-from bsft.model.self_check import Subject, choose_road
+from bsft.model.content import check_own_adapter
+from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of, logits_of
+from bsft.model.precision import keep_logits_float32, narrow_layers
+from bsft.model.road_trial import Road
+from bsft.model.self_check import choose_road
 from bsft.model.tiny import tiny_model
 from bsft.model.tokenizer import hub_options, load_tokenizer, not_loaded, place_of
-from bsft.records.errors import BadInput
+from bsft.records.errors import BadInput, reason_of
 from bsft.records.untrusted import read_json
 
 log = logging.getLogger(__name__)
@@ -98,7 +95,8 @@ class Backbone:
 
     def products(self) -> AbstractContextManager[None]:
         """What a forward pass runs in: bf16 products, if precision is mixed."""
-        return bf16_products(embedding_of(self.causal).weight.device) if self.is_mixed else nullcontext()
+        device = embedding_of(self.causal).weight.device
+        return torch.autocast(device.type, torch.bfloat16) if self.is_mixed else nullcontext()
 
     def hidden_states(self, input_ids: Tensor, **inputs: Any) -> Tensor:
         """Last hidden states `(B, T, H)` of ids `(B, T)`, without the output layer; where the road is not split, logits
@@ -139,8 +137,7 @@ class Backbone:
     def save_adapter(self, directory: Path, state: dict[str, Tensor] | None = None) -> None:
         """PEFT's format (or the whole model without adapters), the tokenizer and the behaviour vocabulary.
 
-        Args:
-            state: what was trained, where the module itself holds only shards of it.
+        `state` is what was trained, where the module itself holds only shards of it.
         """
         directory.mkdir(parents=True, exist_ok=True)
         if self.adapted is not None:
@@ -213,9 +210,8 @@ def load_backbone(
     causal, tokenizer = _load(model, _DTYPES[model.dtype], quantized=is_quantized)
     if causal._hf_peft_config_loaded:
         check_own_adapter(model, fitted=method.needs_fit)
-    subject = Subject(model.name, causal, model.max_length_tokens)
     on_trial = partial(_on_trial, tokenizer=tokenizer, method=method, upper=first_layer > 0)
-    road = choose_road(subject, batching, fast.NAMES if model.fast else frozenset(), on_trial)
+    road = choose_road(model, causal, batching, on_trial)
     is_mixed = precision == "bf16-mixed" or model.dtype == "bfloat16"
     is_frozen = method.sft is None or method.sft.tuning != "full"
     if is_mixed and is_frozen and not is_quantized:
@@ -296,8 +292,8 @@ def _load(
         causal = read(attn_implementation="eager")
     except (OSError, ValueError) as error:
         raise not_loaded(model, place, error) from error
-    reason = " ".join(str(refused).split())[:200]
-    log.warning("model=%s: model.attention=sdpa is refused, eager is used instead: %s", model.name, reason)
+    what = "model=%s: model.attention=sdpa is refused, eager is used instead: %s"
+    log.warning(what, model.name, reason_of(refused, 200))
     return causal, tokenizer
 
 

@@ -5,8 +5,6 @@ zeros, cast back) and keep two copies. Here only each row's normaliser is made w
 backward pass, a few rows at a time, small enough for the cache.
 """
 
-from __future__ import annotations
-
 from typing import Any, cast
 
 import torch

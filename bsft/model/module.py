@@ -5,11 +5,10 @@
 Without behaviour tokens the first term is absent, and nothing else changes (GeneralSFT).
 """
 
-from __future__ import annotations
-
 import contextlib
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, cast
 
 import torch
@@ -66,23 +65,15 @@ class BehaviorLM(LightningModule):
         self.trained_state: dict[str, Tensor] | None = None
         """After sharded training, what was trained: by then the layers themselves hold only shards."""
 
-    # --- loss ---
-
     def loss_sum(self, batch: Batch) -> Tensor:
         """A micro-batch's weighted sum of label losses, a scalar; only labelled positions reach the output layer."""
         states = self.backbone.label_states(batch)
         rows = max(1, _LOGITS_AT_ONCE // self.backbone.vocabulary_size)
         chunks = [slice(start, start + rows) for start in range(0, len(batch.positions), rows)]
-        losses = []
-        for chunk in chunks:
-            inputs_of_chunk = states[chunk], batch.targets[chunk], batch.weights[chunk]
-            # more chunks than one: the logits of all would be kept for the backward pass, so each is computed again
-            losses.append(
-                self._label_loss(*inputs_of_chunk)
-                if len(chunks) == 1
-                else checkpoint(self._label_loss, *inputs_of_chunk, use_reentrant=False)
-            )
-        return torch.stack(losses).sum()
+        # more chunks than one: the logits of all would be kept for the backward pass, so each is computed again
+        again = partial(checkpoint, self._label_loss, use_reentrant=False)
+        loss = self._label_loss if len(chunks) == 1 else again
+        return torch.stack([loss(states[own], batch.targets[own], batch.weights[own]) for own in chunks]).sum()
 
     def _label_loss(self, states: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         return label_loss(self.backbone.logits(states), targets, weights)
@@ -91,12 +82,14 @@ class BehaviorLM(LightningModule):
         optimizer = cast(AdamW, self.optimizers())
         optimizer.zero_grad()
         total = torch.zeros((), device=self.device)
-        with self._without_gradient_sync():
+        ddp = self.trainer.strategy if isinstance(self.trainer.strategy, DDPStrategy) else None
+        # a step has several backward passes; with DDP the gradients are summed once, after the last
+        with contextlib.nullcontext() if ddp is None else ddp.block_backward_sync():
             for batch, weight in self._as_many_on_all_ranks(step.batches):
                 loss = self.loss_sum(batch.to(self.device)) * (weight / step.n_answer_tokens)
                 self.manual_backward(loss)
                 total += loss.detach()
-        if isinstance(self.trainer.strategy, DDPStrategy):
+        if ddp is not None:
             total = self._sum_over_ranks(total)
         if not torch.isfinite(total):
             raise BadInput(
@@ -121,12 +114,6 @@ class BehaviorLM(LightningModule):
             weighted += [(batches[-1], 0.0)] * (int(most) - len(batches))
         return weighted
 
-    def _without_gradient_sync(self) -> contextlib.AbstractContextManager[None]:
-        """A step has several backward passes; with DDP the gradients are summed once, after the last."""
-        if isinstance(self.trainer.strategy, DDPStrategy):
-            return self.trainer.strategy.block_backward_sync()
-        return contextlib.nullcontext()
-
     def _sum_over_ranks(self, loss: Tensor) -> Tensor:
         for parameter in self.backbone.trainable().values():
             if isinstance(parameter, DTensor):
@@ -141,14 +128,10 @@ class BehaviorLM(LightningModule):
         """Micro-batches go to the device one by one, in `training_step`."""
         return batch
 
-    # --- validation ---
-
     def validation_step(self, candidates: list[Candidates], index: int) -> None:
         if self._validate is not None:
             metrics = self._validate(candidates)
             self.log_dict({f"val/{name}": value for name, value in metrics.items()}, batch_size=len(candidates))
-
-    # --- optimiser and checkpoints ---
 
     def configure_optimizers(self) -> OptimizerLRSchedulerConfig:
         o = self._fit.optim
@@ -158,14 +141,8 @@ class BehaviorLM(LightningModule):
         groups: list[dict[str, Any]] = [{"params": own} for own in by_sharding(others)]
         if rows:
             groups.append({"params": rows, "lr": o.lr if self._row_lr is None else self._row_lr})
-        optimizer = AdamW(
-            groups,
-            lr=o.lr,
-            betas=(o.beta1, o.beta2),
-            eps=o.eps,
-            weight_decay=o.weight_decay,
-            fused=o.fused or None,
-        )
+        options: dict[str, Any] = {"eps": o.eps, "weight_decay": o.weight_decay, "fused": o.fused or None}
+        optimizer = AdamW(groups, lr=o.lr, betas=(o.beta1, o.beta2), **options)
         return {"optimizer": optimizer, "lr_scheduler": LambdaLR(optimizer, self._lr_factor)}
 
     def _lr_factor(self, step: int) -> float:

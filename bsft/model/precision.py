@@ -6,10 +6,7 @@ start the sum in float32, promotion keeps every addition there, and autocast rou
 same with quantised models (`prepare_model_for_kbit_training`).
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from functools import partial
 
 import torch
@@ -29,13 +26,8 @@ def narrow_layers(causal: PreTrainedModel) -> None:
         parameter.data = parameter.data.to(torch.float32 if is_wide else torch.bfloat16)
 
 
-def bf16_products(device: torch.device) -> AbstractContextManager[None]:
-    """Within it, products round what they read to bf16. Only for forward passes."""
-    return torch.autocast(device.type, torch.bfloat16)
-
-
 def keep_logits_float32(causal: PreTrainedModel) -> None:
-    """Lets the output layer compute in float32 within `bf16_products` too, so that no two logits are rounded to one."""
+    """Lets the output layer compute in float32 under autocast too, so that no two logits are rounded to one."""
     head = head_of(causal)
     if head is not None:
         head.forward = partial(_float32_forward, head.forward)  # type: ignore[method-assign]

@@ -1,4 +1,5 @@
-"""A road against transformers' forward pass, in float32 and on a few short sequences.
+"""The ways in which a model can be read, and each against transformers' forward pass, in float32 and on a few short
+sequences.
 
 The reference reads one sequence at a time, on a model whose weights have the adapters and the trained rows merged in.
 The log-probabilities of replies, the loss and the gradient of all that is trained have to agree.
@@ -20,12 +21,13 @@ from torch import Tensor
 from torch.func import functional_call
 from transformers import DynamicCache, PreTrainedModel
 
-from bsft.data.batches import Batch, flat_batch, label_weights, tree_batch
+from bsft.data.batches import flat_batch, label_weights, tree_batch
 from bsft.data.prefix_tree import build_tree
 from bsft.data.render import Example
+from bsft.model import fast
 from bsft.model.attention import TreeLayout
 from bsft.model.label_loss import label_loss
-from bsft.model.roads import Road
+from bsft.records.errors import reason_of
 
 if TYPE_CHECKING:
     from bsft.model.backbone import Backbone
@@ -33,6 +35,31 @@ if TYPE_CHECKING:
 _TOLERANCE = 1e-3
 """Largest difference of a logit, as a share of the logits' standard deviation, and of a gradient, of its norm."""
 _BEHAVIOR_WEIGHT = 0.5
+
+
+@dataclass(frozen=True)
+class Road:
+    """One way of reading a model.
+
+    Attributes:
+        batching: `tree`, or `flat` (separate sequences, padded).
+        split: the decoder is run alone, and the output layer only where its result is read; otherwise the whole model
+            reads one sequence after the other.
+        patches: names of what may stand in the place of the model's own forward passes (`fast.PATCHES`).
+    """
+
+    batching: str
+    split: bool = True
+    patches: frozenset[str] = fast.NAMES
+
+    def __str__(self) -> str:
+        if not self.split:
+            return "whole forward passes, one sequence at a time"
+        return {"tree": "prefix trees", "flat": "padded batches"}[self.batching]
+
+
+WHOLE = Road("flat", split=False, patches=frozenset())
+"""The slowest, which needs nothing of a model but its forward pass."""
 OnTrial = Callable[[PreTrainedModel, Road, tuple[int, ...]], "Backbone"]
 """From a model, a road and three token ids to the backbone that a method makes of the model, with those tokens as its
 behaviour tokens."""
@@ -63,7 +90,7 @@ class RoadTrial:
             with torch.no_grad():
                 read, again = (_plain_logits(self._plain, {}, torch.tensor(begin + end)) for end in (one, other))
         except Exception as error:
-            return f"its forward pass fails with {_one_line(error)}"
+            return f"its forward pass fails with {type(error).__name__}: {reason_of(error, 200)}"
         if not torch.isfinite(read).all():
             return "its logits are not finite"
         if (share := _share(again[:12], read[:12])) > _TOLERANCE:
@@ -86,7 +113,7 @@ class RoadTrial:
             with backbone.reading(road.batching):
                 found = _numbers(backbone, road, examples)
         except Exception as error:  # whatever a model does not take; it is what the user is told
-            return f"it fails with {_one_line(error)}"
+            return f"it fails with {type(error).__name__}: {reason_of(error, 200)}"
         share = max(_share(mine, theirs) for mine, theirs in zip(found.logits, expected.logits, strict=True))
         if not share <= _TOLERANCE:
             return f"logits differ from transformers' own by {share:.2g} of their standard deviation"
@@ -140,26 +167,17 @@ def _numbers(backbone: Backbone, road: Road, examples: Sequence[Example]) -> _Nu
     else:
         batch = flat_batch(examples, pad_id=0, behavior_weight=_BEHAVIOR_WEIGHT)
         with torch.no_grad():
-            logits = [_sequence_logits(backbone, example) for example in examples]
-    return _with_gradients(backbone, logits, _loss(backbone, batch))
-
-
-def _loss(backbone: Backbone, batch: Batch) -> Tensor:
-    return label_loss(backbone.logits(backbone.label_states(batch)), batch.targets, batch.weights)
+            read = [backbone.hidden_states(torch.tensor([e.ids[:-1]]), use_cache=False)[0] for e in examples]
+            logits = [backbone.logits(own[len(e.prompt_ids) - 1 :]) for own, e in zip(read, examples, strict=True)]
+    loss = label_loss(backbone.logits(backbone.label_states(batch)), batch.targets, batch.weights)
+    return _with_gradients(backbone, logits, loss)
 
 
 def _with_gradients(backbone: Backbone, logits: list[Tensor], loss: Tensor) -> _Numbers:
     trained = backbone.trainable()
-    if not trained:
-        return _Numbers(logits, loss, {})
-    found = torch.autograd.grad(loss, list(trained.values()), allow_unused=True)
-    zeroed = (torch.zeros_like(p) if g is None else g for p, g in zip(trained.values(), found, strict=True))
-    return _Numbers(logits, loss.detach(), dict(zip(trained, zeroed, strict=True)))
-
-
-def _sequence_logits(backbone: Backbone, example: Example) -> Tensor:
-    hidden = backbone.hidden_states(torch.tensor([example.ids[:-1]]), use_cache=False)[0]
-    return backbone.logits(hidden[len(example.prompt_ids) - 1 :])
+    parameters = list(trained.values())
+    found = torch.autograd.grad(loss, parameters, allow_unused=True, materialize_grads=True) if trained else ()
+    return _Numbers(logits, loss.detach(), dict(zip(trained, found, strict=True)))
 
 
 @torch.no_grad()
@@ -223,7 +241,3 @@ def _gradient_difference(found: dict[str, Tensor], expected: dict[str, Tensor]) 
         if not off <= _TOLERANCE * (gradient.norm().item() + least):
             return f"the gradient of {name} differs from transformers' own by {off:.2g} of {gradient.norm():.2g}"
     return None
-
-
-def _one_line(error: Exception) -> str:
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"

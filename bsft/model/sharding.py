@@ -5,8 +5,6 @@ Embeddings, final norm and output layer stay whole on every process. Once fittin
 whole model again and scores alone: sharding saves memory of fitting, not of scoring.
 """
 
-from __future__ import annotations
-
 import contextlib
 from collections.abc import Generator, Iterable, Mapping
 from typing import Any, cast
@@ -117,12 +115,8 @@ def clip_gradients(parameters: Iterable[nn.Parameter], max_norm: float) -> None:
     Lightning's own clipping knows no FSDP2, and under bf16-mixed it refuses a fused optimiser.
     """
     groups = by_sharding(p for p in parameters if p.grad is not None)
-    norms = [_norm(group) for group in groups]
+    norms: list[Any] = [get_total_norm([cast(Tensor, p.grad) for p in group]) for group in groups]
+    norms = [norm.full_tensor() if isinstance(norm, DTensor) else norm for norm in norms]
     total = torch.stack(norms).norm() if norms else torch.zeros(())
     for group in groups:
         clip_grads_with_norm_(group, max_norm, total)
-
-
-def _norm(parameters: list[nn.Parameter]) -> Tensor:
-    norm: Any = get_total_norm([cast(Tensor, p.grad) for p in parameters])
-    return cast(Tensor, norm.full_tensor() if isinstance(norm, DTensor) else norm)

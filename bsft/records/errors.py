@@ -1,7 +1,5 @@
 """What a user is told when something that they gave is wrong."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +31,11 @@ def listed(names: Sequence[str]) -> str:
 def shortened(text: str) -> str:
     """A text for a message, not too long."""
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def reason_of(error: Exception, limit: int = 300) -> str:
+    """What an error of somebody else's code says, as one line and not too long; its type where it says nothing."""
+    return " ".join(str(error).split())[:limit] or type(error).__name__
 
 
 def explain_os(error: OSError) -> str:

@@ -4,8 +4,6 @@ Names, reasons and item texts come from files and from other people. What a read
 or a spreadsheet obeys, is shown instead.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

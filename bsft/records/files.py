@@ -1,8 +1,6 @@
 """Files and directories that are written whole or not at all; a directory takes the place of an earlier one without
 losing it."""
 
-from __future__ import annotations
-
 import contextlib
 import itertools
 import os
@@ -22,10 +20,7 @@ def write_json(file: Path, value: Mapping[str, Any], *, durable: bool = True) ->
 
 
 def write_atomically(file: Path, content: str | bytes, *, durable: bool = True) -> None:
-    """Writes beside the target, then renames; a full disk or a kill leaves the old file as it was.
-
-    Args:
-        durable: as in `replacing`.
+    """Writes beside the target, then renames (`replacing`); a full disk or a kill leaves the old file as it was.
 
     Raises:
         BadInput: the place cannot be written to.
@@ -41,9 +36,8 @@ def write_atomically(file: Path, content: str | bytes, *, durable: bool = True) 
 def replacing(file: Path, *, durable: bool = True) -> Iterator[Path]:
     """Yields a path beside `file` to write to; what was written takes the place of `file` when the block ends well.
 
-    Args:
-        durable: it is on the disk before it takes that place, so that a power cut leaves the old file or the new one.
-            Without it only a kill does; for what is soon written again.
+    Where it is `durable`, it is on the disk before, so that a power cut leaves the old file or the new one. Without it
+    only a kill does; for what is soon written again.
 
     Raises:
         OSError: the place cannot be written to.
@@ -74,9 +68,7 @@ def to_disk(path: Path) -> None:
 @contextmanager
 def replacing_directory(target: Path, check: Callable[[Path], None] = lambda target: None) -> Iterator[Path]:
     """Yields a new directory beside `target`, which takes its place when the block ends well and vanishes otherwise.
-
-    Args:
-        check: raises where what lies at `target` may not be replaced; asked before the block and after it.
+    Before the block and after it, `check` may raise where what lies at `target` may not be replaced.
 
     Raises:
         OSError: the place cannot be written to.
@@ -116,11 +108,8 @@ def replace_directory(source: Path, target: Path) -> None:
 
 
 def recover(target: Path, is_ours: Callable[[Path], bool]) -> None:
-    """Moves back what `replace_directory` had moved aside when it was killed before the new directory was in place.
-
-    Args:
-        is_ours: whether a directory of that name holds what may be moved back.
-    """
+    """Moves back what `replace_directory` had moved aside when it was killed before the new directory was in place, if
+    it is what may be moved back."""
     if os.path.lexists(target) or not target.name or not target.parent.is_dir():
         return
     prefix = _aside(target).name

@@ -1,7 +1,5 @@
 """SHA-256 of files, each read once per version of its content, however many jobs, commands and processes ask."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import os
@@ -49,14 +47,11 @@ def digest(*parts: str) -> str:
 
 @cache
 def _known(path: str, size_bytes: int, version: str) -> str:
-    """
-    Args:
-        version: another one after any change.
-    """
+    """By `version`, which is another one after any change."""
     if size_bytes < MIN_KEPT_BYTES:
         return file_sha256(Path(path))
     note = cache_dir() / "hashes" / digest(path)[:32]
-    if (kept := _kept(note, version)) is not None:
+    if (kept := noted(note, f"{version} ([0-9a-f]{{64}})\n")) is not None:
         return kept
     found = file_sha256(Path(path))
     # a cache that is full or read-only costs the next command the time to read the file, nothing else
@@ -65,11 +60,13 @@ def _known(path: str, size_bytes: int, version: str) -> str:
     return found
 
 
-def _kept(note: Path, version: str) -> str | None:
-    """What a note says of this version; None when there is none, it is damaged, or it is of another version."""
+def noted(note: Path, pattern: str) -> str | None:
+    """The first group of what a small file says; None when there is none, or something else in it."""
+    if not note.is_file():
+        return None
     try:
         with note.open(encoding="ascii") as stream:
-            said = re.fullmatch(f"{version} ([0-9a-f]{{64}})\n", stream.read(512))
+            said = re.fullmatch(pattern, stream.read(512))
     except (OSError, ValueError):
         return None
     return None if said is None else said[1]

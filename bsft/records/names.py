@@ -1,7 +1,5 @@
 """Names that become parts of paths: of sweeps, models, splits, files that a manifest lists."""
 
-from __future__ import annotations
-
 import os
 import re
 import unicodedata
@@ -14,8 +12,6 @@ MAX_NAME_BYTES = 64
 NAME_RULE = (
     f"letters, digits, '.', '_' and '-', a letter, digit or '_' first, no '.' last, at most {MAX_NAME_BYTES} bytes"
 )
-MAX_FILE_NAME_BYTES = 255
-PROJECT_RULE = "1 to 128 characters that can be seen, without /, \\, #, ?, % and :"
 FILE_NAME_RULE = "the name of a file in the same directory, without '/', '\\', a leading '.' or control characters"
 
 _NAME = re.compile(r"\w(?:[\w.-]*[\w-])?")
@@ -54,21 +50,12 @@ def is_file_name(text: str) -> bool:
         text != ""
         and not text.startswith(".")
         and not any(c in "/\\" or unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in text)
-        and len(text.encode("utf-8")) <= MAX_FILE_NAME_BYTES
+        and len(text.encode("utf-8")) <= 255
     )
 
 
-def is_project(text: str) -> bool:
-    """Whether wandb takes a text for the name of a project or an entity."""
-    return 0 < len(text.strip()) <= 128 and text.isprintable() and not set(text) & set("/\\#?%:")
-
-
 def listed_file(listing: Path, field: str, name: str) -> Path:
-    """The file that a listing beside it names: a regular file in the same directory, and no way out of it.
-
-    Args:
-        listing: the file that holds the name.
-        field: where in it the name stands.
+    """The file that a listing beside it names in a field: a regular file in the same directory, and no way out of it.
 
     Raises:
         BadInput: the name leads elsewhere, or what it names is missing, not a regular file, or a link to a place

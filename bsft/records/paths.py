@@ -1,7 +1,5 @@
 """Where bsft keeps what it makes once: converted weights and generated benchmarks."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 Every record is validated when it is read and frozen afterwards. Records know nothing of models or tokens.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator

@@ -3,8 +3,6 @@
 Two things give a secret away: the name that it stands under, and its own form. What is neither cannot be known.
 """
 
-from __future__ import annotations
-
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -64,11 +62,8 @@ def is_secret_key(key: str) -> bool:
 
 
 def masked(text: str, known: Sequence[str] | None = None) -> str:
-    """The text with every credential in it replaced by `***`.
-
-    Args:
-        known: credentials whose values are known; without it, those of the environment.
-    """
+    """The text with every credential in it replaced by `***`, those too whose values are `known`, or else those of the
+    environment."""
     if len(text) < MIN_SECRET_CHARACTERS:
         return text
     for value in _environment_secrets() if known is None else known:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bsft.records.schema import BEHAVIORS, Group
 from bsft.report.sweep import Job
-from bsft.report.values import COMMON, OF_RUNS, RowValue, paired_auc, row_values, task_score
-from bsft.scoring.result import NaiveScores, Result
+from bsft.report.values import COMMON, OF_RUNS, RowValue, row_values
+from bsft.scoring.result import Result
 
 METHODS = ("baseline", "instructed", "few_shot", "general_sft", "behavior_sft")
 """The order in which methods are shown; others follow by name."""
@@ -20,21 +20,21 @@ SAME_PROACTIVE, HARDLY_FLAGS = 0.005, 0.01
 """A fitted row has learnt to stay silent: its proactive score is this close to never-flag's, and it flags less."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Row:
     """One line of the comparison. `settings` distinguishes rows with the same method, model and data."""
 
     method: str
-    model: str
+    model: str = ""
     data: str
     settings: str
-    seeds: tuple[int, ...]
+    seeds: tuple[int, ...] = ()
     n: int
     values: Mapping[str, RowValue]
     tasks: Mapping[str, RowValue]
-    kinds: Mapping[str, RowValue]
+    kinds: Mapping[str, RowValue] = field(default_factory=dict)
     """Kind of problem -> paired area under the curve."""
-    jobs: tuple[Job, ...]
+    jobs: tuple[Job, ...] = ()
     naive: bool = False
     silent: bool = False
 
@@ -178,8 +178,8 @@ def _row(jobs: Sequence[Job], settings: str) -> Row:
         seeds=tuple(sorted(result.seed for result in results)),
         n=first.n,
         values=values,
-        tasks=row_values(results, {name: task_score(name) for name in names}),
-        kinds=row_values(results, {kind: paired_auc(kind) for kind in kinds}),
+        tasks=row_values(results, {name: ("task", name, "score") for name in names}),
+        kinds=row_values(results, {kind: ("flags", "kind", kind, "paired_auc") for kind in kinds}),
         jobs=tuple(sorted(jobs, key=lambda job: job.result.seed)),
         silent=all(job.fitted for job in jobs) and _is_silent(values, first),
     )
@@ -210,21 +210,8 @@ def _naive_rows(jobs: Sequence[Job]) -> list[Row]:
         settings = f"data.sha256={shown(digest)}" if several else ""
         for policy, name in NAIVE.items():
             if (scores := job.result.naive.get(policy)) is not None:
-                rows.append(_naive_row(name, scores, label, settings, n))
+                values = row_values([scores], COMMON)
+                tasks = {task: RowValue(score) for task, score in scores.task.items() if score is not None}
+                row = Row(method=name, data=label, settings=settings, n=n, values=values, tasks=tasks, naive=True)
+                rows.append(row)
     return rows
-
-
-def _naive_row(name: str, scores: NaiveScores, data: str, settings: str, n: int) -> Row:
-    return Row(
-        method=name,
-        model="",
-        data=data,
-        settings=settings,
-        seeds=(),
-        n=n,
-        values=row_values([scores], COMMON),
-        tasks={task: RowValue(score) for task, score in scores.task.items() if score is not None},
-        kinds={},
-        jobs=(),
-        naive=True,
-    )

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from matplotlib.figure import Figure
+
 from bsft.display.canvas import to_bytes
+from bsft.display.pages import image_source, render_page
+from bsft.records.escaping import markdown as escaped
 from bsft.records.files import write_atomically
-from bsft.report.documents import markdown
-from bsft.report.figures import curves_figure, restraint_figure
-from bsft.report.page import Pictures, page
-from bsft.report.palette import Styles, line_styles
-from bsft.report.radar import radar_figure
+from bsft.report import tables
+from bsft.report.figures import curves_figure, radar_figure, restraint_figure
+from bsft.report.palette import line_styles
 from bsft.report.rows import Block, Row, blocks, comparison
 from bsft.report.sweep import Sweep, read_sweep
-from bsft.report.tables import unrounded_table
 
 DIRECTORY = "report"
 
@@ -40,12 +41,14 @@ def write_report(path: Path) -> Report:
     panels = blocks(rows)
     styles = line_styles(row for row in rows if not row.naive)
     radar = radar_figure(panels, styles, sweep.name)
+    draws = {"radar": radar_figure, "restraint": restraint_figure, "curves": curves_figure}
+    figures = {name: [draw([panel], styles) for panel in panels] for name, draw in draws.items()}
     contents = {
         "table.md": markdown(sweep, rows).encode(),
-        "table.csv": unrounded_table(rows).csv().encode(),
+        "table.csv": tables.unrounded_table(rows).csv().encode(),
         "radar.png": to_bytes(radar, "png"),
         "radar.svg": to_bytes(radar, "svg"),
-        "index.html": page(sweep, rows, panels, _pictures(panels, styles)).encode(),
+        "index.html": page(sweep, rows, panels, figures).encode(),
     }
     files = {path / DIRECTORY / name: content for name, content in contents.items()}
     for file, content in files.items():
@@ -53,23 +56,37 @@ def write_report(path: Path) -> Report:
     return Report(sweep, rows, list(files))
 
 
-def _pictures(panels: Sequence[Block], styles: Styles) -> list[Pictures]:
-    """The page's figures, one for each panel, so that a narrow screen can stack them."""
-    drawn = (
-        (
-            "Score by task",
-            "Scores by task, one line per method; the tables of tasks have the same numbers.",
-            radar_figure,
-        ),
-        (
-            "Speaking up and keeping silent",
-            "Proactive score against restraint; the comparison has the same numbers.",
-            restraint_figure,
-        ),
-        ("Learning curves", "Training loss and validation macro-F1 by step.", curves_figure),
+def markdown(sweep: Sweep, rows: Sequence[Row]) -> str:
+    """The comparison with its notes and the jobs that are not done, as a Markdown document."""
+    blocks = [f"# {escaped(sweep.name)}\n", f"{escaped(tables.common(rows))}\n" if tables.common(rows) else ""]
+    blocks += [tables.comparison_table(rows).markdown(), "".join(f"- {escaped(note)}\n" for note in tables.notes(rows))]
+    if sweep.unfinished:
+        blocks += ["## Not done\n", tables.unfinished_table(sweep.unfinished).markdown()]
+    return "\n".join(filter(None, blocks))
+
+
+def page(
+    sweep: Sweep, rows: Sequence[Row], blocks: Sequence[Block], figures: Mapping[str, Iterable[Figure | None]]
+) -> str:
+    """The report as one self-contained HTML page: tables, pictures, runs; nothing in it is fetched from elsewhere.
+
+    Args:
+        figures: `radar`, `restraint` and `curves`, one for each block, so that a narrow screen can stack them.
+    """
+    several = len(blocks) > 1
+    values = {title: tables.values_table(title, rows, several) for title in tables.TABLES.further}
+    arms = values.pop("Behaviour tokens")
+    further = [*values.values(), *map(tables.kinds_table, blocks), arms, tables.generation_table(rows, several)]
+    further += [tables.runs_table(sweep), tables.unfinished_table(sweep.unfinished)]
+    return render_page(
+        "bsft.report",
+        "page.html.j2",
+        title=sweep.name,
+        subtitle=tables.common(rows),
+        comparison=tables.comparison_table(rows),
+        notes=tables.notes(rows),
+        pictures={name: [image_source(figure) for figure in own if figure] for name, own in figures.items()},
+        tasks=[tables.tasks_table(block) for block in blocks],
+        further=[table for table in further if table.rows],
+        problems=sweep.problems,
     )
-    pictures = [
-        Pictures(title, alt, [figure for panel in panels if (figure := draw([panel], styles)) is not None])
-        for title, alt, draw in drawn
-    ]
-    return [picture for picture in pictures if picture.figures]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -82,13 +82,13 @@ def job_state(run: RunDirectory) -> JobState:
             flaw = flaw_of_done(run)
     except BadInput as error:
         return JobState(run, "damaged", str(error))
-    updated = status.updated_unix_s or None
+    state: State | Literal["interrupted", "damaged"] = status.state
+    reason = status.reason
     if flaw is not None:
-        return JobState(run, "damaged", f"{flaw}; {_REPAIR}", status.step, updated)
-    if status.state == "running" and _process_is_gone(status):
-        reason = "run the same command again to resume"
-        return JobState(run, "interrupted", reason, status.step, updated)
-    return JobState(run, status.state, status.reason, status.step, updated)
+        state, reason = "damaged", f"{flaw}; {_REPAIR}"
+    elif status.state == "running" and _process_is_gone(status):
+        state, reason = "interrupted", "run the same command again to resume"
+    return JobState(run, state, reason, status.step, status.updated_unix_s or None)
 
 
 def _process_is_gone(status: Status) -> bool:
@@ -104,11 +104,6 @@ def _process_is_gone(status: Status) -> bool:
     return False
 
 
-def visible_runs(sweep: Path) -> Iterator[RunDirectory]:
-    """The sweep's run directories without those that `redo=true` moved aside (their names begin with a dot)."""
-    return (run for run in run_directories(sweep) if not run.path.name.startswith("."))
-
-
 def read_sweep(path: Path) -> Sweep:
     """Reads everything that a report needs.
 
@@ -116,7 +111,7 @@ def read_sweep(path: Path) -> Sweep:
         BadInput: no such directory, no job in it, or none that is done.
     """
     sweep = Sweep(path)
-    for run in visible_runs(path):
+    for run in run_directories(path):
         found = job_state(run)
         if found.state == "done":
             try:
@@ -194,15 +189,11 @@ def _points(table: Table, column: str) -> tuple[tuple[int, float], ...]:
             continue
         if not _STEP.fullmatch(row["step"]):
             raise BadInput(f"row {number}: field step: found {row['step'][:60]!r}, allowed: a number of steps")
-        if not math.isfinite(value := _float(row[column])):
+        try:
+            value = float(row[column])
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
             raise BadInput(f"row {number}: field {column}: found {row[column][:60]!r}, allowed: a finite number")
         points.append((int(row["step"]), value))
     return tuple(points)
-
-
-def _float(text: str) -> float:
-    """The number that a text is; NaN for none."""
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import TypeAdapter
 
 from bsft.display.table import NONE, Cell, Column, Table, Tone
+from bsft.records.untrusted import read_yaml
 from bsft.report.palette import GROUP_COLOURS, task_title
 from bsft.report.rows import Block, Row, differing, shown, tasks_of
 from bsft.report.sweep import JobState, Sweep
-from bsft.report.values import ARM_VALUES, ARMS, RowValue
+from bsft.report.values import RowValue
 
 SILENT = "†"
-SILENT_NOTE = "equals never-flag: it has learnt to stay silent"
 STATE_TONES: dict[str, Tone] = {
     "done": "good",
     "running": "active",
@@ -21,44 +24,39 @@ STATE_TONES: dict[str, Tone] = {
     "failed": "failed",
     "damaged": "failed",
 }
+TIMES = ("fit_s", "score_s")
 _PARTS = ("", "_sd", "_ci95_low", "_ci95_high")
 
 
 @dataclass(frozen=True)
-class Measure:
-    """A measure in the comparison; `rank` as in `Column`."""
+class ValuesTable:
+    """A table whose cells are values: what its lines are called (in the column `second`) -> names of their values."""
 
-    name: str
-    header: str
-    rank: int = 0
+    headers: list[str]
+    lines: dict[str, list[str]]
+    note: str
+    second: str | None = None
+    needs: list[str] | None = None
     interval: bool = False
-    is_time: bool = False
-
-    @property
-    def column(self) -> Column:
-        return Column(self.header, "number", "95 % CI" if self.interval else "", self.rank, self.name)
+    soft: str | None = None
 
 
-MEASURES = (
-    Measure("macro_f1", "macro-F1", interval=True),
-    Measure("reactive", "reactive", rank=2),
-    Measure("balanced", "balanced", rank=2),
-    Measure("proactive", "proactive"),
-    Measure("accuracy", "accuracy", rank=4),
-    Measure("mcc", "MCC", rank=3),
-    Measure("over_intervention_rate", "over-intervention", rank=1, interval=True),
-    Measure("paired_auc", "paired AUC", rank=1, interval=True),
-    Measure("pair_accuracy", "pair accuracy", rank=2),
-    Measure("token_accuracy", "token accuracy", rank=3),
-    Measure("fit_s", "fit time", rank=5, is_time=True),
-    Measure("score_s", "score time", rank=5, is_time=True),
-)
+@dataclass(frozen=True)
+class _Tables:
+    """What `tables.yaml` holds."""
+
+    comparison: list[Column]
+    notes: dict[str, str]
+    further: dict[str, ValuesTable]
+
+
+TABLES = TypeAdapter(_Tables).validate_python(read_yaml(Path(__file__).with_suffix(".yaml")))
 
 
 def comparison_table(rows: Sequence[Row], title: str = "Comparison") -> Table:
     """A row for each of `rows`, with the measures that some of them have; naive policies are set off."""
     names = leading(rows)
-    measures = [measure for measure in MEASURES if any(measure.name in row.values for row in rows)]
+    measures = [measure for measure in TABLES.comparison if any(measure.name in row.values for row in rows)]
     cells = []
     for i, row in enumerate(rows):
         tone: Tone = "soft" if row.naive else ""
@@ -66,15 +64,15 @@ def comparison_table(rows: Sequence[Row], title: str = "Comparison") -> Table:
     sections = [(row.naive, row.data, row.model) for row in rows]
     breaks = frozenset(i for i in range(1, len(rows)) if sections[i] != sections[i - 1])
     headers = [Column(header, "number" if header in ("n", "seeds") else "text") for header, _ in names]
-    return Table(title, [*headers, *(measure.column for measure in measures)], cells, breaks=breaks)
+    return Table(title, [*headers, *measures], cells, breaks=breaks)
 
 
-def _cell(row: Row, measure: Measure, tone: Tone) -> Cell:
+def _cell(row: Row, measure: Column, tone: Tone) -> Cell:
     value = row.values.get(measure.name)
-    if measure.is_time:
+    if measure.name in TIMES:
         return time_cell(value.mean if value else None, tone)
     mark = SILENT if row.silent and measure.name == "proactive" else ""
-    return score_cell(value, interval=measure.interval, tone=tone, mark=mark)
+    return score_cell(value, interval=bool(measure.hint), tone=tone, mark=mark)
 
 
 def score(value: float) -> str:
@@ -112,7 +110,7 @@ def duration(seconds: float) -> str:
 def unrounded_table(rows: Sequence[Row]) -> Table:
     """Every value, for other programs: a mean, its deviation over seeds and its interval, then the tasks."""
     tasks = list(dict.fromkeys(f"task.{name}" for row in rows for name in row.tasks))
-    parts = {measure.name: _PARTS[:2] if measure.is_time else _PARTS for measure in MEASURES}
+    parts = {measure.name: _PARTS[:2] if measure.name in TIMES else _PARTS for measure in TABLES.comparison}
     parts |= dict.fromkeys(tasks, _PARTS)
     lines = []
     for row in rows:
@@ -138,29 +136,41 @@ def tasks_table(block: Block) -> Table:
         name = Cell(task_title(task.name), f"{task.group}, {metric}", colour=GROUP_COLOURS[task.group])
         scores = [score_cell(row.tasks.get(task.name), interval=True) for row in rows]
         lines.append([name, Cell(f"{task.n:,}", number=task.n), *scores])
-    methods = [Column(row.method, "number", row.settings) for row in rows]
-    return Table(f"{block.model}, {block.data}", [Column("task"), Column("n", "number"), *methods], lines)
+    return Table(f"{block.model}, {block.data}", [Column("task"), Column("n", "number"), *_methods(rows)], lines)
 
 
-def arms_table(rows: Sequence[Row], several_blocks: bool) -> Table:
-    """What becomes of a model when its behaviour token is chosen otherwise."""
+def values_table(title: str, rows: Sequence[Row], several_blocks: bool) -> Table:
+    """One of the further tables: a line for each way in which a row's values are given there."""
+    wanted = TABLES.further[title]
     lines = []
     for row in rows:
-        for arm, title in ARMS.items():
-            values = [row.values.get(f"arm.{arm}.{value}") for value in ARM_VALUES]
-            if any(values):
-                tone: Tone = "soft" if arm == "forced_right" else ""
-                names = Cell(full_label(row, several_blocks), tone=tone), Cell(title, tone=tone)
-                lines.append([*names, *(score_cell(value, tone=tone) for value in values)])
-    note = (
-        "The same model when its behaviour token is predicted, left out, or forced. The right token says whether an "
-        "alarm is due, so forcing it is an oracle bound and not a result."
-    )
-    columns = [Column("method"), Column("token"), *(Column(name, "number") for name in ARM_HEADERS)]
-    return Table("Behaviour tokens", columns, lines, note)
+        for name, values in wanted.lines.items():
+            if any(value in row.values for value in values if wanted.needs is None or value in wanted.needs):
+                tone: Tone = "soft" if name == wanted.soft else ""
+                names = [full_label(row, several_blocks), *([name] if wanted.second else [])]
+                scores = (score_cell(row.values.get(v), interval=wanted.interval, tone=tone) for v in values)
+                lines.append([*(Cell(text, tone=tone) for text in names), *scores])
+    matched = [m for row in rows for job in row.jobs if (m := job.result.flags and job.result.flags.matched)]
+    targets = " or ".join(f"{100 * value:g} %" for value in sorted({m.target for m in matched}))
+    columns = [Column("method"), *([Column(wanted.second)] if wanted.second else [])]
+    columns += [Column(header, "number") for header in wanted.headers]
+    return Table(title, columns, lines, wanted.note.format(targets=targets))
 
 
-ARM_HEADERS = ("macro-F1", "proactive", "over-intervention")
+def kinds_table(block: Block) -> Table:
+    """Paired AUC: a row per kind of problem, a column per row of the comparison."""
+    flags = [job.result.flags for row in block.rows for job in row.jobs if job.result.flags]
+    lines = []
+    for kind in sorted({kind for row in block.rows for kind in row.kinds}):
+        pairs = max(found.kind[kind].n_pairs for found in flags if kind in found.kind)
+        scores = [score_cell(row.kinds.get(kind), interval=True) for row in block.rows]
+        lines.append([Cell(kind.replace("_", " ")), Cell(f"{pairs:,}", number=pairs), *scores])
+    columns = [Column("kind"), Column("pairs", "number"), *_methods(block.rows)]
+    return Table(f"Paired AUC by kind of problem: {block.model}, {block.data}", columns, lines)
+
+
+def _methods(rows: Sequence[Row]) -> list[Column]:
+    return [Column(row.method, "number", row.settings) for row in rows]
 
 
 def generation_table(rows: Sequence[Row], several_blocks: bool) -> Table:
@@ -228,27 +238,18 @@ def common(rows: Iterable[Row]) -> str:
 def notes(rows: Sequence[Row]) -> list[str]:
     """How to read the table."""
     runs = [row for row in rows if not row.naive]
-    means = "macro-F1, reactive, balanced and proactive are unweighted means over tasks"
-    if by_accuracy := [task.name for task in tasks_of(runs) if task.metric == "accuracy"]:
-        means += f"; tasks whose gold label is constant report accuracy in that slot: {', '.join(by_accuracy)}"
-    found = [f"{means}."]
-    if any(len(row.seeds) == 1 for row in runs):
-        found.append("[low, high]: 95 % interval, bootstrap over cases.")
-    if any(len(row.seeds) > 1 for row in runs):
-        found.append("±: sample standard deviation over seeds.")
-    found.append(
-        "Over-intervention: share of items that need no alarm but got one. Pair accuracy: share of perturbed items "
-        "answered rightly together with their clean twin. MCC: correlation of raising an alarm with its being due."
-    )
-    if any("paired_auc" in row.values for row in runs):
-        found.append(
-            "Paired AUC: how often a problem brings the model nearer to an alarm than its own clean twin does."
-        )
-    if any(row.naive for row in rows):
-        found.append("always-flag, never-flag, majority and random are policies that do not read the case.")
+    by_accuracy = ", ".join(task.name for task in tasks_of(runs) if task.metric == "accuracy")
     lost = max((job.result.n_evidence_lost for row in runs for job in row.jobs), default=0)
-    if lost:
-        found.append(f"Up to {lost:,} items that lost their evidence when they were shortened are left out of n.")
-    if any(row.silent for row in rows):
-        found.append(f"{SILENT} {SILENT_NOTE}.")
-    return found
+    holds = {
+        "means": not by_accuracy,
+        "means and accuracies": by_accuracy,
+        "intervals": any(len(row.seeds) == 1 for row in runs),
+        "deviations": any(len(row.seeds) > 1 for row in runs),
+        "measures": True,
+        "paired AUC": any("paired_auc" in row.values for row in runs),
+        "policies": any(row.naive for row in rows),
+        "evidence lost": lost,
+        "silent": any(row.silent for row in rows),
+    }
+    sentences = {name: text.format(by_accuracy=by_accuracy, lost=lost) for name, text in TABLES.notes.items()}
+    return [text for name, text in sentences.items() if holds[name]]

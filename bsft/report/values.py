@@ -3,28 +3,20 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
-from bsft.records.schema import BEHAVIORS, Group
+from bsft.records.schema import BEHAVIORS
 from bsft.scoring.result import Interval, NaiveScores, Result
 
-ARMS = {
-    "predicted": "predicted token",
-    "none": "no token",
-    "forced_wrong": "wrong token forced",
-    "forced_right": "right token forced (oracle bound, not a result)",
-}
-"""Ways of choosing the behaviour token in the order in which they are shown, with their display names."""
+ARMS = ("predicted", "none", "forced_wrong", "forced_right")
 ARM_VALUES = ("macro_f1", "proactive", "over_intervention_rate")
-
 FLAG_VALUES = ("auc", "paired_auc", "missed_intervention_rate", "pair_accuracy_by_chance", "twin_effect_nats")
 MATCHED_VALUES = ("proactive", "over_intervention_rate", "missed_intervention_rate")
 
-Measured = tuple[float | None, Interval | None]
-"""A value of one run with its bootstrap interval."""
-Source = TypeVar("Source")
+Place = Sequence[str]
+"""Where a value is: the fields and keys that lead to it."""
 
 
 @dataclass(frozen=True)
@@ -44,119 +36,54 @@ class RowValue:
         return [[max(0.0, self.mean - low)], [max(0.0, high - self.mean)]]
 
 
-def _of_group(group: Group) -> Callable[[Result | NaiveScores], Measured]:
-    def measured(scores: Result | NaiveScores) -> Measured:
-        summary = scores.group.get(group)
-        return (summary.macro_f1, summary.macro_f1_ci95) if summary else (None, None)
-
-    return measured
-
-
-def _of_arm(arm: str, value: str) -> Callable[[Result], Measured]:
-    def measured(result: Result) -> Measured:
-        found = result.behavior.arms.get(arm) if result.behavior else None
-        return (getattr(found, value) if found else None, None)
-
-    return measured
-
-
-def _of_generation(value: str) -> Callable[[Result], Measured]:
-    return lambda result: (getattr(result.generation, value) if result.generation else None, None)
-
-
-def _of_flags(name: str) -> Callable[[Result], Measured]:
-    """A figure of `flags.overall`, with its interval where there is one."""
-
-    def measured(result: Result) -> Measured:
-        found = result.flags.overall if result.flags else None
-        return (getattr(found, name), getattr(found, f"{name}_ci95", None)) if found else (None, None)
-
-    return measured
-
-
-def _of_matched(name: str, *, prior_removed: bool) -> Callable[[Result], Measured]:
-    """A figure at matched over-intervention."""
-
-    def measured(result: Result) -> Measured:
-        of = result.flags.prior_removed if result.flags and prior_removed else result.flags
-        return (getattr(of.matched, name), None) if of and of.matched else (None, None)
-
-    return measured
-
-
-def _of_noise(variant: str) -> Callable[[Result], Measured]:
-    def measured(result: Result) -> Measured:
-        found = result.flags.noise_floor.get(variant) if result.flags else None
-        return (found.median_nats if found else None, None)
-
-    return measured
-
-
-def _spread(result: Result) -> Measured:
-    return (result.flags.within_item_spread_nats if result.flags else None, None)
-
-
-def _auc_without_prior(result: Result) -> Measured:
-    removed = result.flags.prior_removed if result.flags else None
-    return (removed.auc if removed else None, None)
-
-
-COMMON: dict[str, Callable[[Any], Measured]] = {
-    "macro_f1": lambda s: (s.overall.macro_f1, s.overall.macro_f1_ci95) if s.overall else (None, None),
-    **{group: _of_group(group) for group in BEHAVIORS},
-    "accuracy": lambda s: (s.overall.accuracy if s.overall else None, None),
-    "mcc": lambda s: (s.overall.mcc if s.overall else None, None),
-    "over_intervention_rate": lambda s: (s.restraint.over_intervention_rate, s.restraint.over_intervention_ci95),
-    "pair_accuracy": lambda s: (s.restraint.pair_accuracy, None),
+COMMON: dict[str, Place] = {
+    "macro_f1": ("overall", "macro_f1"),
+    **{group: ("group", group, "macro_f1") for group in BEHAVIORS},
+    "accuracy": ("overall", "accuracy"),
+    "mcc": ("overall", "mcc"),
+    "over_intervention_rate": ("restraint", "over_intervention_rate"),
+    "pair_accuracy": ("restraint", "pair_accuracy"),
 }
 """Values of runs and naive policies alike."""
 
-OF_RUNS: dict[str, Callable[[Result], Measured]] = {
-    "token_accuracy": lambda r: (r.behavior.token_accuracy if r.behavior else None, None),
-    # a method that is not fitted records no time or zero
-    "fit_s": lambda r: (r.cost.fit_s or None, None),
-    "score_s": lambda r: (r.cost.score_s, None),
-    **{name: _of_flags(name) for name in FLAG_VALUES},
-    **{f"noise.{variant}": _of_noise(variant) for variant in ("paraphrase", "other_sex")},
-    "spread": _spread,
-    "prior_removed.auc": _auc_without_prior,
-    **{f"matched.{name}": _of_matched(name, prior_removed=False) for name in MATCHED_VALUES},
-    **{f"prior_removed.{name}": _of_matched(name, prior_removed=True) for name in MATCHED_VALUES},
-    **{f"arm.{arm}.{value}": _of_arm(arm, value) for arm in ARMS for value in ARM_VALUES},
-    **{f"generation.{value}": _of_generation(value) for value in ("unparsed_rate", "agreement")},
+OF_RUNS: dict[str, Place] = {
+    "token_accuracy": ("behavior", "token_accuracy"),
+    "fit_s": ("cost", "fit_s"),
+    "score_s": ("cost", "score_s"),
+    **{name: ("flags", "overall", name) for name in FLAG_VALUES},
+    **{f"noise.{variant}": ("flags", "noise_floor", variant, "median_nats") for variant in ("paraphrase", "other_sex")},
+    "spread": ("flags", "within_item_spread_nats"),
+    "prior_removed.auc": ("flags", "prior_removed", "auc"),
+    **{f"matched.{name}": ("flags", "matched", name) for name in MATCHED_VALUES},
+    **{f"prior_removed.{name}": ("flags", "prior_removed", "matched", name) for name in MATCHED_VALUES},
+    **{f"arm.{arm}.{value}": ("behavior", "arms", arm, value) for arm in ARMS for value in ARM_VALUES},
+    **{f"generation.{value}": ("generation", value) for value in ("unparsed_rate", "agreement")},
 }
 
 
-def row_values(sources: Sequence[Source], measures: Mapping[str, Callable[[Source], Measured]]) -> dict[str, RowValue]:
-    """One value per measure; a measure that some source lacks is left out."""
+def row_values(sources: Sequence[Result | NaiveScores], places: Mapping[str, Place]) -> dict[str, RowValue]:
+    """One value per name; a value that some source lacks is left out, and so is the time of a fit that was none."""
     found = {}
-    for name, measure in measures.items():
-        measured = [measure(source) for source in sources]
-        values = [value for value, _ in measured if value is not None]
-        if not values or len(values) < len(measured):
+    for name, place in places.items():
+        values = [value for source in sources if (value := _at(source, place)) is not None]
+        if len(values) < len(sources) or (name == "fit_s" and 0 in values):
             continue
         if len(values) == 1:
-            found[name] = RowValue(values[0], ci95=measured[0][1])
+            found[name] = RowValue(values[0], ci95=_interval(sources[0], place))
         else:
             found[name] = RowValue(statistics.fmean(values), sd=statistics.stdev(values))
     return found
 
 
-def paired_auc(kind: str) -> Callable[[Result], Measured]:
-    """The paired area of one kind of problem."""
-
-    def measured(result: Result) -> Measured:
-        found = result.flags.kind.get(kind) if result.flags else None
-        return (found.paired_auc, found.paired_auc_ci95) if found else (None, None)
-
-    return measured
+def _at(source: object, place: Place) -> Any:
+    """What stands at a place; None where a part of the way is missing."""
+    for step in place:
+        source = source.get(step) if isinstance(source, Mapping) else getattr(source, step, None)
+    return source
 
 
-def task_score(name: str) -> Callable[[Result], Measured]:
-    """The measure of one task."""
-
-    def measured(result: Result) -> Measured:
-        task = result.task.get(name)
-        return (task.score, task.ci95) if task else (None, None)
-
-    return measured
+def _interval(source: object, place: Place) -> Interval | None:
+    """What stands beside a value: `macro_f1_ci95`, `over_intervention_ci95` of a rate, or just `ci95` of a score."""
+    *above, name = place
+    owner = _at(source, above)
+    return getattr(owner, f"{name.removesuffix('_rate')}_ci95", None) or getattr(owner, "ci95", None)

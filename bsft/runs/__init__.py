@@ -1,4 +1,4 @@
-"""A run on disk: what determines its result, its directory, its state, its rows, and when it is done.
+"""A run on disk: what determines its result, its directory, its state, and when it is done.
 
 Knows nothing of fitting, scoring or reports.
 """

@@ -3,8 +3,6 @@
 Its files are sealed when they are complete, so that a damaged one is noticed later without reading them all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -78,28 +76,18 @@ def seconds_of_fit(adapter: Path) -> float:
 
 
 def _sealed(directory: Path, names: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """File name -> size in bytes, time of change and SHA-256, as JSON can hold them.
-
-    Raises:
-        OSError, BadInput: a file cannot be read.
-    """
-    seals = {}
-    for name in names:
-        found = (directory / name).stat()
-        seals[name] = {
-            "size_bytes": found.st_size, "mtime_ns": found.st_mtime_ns, "sha256": file_sha256(directory / name),
-        }  # fmt: skip
-    return seals
+    """File name -> size in bytes, time of change and SHA-256, as JSON can hold them."""
+    files = {name: directory / name for name in names}
+    stats = {name: file.stat() for name, file in files.items()}
+    return {
+        name: {"size_bytes": found.st_size, "mtime_ns": found.st_mtime_ns, "sha256": file_sha256(files[name])}
+        for name, found in stats.items()
+    }
 
 
 def _flaw(directory: Path, sealed: object) -> str | None:
-    """The first file that is not what it was when it was sealed, and why; None when all are.
-
-    A file of the same size and time of change is believed; others are read.
-
-    Args:
-        sealed: what `_sealed` gave, after JSON; anything else is a flaw too.
-    """
+    """The first file that is not what it was when it was `sealed`, and why; None when all are. A file of the same size
+    and time of change is believed; others are read."""
     if not isinstance(sealed, Mapping) or not sealed:
         return f"{directory}: nothing says what its files should be"
     for name, seal in sealed.items():

@@ -3,19 +3,15 @@
 Imports no torch.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
-from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from bsft import config as cfg
 from bsft.data.source import fingerprint as data_fingerprint
-from bsft.model.hub import commit_of
-from bsft.model.local import sha256_of_model
+from bsft.model.content import model_content
 from bsft.records.schema import SCHEMA_VERSION
 from bsft.records.secrets import masked_tree
 
@@ -64,21 +60,6 @@ def _without(tree: dict[str, Any], left_out: frozenset[str], prefix: str = "") -
         for key, value in tree.items()
         if f"{prefix}{key}" not in left_out
     }
-
-
-def model_content(model: cfg.ModelConfig) -> str:
-    """What stands for a model's weights, settings, tokenizer and chat template; none of them is loaded for it.
-
-    Raises:
-        BadInput: a local directory lacks a file, or the commit of a branch cannot be known.
-    """
-    if model.source == "random":
-        return f"random {model.id}"
-    if model.source == "packaged":
-        return model.gguf_sha256 or f"{model.package}=={model.package_version}"
-    if model.source == "hub":
-        return f"{model.id}@{commit_of(model)}"
-    return sha256_of_model(Path(cast(str, model.path)), remote_code=model.trust_remote_code)
 
 
 def job_name(config: cfg.Config) -> str:

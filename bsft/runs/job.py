@@ -1,7 +1,5 @@
 """A job with all that it works with, made once from its config and handed from step to step."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
 from typing import Self
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 import torch
@@ -47,6 +47,15 @@ class Scored:
     @property
     def predicted_behavior(self) -> Behavior | None:
         return most_likely(self.behavior_probs)
+
+
+class _Branch(NamedTuple):
+    """An option under a context: its item's place in the group, and the ids of the behaviour token and of the reply."""
+
+    item: int
+    context: Context
+    token: tuple[int, ...]
+    option: tuple[int, ...]
 
 
 def most_likely(probs: dict[Behavior, float] | None) -> Behavior | None:
@@ -127,35 +136,17 @@ class OptionScorer:
         at_ends = [int(path[-1]) for path in tree.paths]
         ends = self._read(tree.ids, TreeLayout(tree, np.arange(skip)), cache, device)[at_ends]
         probs = self._behavior_probs(ends)
-        wanted = [contexts(c, most_likely(p)) for c, p in zip(group, probs, strict=True)]
-
-        sequences: list[tuple[int, ...]] = []
-        ancestors: list[Ints] = []
-        owners: list[tuple[int, Context, int]] = []
-        for i, candidate in enumerate(group):
-            above = np.concatenate([np.arange(skip), tree.paths[i] + skip])
-            for context in wanted[i]:
-                for j, option in enumerate(candidate.option_ids):
-                    sequences.append(self._token(context) + option)
-                    ancestors.append(above)
-                    owners.append((i, context, j))
-        fed = [(k, s[:-1]) for k, s in enumerate(sequences) if len(s) > 1]
-        branches = build_tree([s for _, s in fed], [ancestors[k] for k, _ in fed])
-        more = self._read(branches.ids, TreeLayout(branches, depths), cache, device)
-        table = torch.cat([ends, more])
-        path_of = {k: path + len(group) for (k, _), path in zip(fed, branches.paths, strict=True)}
-
+        branches = self._branches(group, probs, contexts)
+        sequences = [branch.token + branch.option for branch in branches]
+        fed = [k for k, sequence in enumerate(sequences) if len(sequence) > 1]
+        ancestors = [np.concatenate([np.arange(skip), tree.paths[branches[k].item] + skip]) for k in fed]
+        grown = build_tree([sequences[k][:-1] for k in fed], ancestors)
+        more = self._read(grown.ids, TreeLayout(grown, depths), cache, device)
+        path_of = {k: path + len(group) for k, path in zip(fed, grown.paths, strict=True)}
         positions: list[int] = []
-        targets: list[int] = []
-        sizes: list[int] = []
-        for k, (sequence, (i, context, _)) in enumerate(zip(sequences, owners, strict=True)):
-            first = len(self._token(context))
-            at = [i, *path_of.get(k, np.empty(0, np.int64)).tolist()]
-            positions += at[first:]
-            targets += sequence[first:]
-            sizes.append(len(sequence) - first)
-        found = self._log_probs(table, positions, targets, sizes)
-        return self._collect(group, probs, wanted, owners, found)
+        for k, branch in enumerate(branches):
+            positions += [branch.item, *path_of.get(k, np.empty(0, np.int64)).tolist()][len(branch.token) :]
+        return self._scored(group, probs, branches, torch.cat([ends, more]), positions)
 
     def _start(self, skip: int, device: torch.device) -> DynamicCache:
         """A fresh cache that already holds the shared prefix."""
@@ -186,39 +177,30 @@ class OptionScorer:
 
     def _score_flat(self, group: list[Candidates], contexts: Contexts) -> list[Scored]:
         device = next(self._backbone.causal.parameters()).device
-        owners: list[tuple[int, Context, int]] = []
-        hidden = [self._read_flat(c.prompt_ids, device) for c in group]
-        probs = self._behavior_probs(torch.stack([h[-1] for h in hidden]))
-        wanted = [contexts(c, most_likely(p)) for c, p in zip(group, probs, strict=True)]
-        tables: list[Tensor] = []
-        positions: list[int] = []
-        targets: list[int] = []
-        sizes: list[int] = []
-        offset = 0
-        for i, candidate in enumerate(group):
-            for context in wanted[i]:
-                for j, option in enumerate(candidate.option_ids):
-                    row = candidate.prompt_ids + self._token(context) + option
-                    states = self._read_flat(row[:-1], device)
-                    tables.append(states[-len(option) :])
-                    positions += range(offset, offset + len(option))
-                    offset += len(option)
-                    targets += option
-                    sizes.append(len(option))
-                    owners.append((i, context, j))
-        found = self._log_probs(torch.cat(tables), positions, targets, sizes)
-        return self._collect(group, probs, wanted, owners, found)
+        ends = torch.stack([self._read_flat(c.prompt_ids, device)[-1] for c in group])
+        probs = self._behavior_probs(ends)
+        branches = self._branches(group, probs, contexts)
+        rows = [(group[item].prompt_ids + token + option, len(option)) for item, _, token, option in branches]
+        table = torch.cat([self._read_flat(row[:-1], device)[-size:] for row, size in rows])
+        return self._scored(group, probs, branches, table, range(len(table)))
 
     def _read_flat(self, ids: Sequence[int], device: torch.device) -> Tensor:
         return self._backbone.hidden_states(torch.tensor([ids], device=device), use_cache=False)[0]
 
     # --- shared ---
 
-    def _token(self, context: Context) -> tuple[int, ...]:
-        if context is None:
-            return ()
-        assert self._backbone.vocabulary is not None
-        return (self._backbone.vocabulary.id_of(context),)
+    def _branches(
+        self, group: Sequence[Candidates], probs: Sequence[dict[Behavior, float] | None], contexts: Contexts
+    ) -> list[_Branch]:
+        """Every option under every context that it is wanted under."""
+        vocabulary = self._backbone.vocabulary
+        found = []
+        for i, (candidate, own) in enumerate(zip(group, probs, strict=True)):
+            for context in contexts(candidate, most_likely(own)):
+                assert context is None or vocabulary is not None
+                token = () if context is None or vocabulary is None else (vocabulary.id_of(context),)
+                found += [_Branch(i, context, token, option) for option in candidate.option_ids]
+        return found
 
     def _behavior_probs(self, ends: Tensor) -> list[dict[Behavior, float] | None]:
         vocabulary = self._backbone.vocabulary
@@ -227,19 +209,25 @@ class OptionScorer:
         logits = self._backbone.logits(ends)[:, list(vocabulary.ids)].float()
         return [dict(zip(BEHAVIORS, row, strict=True)) for row in logits.softmax(-1).tolist()]
 
-    def _log_probs(
-        self, table: Tensor, positions: Sequence[int], targets: Sequence[int], sizes: Sequence[int]
-    ) -> list[Tensor]:
-        """log p(target | position) of each sequence, `(size,)` in float64. Each position reaches the output layer once.
+    def _scored(
+        self,
+        group: Sequence[Candidates],
+        probs: Sequence[dict[Behavior, float] | None],
+        branches: Sequence[_Branch],
+        table: Tensor,
+        positions: Sequence[int],
+    ) -> list[Scored]:
+        """The items with log p(token | position) of their options, in float64.
+
+        Each position reaches the output layer once.
 
         Args:
             table: `(P, H)` states.
-            positions, targets: `(N,)` rows of the table and the tokens after them, sequence after sequence.
-            sizes: tokens of each sequence; they add up to N.
+            positions: `(N,)` rows of the table, of the tokens before those of the options, option after option.
         """
         at = torch.tensor(positions, device=table.device)
         unique, inverse = torch.unique(at, return_inverse=True)
-        target = torch.tensor(targets, device=table.device)
+        target = torch.tensor([token for branch in branches for token in branch.option], device=table.device)
         picked = torch.empty(len(positions), dtype=torch.float64)
         order = inverse.argsort(stable=True)
         rows = max(1, _LOGITS_AT_ONCE // self._backbone.vocabulary_size)
@@ -250,19 +238,10 @@ class OptionScorer:
             row = inverse[own] - start
             log_probs = logits[row, target[own]].float() - log_normalizers(logits)[row]
             picked[own.cpu()] = log_probs.double().cpu()
-        return list(torch.split(picked, list(sizes)))
-
-    @staticmethod
-    def _collect(
-        group: list[Candidates],
-        probs: list[dict[Behavior, float] | None],
-        wanted: list[Sequence[Context]],
-        owners: list[tuple[int, Context, int]],
-        found: list[Tensor],
-    ) -> list[Scored]:
-        sums: list[dict[Context, list[float]]] = [{context: [] for context in contexts} for contexts in wanted]
-        tokens: list[dict[Context, list[list[float]]]] = [{context: [] for context in contexts} for contexts in wanted]
-        for (i, context, _), values in zip(owners, found, strict=True):
-            sums[i][context].append(values.sum().item())
-            tokens[i][context].append(values.tolist())
-        return [Scored(*own) for own in zip(group, probs, sums, tokens, strict=True)]
+        scored = [Scored(candidate, own, {}, {}) for candidate, own in zip(group, probs, strict=True)]
+        sizes = [len(branch.option) for branch in branches]
+        for branch, values in zip(branches, torch.split(picked, sizes), strict=True):
+            item = scored[branch.item]
+            item.log_likelihoods.setdefault(branch.context, []).append(values.sum().item())
+            item.token_log_probs.setdefault(branch.context, []).append(values.tolist())
+        return scored

@@ -13,12 +13,10 @@ import numpy as np
 from bsft.data.render import Candidates
 from bsft.records.files import write_atomically
 from bsft.records.schema import Behavior, Item, TaskSpec
-from bsft.scoring.alarms import Alarm, alarm_of, log_odds, matched_threshold, token_contexts, without_prior
 from bsft.scoring.choices import Context, Scored
-from bsft.scoring.decision import decide
+from bsft.scoring.decision import Alarm, alarm_of, decide, log_odds, matched_threshold, token_contexts, without_prior
 from bsft.scoring.flags import Flags
-from bsft.scoring.metrics import Response, evaluate, known
-from bsft.scoring.policies import LabelCounts, responses_of
+from bsft.scoring.metrics import LabelCounts, Response, evaluate, known, responses_of
 from bsft.scoring.result import Arm, BehaviorScores, Evaluated, FlagReport, Matched, NaiveScores, PriorRemoved
 from bsft.stats.bootstrap import Bootstrap
 from bsft.stats.measures import auroc
@@ -75,42 +73,34 @@ class Calibration:
     priors: Mapping[str, float]
 
 
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Collects scored items of one run on one split and turns them into files."""
+    """Collects scored items of one run on one split and turns them into files.
 
-    def __init__(
-        self,
-        tasks: Mapping[str, TaskSpec],
-        *,
-        arm: str,
-        forced: Behavior | None,
-        train_labels: LabelCounts,
-        bootstrap_samples: int,
-    ) -> None:
-        """
-        Args:
-            arm: the primary arm: `predicted` or `forced` for methods with tokens, `none` for those without.
-            forced: the token of arm `forced`.
-            train_labels: label counts of the training split, for the naive policies.
-        """
-        self._tasks = tasks
-        self._arm = arm
-        self._forced = forced
-        self._train_labels = train_labels
-        self._bootstrap_samples = bootstrap_samples
+    Attributes:
+        arm: the primary arm: `predicted` or `forced` for methods with tokens, `none` for those without.
+        forced: the token of arm `forced`.
+        train_labels: label counts of the training split, for the naive policies.
+    """
+
+    tasks: Mapping[str, TaskSpec]
+    arm: str
+    forced: Behavior | None
+    train_labels: LabelCounts
+    bootstrap_samples: int
 
     def contexts(self, candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
         """What an item has to be scored under for all arms, the primary one included."""
         if predicted is None:
             return [None]
-        arms = [self._context(arm, candidates.item, predicted) for arm in (self._arm, *ARMS)]
+        arms = [self._context(arm, candidates.item, predicted) for arm in (self.arm, *ARMS)]
         return list(dict.fromkeys([*arms, *self.alarm_contexts(candidates, predicted)]))
 
     def alarm_contexts(self, candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
         """What an item has to be scored under for its alarm."""
         if self._by_token and predicted is not None:
             return token_contexts(predicted)
-        return [self._context(self._arm, candidates.item, predicted)]
+        return [self._context(self.arm, candidates.item, predicted)]
 
     def alarms(self, scored: Iterable[Scored]) -> list[Alarm]:
         """Of the items that have one."""
@@ -123,13 +113,13 @@ class Evaluation:
 
     @property
     def _by_token(self) -> bool:
-        return self._arm == "predicted"
+        return self.arm == "predicted"
 
     def primary_context(self, scored: Scored) -> Context:
-        return self._context(self._arm, scored.candidates.item, scored.predicted_behavior)
+        return self._context(self.arm, scored.candidates.item, scored.predicted_behavior)
 
     def _context(self, arm: str, item: Item, predicted: Behavior | None) -> Context:
-        return self._forced if arm == "forced" else context_of(arm, item, predicted)
+        return self.forced if arm == "forced" else context_of(arm, item, predicted)
 
     def predictions(self, scored: Iterable[Scored], texts: Mapping[str, str]) -> list[dict[str, Any]]:
         """The lines of predictions.jsonl, of the primary arm."""
@@ -145,7 +135,7 @@ class Evaluation:
             "twin_id": item.twin_id,
             "task": item.task,
             "group": item.group,
-            "arm": self._arm,
+            "arm": self.arm,
             "behavior": context,
             "label": item.label,
             "predicted": response.predicted,
@@ -172,30 +162,22 @@ class Evaluation:
         """
         kept = with_evidence(scored)
         responses = [response_of(s, self.primary_context(s)) for s in kept]
-        result = evaluate(responses, self._tasks, bootstrap_samples=self._bootstrap_samples)
+        result = evaluate(responses, self.tasks, bootstrap_samples=self.bootstrap_samples)
         items = [s.candidates.item for s in kept]
         return Evaluated(
             n=len(kept),
             n_shortened=sum(bool(s.candidates.dropped_turns) for s in scored),
             n_evidence_lost=len(scored) - len(kept),
-            overall=result.overall,
-            group=result.group,
-            task=result.task,
-            restraint=result.restraint,
+            **dict(result),
             flags=self._flags(kept, responses, calibration, restated),
             naive={name: self._naive(items, name) for name in POLICIES},
             behavior=self._behavior(kept),
         )
 
     def _naive(self, items: Sequence[Item], name: str) -> NaiveScores:
-        responses = responses_of(POLICIES[name], items, self._train_labels)
-        result = evaluate(responses, self._tasks, bootstrap_samples=self._bootstrap_samples)
-        return NaiveScores(
-            overall=result.overall,
-            group=result.group,
-            task={task: entry.score for task, entry in result.task.items()},
-            restraint=result.restraint,
-        )
+        responses = responses_of(POLICIES[name], items, self.train_labels)
+        result = evaluate(responses, self.tasks, bootstrap_samples=self.bootstrap_samples)
+        return NaiveScores(**dict(result) | {"task": {task: entry.score for task, entry in result.task.items()}})
 
     def _flags(
         self,
@@ -205,7 +187,7 @@ class Evaluation:
         restated: Sequence[Alarm],
     ) -> FlagReport:
         alarms = self.alarms(scored)
-        flags = Flags(responses, {a.item.id: a.margin for a in alarms}, Bootstrap(self._bootstrap_samples))
+        flags = Flags(responses, {a.item.id: a.margin for a in alarms}, Bootstrap(self.bootstrap_samples))
         decisions = (decide(s, self.primary_context(s)) for s in scored)
         spreads = [d.spread for d in decisions if d.spread is not None]
         return FlagReport(
@@ -232,15 +214,12 @@ class Evaluation:
             return None
         moved = {a.item.id: a.response(threshold) for a in alarms}
         said = [moved.get(r.item.id, r) for r in responses]
-        result = evaluate(said, self._tasks, bootstrap_samples=1)
-        flags, proactive = Flags(said, {}, Bootstrap(1)).scores(), result.group["proactive"]
+        flags = Flags(said, {}, Bootstrap(1)).scores()
         return Matched(
             target=calibration.rate,
             threshold_nats=threshold,
             n_calm=sum(a.item.gold_behavior != "proactive" for a in validation),
-            macro_f1=result.overall.macro_f1,
-            proactive=proactive.macro_f1 if proactive else None,
-            over_intervention_rate=flags.over_intervention_rate,
+            **dict(self._as_arm(said)),
             missed_intervention_rate=flags.missed_intervention_rate,
             pair_accuracy=flags.pair_accuracy,
         )
@@ -264,20 +243,23 @@ class Evaluation:
         probs = [s.behavior_probs or {} for s in scored]
         arms = {}
         for arm in ARMS:
-            responses = [response_of(s, context_of(arm, s.candidates.item, s.predicted_behavior)) for s in scored]
-            result = evaluate(responses, self._tasks, bootstrap_samples=1)
-            proactive = result.group["proactive"]
-            arms[arm] = Arm(
-                macro_f1=result.overall.macro_f1,
-                proactive=proactive.macro_f1 if proactive else None,
-                over_intervention_rate=result.restraint.over_intervention_rate,
-            )
+            contexts = [context_of(arm, s.candidates.item, s.predicted_behavior) for s in scored]
+            arms[arm] = self._as_arm([*map(response_of, scored, contexts)])
         right = [s.predicted_behavior == g for s, g in zip(scored, gold, strict=True)]
         proactive_probs, needed = [p["proactive"] for p in probs], [g == "proactive" for g in gold]
         return BehaviorScores(
             token_accuracy=float(np.mean(right)),
             auroc_proactive=known(auroc(np.array(proactive_probs), np.array(needed))),
             arms=arms,
+        )
+
+    def _as_arm(self, responses: Sequence[Response]) -> Arm:
+        result = evaluate(responses, self.tasks, bootstrap_samples=1)
+        proactive = result.group["proactive"]
+        return Arm(
+            macro_f1=result.overall.macro_f1,
+            proactive=proactive.macro_f1 if proactive else None,
+            over_intervention_rate=result.restraint.over_intervention_rate,
         )
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
-from bsft.records.schema import Item
-from bsft.scoring.alarms import Alarm
-from bsft.scoring.metrics import Response
+from bsft.scoring.decision import Alarm
+from bsft.scoring.metrics import Response, indices, pairs_of
 from bsft.scoring.result import FlagScores, Interval, NoiseFloor
-from bsft.stats.arrays import Floats, label_indices
 from bsft.stats.bootstrap import Bootstrap, Estimate
-from bsft.stats.measures import macro_f1
+from bsft.stats.measures import Floats, macro_f1
 
 
 @dataclass(frozen=True)
@@ -28,17 +25,16 @@ class Flags:
     margins: Mapping[str, float]
     bootstrap: Bootstrap
 
-    @cached_property
-    def _by_id(self) -> dict[str, Response]:
-        return {r.item.id: r for r in self.responses}
-
     def scores(self) -> FlagScores:
-        pairs = self._pairs
+        pairs = pairs_of(self.responses)
+        read = [(a, b) for a, b in pairs if {a.item.id, b.item.id} <= self.margins.keys()]
+        margins = self._margins([a for a, _ in read]), self._margins([b for _, b in read])
+        paired = self.bootstrap.paired_auc(*margins, [a.item.case_id for a, _ in read]) if read else None
         needed = np.array([r.item.gold_behavior == "proactive" for r in self.responses], bool)
         flagged = np.array([r.flagged for r in self.responses], bool)
         right = np.array([(a.correct, b.correct) for a, b in pairs], bool).reshape(-1, 2)
-        auc, margins = self._area(), self._paired_margins()
-        paired = self.bootstrap.paired_auc(*margins, [a.item.case_id for a, _ in self._read_pairs]) if margins else None
+        gold, predicted, n_labels = indices(self.responses, sorted({r.item.label for r in self.responses}))
+        auc = self._area()
         return FlagScores(
             n=len(self.responses),
             n_pairs=len(pairs),
@@ -46,23 +42,23 @@ class Flags:
             auc_ci95=_interval(auc),
             paired_auc=paired.value if paired else None,
             paired_auc_ci95=_interval(paired),
-            macro_f1=self._macro_f1(),
+            macro_f1=macro_f1(gold, predicted, n_labels) if n_labels > 1 else None,
             over_intervention_rate=float(flagged[~needed].mean()) if not needed.all() else None,
             missed_intervention_rate=float(1 - flagged[needed].mean()) if needed.any() else None,
             pair_accuracy=float(right.all(1).mean()) if pairs else None,
-            twin_effect_nats=float(np.median(np.abs(np.subtract(*margins)))) if margins else None,
+            twin_effect_nats=float(np.median(np.abs(np.subtract(*margins)))) if read else None,
             pair_accuracy_by_chance=float(right.mean(0).prod()) if pairs else None,
         )
 
     def by_task(self) -> dict[str, FlagScores]:
         """Of the tasks in which concerns are due."""
-        found = {task: self._of(r for r in self.responses if r.item.task == task) for task in self._tasks}
-        return {task: own.scores() for task, own in found.items()}
+        tasks = dict.fromkeys(r.item.task for r in self.responses if r.item.gold_behavior == "proactive")
+        return {task: self._of(r for r in self.responses if r.item.task == task).scores() for task in tasks}
 
     def by_kind(self) -> dict[str, FlagScores]:
         """Of problems and their twins, by `family/type`."""
         found: dict[str, list[Response]] = {}
-        for problem, twin in self._pairs:
+        for problem, twin in pairs_of(self.responses):
             assert problem.item.perturbation is not None
             found.setdefault(problem.item.perturbation.kind, []).extend((problem, twin))
         return {kind: self._of(own).scores() for kind, own in sorted(found.items())}
@@ -85,45 +81,15 @@ class Flags:
     def _of(self, responses: Iterable[Response]) -> Flags:
         return Flags(list(responses), self.margins, self.bootstrap)
 
-    @property
-    def _tasks(self) -> list[str]:
-        return list(dict.fromkeys(r.item.task for r in self.responses if r.item.gold_behavior == "proactive"))
-
-    @cached_property
-    def _pairs(self) -> list[tuple[Response, Response]]:
-        """Problems with their own twins."""
-        return [
-            (r, self._by_id[r.item.twin_id])
-            for r in self.responses
-            if r.item.variant == "perturbed" and r.item.twin_id in self._by_id
-        ]
-
     def _area(self) -> Estimate | None:
-        items = [r.item for r in self.responses if r.item.id in self.margins]
-        needed = np.array([item.gold_behavior == "proactive" for item in items], bool)
+        known = [r for r in self.responses if r.item.id in self.margins]
+        needed = np.array([r.item.gold_behavior == "proactive" for r in known], bool)
         if needed.all() or not needed.any():
             return None
-        return self.bootstrap.auroc(self._margins(items), needed, [item.case_id for item in items])
+        return self.bootstrap.auroc(self._margins(known), needed, [r.item.case_id for r in known])
 
-    @property
-    def _read_pairs(self) -> list[tuple[Response, Response]]:
-        return [(a, b) for a, b in self._pairs if {a.item.id, b.item.id} <= self.margins.keys()]
-
-    def _paired_margins(self) -> tuple[Floats, Floats] | None:
-        """`(P,)` margins of problems and of their twins."""
-        pairs = self._read_pairs
-        return (self._margins([a.item for a, _ in pairs]), self._margins([b.item for _, b in pairs])) if pairs else None
-
-    def _margins(self, items: Sequence[Item]) -> Floats:
-        return np.array([self.margins[item.id] for item in items], np.float64)
-
-    def _macro_f1(self) -> float | None:
-        """Over the labels that occur in gold; of one label there is none."""
-        labels = sorted({r.item.label for r in self.responses})
-        if len(labels) < 2:
-            return None
-        gold = label_indices([r.item.label for r in self.responses], labels)
-        return macro_f1(gold, label_indices([r.predicted for r in self.responses], labels), len(labels))
+    def _margins(self, responses: Sequence[Response]) -> Floats:
+        return np.array([self.margins[r.item.id] for r in responses], np.float64)
 
 
 def _interval(estimate: Estimate | None) -> Interval | None:

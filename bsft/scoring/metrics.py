@@ -1,5 +1,7 @@
 """From responses to numbers: macro-F1, accuracy, MCC, restraint, with intervals by bootstrap over cases.
 
+Also the responses of naive policies, which every table carries: what can be scored without reading the case.
+
 Group and overall values are unweighted means over tasks. A task with a constant gold label reports accuracy in the
 macro-F1 slot.
 """
@@ -7,16 +9,20 @@ macro-F1 slot.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from bsft.records.schema import BEHAVIORS, Item, TaskSpec
+from bsft.records.store import Head
 from bsft.scoring.result import Restraint, Scores, Summary, TaskScore
-from bsft.stats.arrays import Booleans, Floats, Integers, label_indices, mean_of_known
 from bsft.stats.bootstrap import CaseResamples, interval95
-from bsft.stats.measures import macro_f1, matthews
+from bsft.stats.measures import Booleans, Floats, Integers, label_indices, macro_f1, matthews, mean_of_known
+from bsft.stats.policies import Policy, Question, TrainingCounts
+
+LabelCounts = Mapping[str, Counter[str]]
+"""task -> gold label -> count, of the training split."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ def _row(task: _Task) -> TaskScore:
         n=len(task.responses),
         ci95=interval95(task.samples),
         accuracy=task.accuracy,
-        mcc=_task_mcc(task.responses, task.spec),
+        mcc=known(matthews(*indices(task.responses, task.spec.labels)[:2])) if task.spec.metric == "macro_f1" else None,
         group=task.spec.group,
         support=dict(sorted(Counter(r.item.label for r in task.responses).items())),
     )
@@ -113,8 +119,7 @@ def task_score(responses: Sequence[Response], spec: TaskSpec) -> float:
     """Macro-F1 over the task's labels that occur in gold, or accuracy; an unparsed answer is wrong, without a class."""
     if spec.metric == "accuracy":
         return _mean([r.correct for r in responses])
-    labels = _labels(responses, spec)
-    return macro_f1(_gold(responses, labels), _predicted(responses, labels), len(labels))
+    return macro_f1(*indices(responses, spec.labels))
 
 
 def _task_samples(responses: Sequence[Response], spec: TaskSpec, resamples: CaseResamples) -> Floats:
@@ -122,33 +127,19 @@ def _task_samples(responses: Sequence[Response], spec: TaskSpec, resamples: Case
     cases = _cases(responses)
     if spec.metric == "accuracy":
         return resamples.mean(np.array([r.correct for r in responses]), cases)
-    labels = _labels(responses, spec)
-    return resamples.macro_f1(_gold(responses, labels), _predicted(responses, labels), len(labels), cases)
+    return resamples.macro_f1(*indices(responses, spec.labels), cases)
 
 
-def _labels(responses: Sequence[Response], spec: TaskSpec) -> list[str]:
+def indices(responses: Sequence[Response], labels: Iterable[str]) -> tuple[Integers, Integers, int]:
+    """Gold and predicted labels as `(U,)` places among those of `labels` that occur in gold, and how many these are."""
     present = {r.item.label for r in responses}
-    return [label for label in spec.labels if label in present]
-
-
-def _gold(responses: Sequence[Response], labels: Sequence[str]) -> Integers:
-    return label_indices([r.item.label for r in responses], labels)
-
-
-def _predicted(responses: Sequence[Response], labels: Sequence[str]) -> Integers:
-    return label_indices([r.predicted for r in responses], labels)
+    own = [label for label in labels if label in present]
+    gold, predicted = [r.item.label for r in responses], [r.predicted for r in responses]
+    return label_indices(gold, own), label_indices(predicted, own), len(own)
 
 
 def _cases(responses: Sequence[Response]) -> list[str]:
     return [r.item.case_id for r in responses]
-
-
-def _task_mcc(responses: Sequence[Response], spec: TaskSpec) -> float | None:
-    """Multiclass Matthews correlation; undefined where gold is constant."""
-    if spec.metric != "macro_f1":
-        return None
-    labels = _labels(responses, spec)
-    return known(matthews(_gold(responses, labels), _predicted(responses, labels)))
 
 
 def flag_mcc(responses: Sequence[Response]) -> float | None:
@@ -162,17 +153,19 @@ def restraint(responses: Sequence[Response], resamples: CaseResamples | None = N
     """Over-intervention (a flag where gold is not proactive) and pair accuracy (both twins right)."""
     quiet = [r for r in responses if r.item.gold_behavior != "proactive"]
     flagged = np.array([r.flagged for r in quiet])
-    by_id = {r.item.id: r for r in responses}
-    pairs = [
-        (r, by_id[r.item.twin_id])
-        for r in responses
-        if r.item.variant == "perturbed" and r.item.twin_id is not None and r.item.twin_id in by_id
-    ]
+    pairs = pairs_of(responses)
     return Restraint(
         over_intervention_rate=_mean(flagged) if quiet else None,
         over_intervention_ci95=interval95(resamples.mean(flagged, _cases(quiet))) if quiet and resamples else None,
         pair_accuracy=_mean([a.correct and b.correct for a, b in pairs]) if pairs else None,
     )
+
+
+def pairs_of(responses: Sequence[Response]) -> list[tuple[Response, Response]]:
+    """Problems with their own twins."""
+    by_id = {r.item.id: r for r in responses}
+    problems = [r for r in responses if r.item.variant == "perturbed" and r.item.twin_id in by_id]
+    return [(problem, by_id[problem.item.twin_id or ""]) for problem in problems]
 
 
 def known(value: float) -> float | None:
@@ -182,3 +175,19 @@ def known(value: float) -> float | None:
 
 def _mean(values: Sequence[float] | Booleans) -> float:
     return float(np.mean(values))
+
+
+def label_counts(train_items: Iterable[Head | Item]) -> dict[str, Counter[str]]:
+    counts: dict[str, Counter[str]] = {}
+    for item in train_items:
+        counts.setdefault(item.task, Counter())[item.label] += 1
+    return counts
+
+
+def responses_of(policy: Policy, items: Iterable[Item], counts: LabelCounts) -> list[Response]:
+    """What a policy chooses for each item."""
+    responses = []
+    for item in items:
+        question = Question(item.id, item.options, [len(option.text) for option in item.options])
+        responses.append(Response(item, policy(question, TrainingCounts(counts.get(item.task, Counter())))))
+    return responses

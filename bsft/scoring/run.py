@@ -17,11 +17,11 @@ from bsft.records.schema import Behavior, Item, noise_split
 from bsft.records.store import Head
 from bsft.runs.directory import METRICS, PREDICTIONS
 from bsft.runs.job import Job
-from bsft.scoring.alarms import Alarm
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
+from bsft.scoring.decision import Alarm
 from bsft.scoring.evaluation import Calibration, Evaluation, response_of, with_evidence, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics
-from bsft.scoring.policies import label_counts
+from bsft.scoring.metrics import label_counts
 from bsft.scoring.result import Cost, Result
 
 log = logging.getLogger(__name__)
@@ -44,7 +44,7 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
     if data.train_split in job.benchmark.splits:
         train = select_items(job.benchmark, data.train_split, data, data.max_train_items).heads()
     evaluation = Evaluation(
-        job.benchmark.tasks,
+        tasks=job.benchmark.tasks,
         arm="none" if behavior is None else _ARM_OF_MODE[behavior.mode],
         forced=cast(Behavior | None, behavior.token) if behavior is not None else None,
         train_labels=label_counts(train),
@@ -71,7 +71,8 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
         cost=Cost(
             fit_s=round(fit_s, 1),
             score_s=round(score_s, 1),
-            tokens=_tokens(scored),
+            # of all prompts and options, each prompt once per item
+            tokens=sum(len(c.prompt_ids) + sum(map(len, c.option_ids)) for c in candidates),
             peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         ),
     )
@@ -147,8 +148,3 @@ def _replies(job: Job, evaluation: Evaluation, wanted: Sequence[Scored]) -> list
             end_of_turn=job.renderer.end_of_turn,
             on_progress=advance,
         )
-
-
-def _tokens(scored: Sequence[Scored]) -> int:
-    """Tokens of all prompts and options, each prompt counted once per item."""
-    return sum(len(s.candidates.prompt_ids) + sum(map(len, s.candidates.option_ids)) for s in scored)

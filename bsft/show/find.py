@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import difflib
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from bsft.config import did_you_mean
 from bsft.records.errors import BadInput
@@ -39,16 +40,12 @@ def find_item(benchmark: Benchmark, wanted: str, *, split: str | None = None, se
         raise BadInput(f"--split {split}: {benchmark.path} has {', '.join(benchmark.splits)}{near}")
     splits = benchmark.splits if split is None else [split]
     kind, colon, task = wanted.partition(":")
-    if kind == RANDOM and (colon or wanted == RANDOM):
+    if kind == RANDOM:
         item = _random_item(benchmark, splits, task if colon else None, seed)
     else:
         item = _named_item(benchmark, splits, wanted)
-    return Found(item, _twin_of(benchmark, item))
-
-
-def _items(benchmark: Benchmark, splits: Sequence[str]) -> Iterator[Item]:
-    for split in splits:
-        yield from benchmark.items(split)
+    twins = benchmark.items(item.split) if item.twin_id is not None else ()
+    return Found(item, next((other for other in twins if other.id == item.twin_id), None))
 
 
 def _random_item(benchmark: Benchmark, splits: Sequence[str], task: str | None, seed: int) -> Item:
@@ -58,7 +55,7 @@ def _random_item(benchmark: Benchmark, splits: Sequence[str], task: str | None, 
     rng = random.Random(seed)
     chosen: Item | None = None
     n_seen = 0
-    for item in _items(benchmark, splits):
+    for item in chain.from_iterable(map(benchmark.items, splits)):
         if task is None or item.task == task:
             n_seen += 1
             # reservoir sampling: in one pass, each item is as likely as any other
@@ -72,7 +69,7 @@ def _random_item(benchmark: Benchmark, splits: Sequence[str], task: str | None, 
 def _named_item(benchmark: Benchmark, splits: Sequence[str], wanted: str) -> Item:
     ids: list[str] = []
     matching: list[Item] = []
-    for item in _items(benchmark, splits):
+    for item in chain.from_iterable(map(benchmark.items, splits)):
         if item.id == wanted:
             return item
         ids.append(item.id)
@@ -87,12 +84,6 @@ def _named_item(benchmark: Benchmark, splits: Sequence[str], wanted: str) -> Ite
     nearest = difflib.get_close_matches(wanted, ids, n=_N_NAMED, cutoff=0.3)
     near = f"; nearest are {', '.join(nearest)}" if nearest else f"; {RANDOM} shows any"
     raise BadInput(f"{wanted}: no such item in {benchmark.path}, {_splits_text(splits)}{near}")
-
-
-def _twin_of(benchmark: Benchmark, item: Item) -> Item | None:
-    if item.twin_id is None:
-        return None
-    return next((other for other in benchmark.items(item.split) if other.id == item.twin_id), None)
 
 
 def _splits_text(splits: Sequence[str]) -> str:

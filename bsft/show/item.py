@@ -15,7 +15,7 @@ from rich.text import Text
 
 from bsft.records.schema import Behavior, Item, Variant
 from bsft.show.find import Found
-from bsft.show.scene import NOTHING, Contrast, contrast_of, scene_view
+from bsft.show.scene import NOTHING, contrast_of, scene_view
 
 GROUP_STYLES: Mapping[Behavior, str] = {"reactive": "blue", "balanced": "green", "proactive": "dark_orange"}
 _BELOW = (0, 0, 1, 0)
@@ -41,7 +41,9 @@ def item_view(found: Found, drawings: Sequence[Path] = ()) -> RenderableType:
         Padding(scene_view(item, contrast), _BELOW),
     ]
     if contrast.other_texts:
-        parts.append(Padding(_legend(contrast), _BELOW))
+        side = "after" if contrast.item_is_after else "before"
+        legend = f"⟦before → after⟧: what the perturbation changes; this item has the {side} side"
+        parts.append(Padding(Text(legend, style="dim"), _BELOW))
     if item.images:
         parts.append(Padding(_labelled(_figures(item, drawings)), _BELOW))
     parts += [Padding(_options(item), _BELOW), _gold(item)]
@@ -80,11 +82,6 @@ def _problem(found: Found) -> Iterator[tuple[str, Text]]:
         yield "", Text.assemble((change.before or NOTHING, "green"), " → ", (change.after or NOTHING, "yellow"))
     if item.determinable is not None:
         yield "determinable", Text("yes" if item.determinable else "no: the scene does not hold the evidence")
-
-
-def _legend(contrast: Contrast) -> Text:
-    side = "after" if contrast.item_is_after else "before"
-    return Text(f"⟦before → after⟧: what the perturbation changes; this item has the {side} side", style="dim")
 
 
 def _figures(item: Item, drawings: Sequence[Path]) -> Iterator[tuple[str, Text]]:

@@ -34,6 +34,9 @@ _RESULT = re.compile(
 )
 _RANGE = re.compile(r"(?P<low>\d[\d.]*)-(?P<high>\d[\d.]*)|<(?P<below>\d[\d.]*)|>(?P<above>\d[\d.]*)")
 
+Cells = tuple[str, ...]
+"""Of a row of results: name, value, unit, reference."""
+
 
 @dataclass(frozen=True)
 class Contrast:
@@ -75,13 +78,13 @@ def scene_view(item: Item, contrast: Contrast) -> RenderableType:
 def _turn_view(text: str, other: str | None, is_after: bool) -> RenderableType:
     table = _results(text)
     other_table = None if other is None else _results(other)
-    if table is None or (other is not None and not _same_shape(table, other_table)):
+    n_rows = [None if found is None else len(found[1]) for found in (table, other_table)]
+    if table is None or (other is not None and n_rows[0] != n_rows[1]):
         return marked(text, other, is_after)
-    parts: list[RenderableType] = []
-    if table.heading:
-        parts.append(marked(table.heading, None if other_table is None else other_table.heading, is_after))
-    parts.append(_table_view(table, other_table, is_after))
-    return Group(*parts)
+    heading, rows = table
+    other_heading, other_rows = (None, [None] * len(rows)) if other_table is None else other_table
+    view = _table_view(rows, other_rows, is_after)
+    return Group(marked(heading, other_heading, is_after), view) if heading else view
 
 
 def marked(own: str, other: str | None, is_after: bool) -> Text:
@@ -89,9 +92,8 @@ def marked(own: str, other: str | None, is_after: bool) -> Text:
     if other is None or other == own:
         return Text(own)
     own_words, other_words = _WORD.findall(own), _WORD.findall(other)
-    start = sum(1 for _ in takewhile(_equal, zip(own_words, other_words, strict=False)))
-    rest = zip(reversed(own_words[start:]), reversed(other_words[start:]), strict=False)
-    n_end = sum(1 for _ in takewhile(_equal, rest))
+    start = _n_common(own_words, other_words)
+    n_end = _n_common(own_words[start:][::-1], other_words[start:][::-1])
     here = Text("".join(own_words[start : len(own_words) - n_end]).strip() or NOTHING, style=_HERE)
     elsewhere = Text("".join(other_words[start : len(other_words) - n_end]).strip() or NOTHING, style=_ELSEWHERE)
     before, after = (elsewhere, here) if is_after else (here, elsewhere)
@@ -99,68 +101,43 @@ def marked(own: str, other: str | None, is_after: bool) -> Text:
     return Text.assemble(opening, ("⟦", "yellow"), before, (" → ", "yellow"), after, ("⟧", "yellow"), ending)
 
 
-def _equal(pair: tuple[str, str]) -> bool:
-    return pair[0] == pair[1]
+def _n_common(words: Sequence[str], other: Sequence[str]) -> int:
+    """How many words both begin with."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(words, other, strict=False)))
 
 
-@dataclass(frozen=True)
-class _Result:
-    name: str
-    value: str
-    unit: str
-    reference: str
-
-    @property
-    def cells(self) -> tuple[str, str, str, str]:
-        return self.name, self.value, self.unit, self.reference
-
-    @property
-    def side(self) -> str:
-        """ "high", "low" or nothing."""
-        limits = _RANGE.fullmatch(self.reference)
-        try:
-            value = float(self.value.replace(",", ""))
-        except ValueError:
-            return ""
-        if limits is None:
-            return ""
-        low, high = limits["low"] or limits["above"], limits["high"] or limits["below"]
-        if low is not None and value < float(low):
-            return "low"
-        return "high" if high is not None and value > float(high) else ""
+def _results(text: str) -> tuple[str, list[Cells]] | None:
+    """Heading and rows of a document that ends in lines such as "Potassium 4.1 mmol/L (ref 3.5-5.3)"; None for any
+    other text."""
+    lines = text.splitlines()
+    found = [_RESULT.fullmatch(line.strip()) for line in lines]
+    n_heading = next((i for i, match in enumerate(found) if match), len(lines))
+    rows = [match.groups("") for match in found[n_heading:] if match]
+    return ("\n".join(lines[:n_heading]), rows) if rows and len(rows) == len(lines) - n_heading else None
 
 
-@dataclass(frozen=True)
-class _Results:
-    heading: str
-    rows: Sequence[_Result]
-
-
-def _results(text: str) -> _Results | None:
-    """A document that ends in lines such as "Potassium 4.1 mmol/L (ref 3.5-5.3)"; None for any other text."""
-    heading: list[str] = []
-    rows: list[_Result] = []
-    for line in text.splitlines():
-        match = _RESULT.fullmatch(line.strip())
-        if match is not None:
-            rows.append(_Result(match["name"], match["value"], match["unit"] or "", match["reference"]))
-        elif rows:
-            return None
-        else:
-            heading.append(line)
-    return _Results("\n".join(heading), rows) if rows else None
-
-
-def _same_shape(table: _Results, other: _Results | None) -> bool:
-    return other is not None and len(other.rows) == len(table.rows)
-
-
-def _table_view(table: _Results, other: _Results | None, is_after: bool) -> Table:
+def _table_view(rows: Sequence[Cells], other_rows: Sequence[Cells | None], is_after: bool) -> Table:
     view = Table(box=box.SIMPLE_HEAD, padding=(0, 2, 0, 0), show_edge=False, header_style="dim")
     for name in ("test", "result", "unit", "reference", ""):
         view.add_column(name, justify="right" if name == "result" else "left")
-    for i, row in enumerate(table.rows):
-        counterparts: Sequence[str | None] = other.rows[i].cells if other is not None else (None,) * 4
-        cells = [marked(own, theirs, is_after) for own, theirs in zip(row.cells, counterparts, strict=True)]
-        view.add_row(*cells, Text(row.side, style="red" if row.side == "high" else "blue"))
+    for row, other in zip(rows, other_rows, strict=True):
+        cells = [marked(own, theirs, is_after) for own, theirs in zip(row, other or (None,) * 4, strict=True)]
+        side = _side(row)
+        view.add_row(*cells, Text(side, style="red" if side == "high" else "blue"))
     return view
+
+
+def _side(row: Cells) -> str:
+    """ "high", "low" or nothing."""
+    _, number, _, reference = row
+    limits = _RANGE.fullmatch(reference)
+    try:
+        value = float(number.replace(",", ""))
+    except ValueError:
+        return ""
+    if limits is None:
+        return ""
+    low, high = limits["low"] or limits["above"], limits["high"] or limits["below"]
+    if low is not None and value < float(low):
+        return "low"
+    return "high" if high is not None and value > float(high) else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -13,11 +13,6 @@ from rich.text import Text
 from bsft import config as cfg
 from bsft.records.store import Benchmark
 from bsft.show.find import Found
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-    from bsft.data.render import Example
 
 
 @dataclass(frozen=True)
@@ -76,30 +71,21 @@ def render_tokens(found: Found, benchmark: Benchmark, config: cfg.Config) -> Ren
         date=config.model.date,
     )
     example = renderer.example(found.item, found.twin)
-    dropped = renderer.dropped_turns(found.item, found.twin)
-    return _rendered(example, tokenizer, config, dropped)
 
-
-def _rendered(
-    example: Example, tokenizer: PreTrainedTokenizerBase, config: cfg.Config, dropped: Sequence[int]
-) -> Rendered:
-    def tokens(ids: Sequence[int]) -> list[Token]:
-        return [Token(i, _text(tokenizer, i)) for i in ids]
+    def token(token_id: int) -> Token:
+        """With what it stands for; of a part of a character, its name in the vocabulary."""
+        text = cast(str, tokenizer.decode([token_id]))
+        is_whole = text and "\N{REPLACEMENT CHARACTER}" not in text
+        return Token(token_id, text if is_whole else str(tokenizer.convert_ids_to_tokens(token_id)))
 
     return Rendered(
         method=config.method.name,
         model=config.model.name,
-        prompt=tokens(example.prompt_ids),
-        behavior=None if example.behavior_id is None else tokens([example.behavior_id])[0],
-        reply=tokens(example.answer_ids),
-        dropped_turns=dropped,
+        prompt=[*map(token, example.prompt_ids)],
+        behavior=None if example.behavior_id is None else token(example.behavior_id),
+        reply=[*map(token, example.answer_ids)],
+        dropped_turns=renderer.dropped_turns(found.item, found.twin),
     )
-
-
-def _text(tokenizer: PreTrainedTokenizerBase, token_id: int) -> str:
-    """What a token stands for; of one that is a part of a character, its name in the vocabulary."""
-    text = cast(str, tokenizer.decode([token_id]))
-    return text if text and "\N{REPLACEMENT CHARACTER}" not in text else str(tokenizer.convert_ids_to_tokens(token_id))
 
 
 def tokens_view(rendered: Rendered) -> RenderableType:

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
-from bsft.stats.arrays import Booleans, Floats, Integers, divide
-from bsft.stats.measures import WeightedAuroc, auroc, macro_f1_of, wins_over_twin
+from bsft.stats.measures import Booleans, Floats, Integers, WeightedAuroc, auroc, divide, macro_f1_of, wins_over_twin
 
 Cases = Sequence[str] | NDArray[np.str_]
 """The case of every unit."""

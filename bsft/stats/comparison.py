@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.stats import binomtest, permutation_test
 
-from bsft.stats.arrays import Booleans, Floats
+from bsft.stats.measures import Booleans, Floats
 
 _FLIPS_AT_ONCE = 1000
 

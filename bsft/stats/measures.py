@@ -6,10 +6,31 @@ at once: 1,000 samples of 2,000 units took 0.02 s and 0.5 s, with scikit-learn 2
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 from sklearn.metrics import matthews_corrcoef
 
-from bsft.stats.arrays import Booleans, Floats, Integers, divide, mean_of_known
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+
+
+def divide(a: Floats, b: Floats) -> Floats:
+    """Elementwise; NaN where `b` is not positive."""
+    return np.divide(a, b, out=np.full_like(a, np.nan), where=b > 0)
+
+
+def mean_of_known(values: Floats, axis: int) -> Floats:
+    """The mean without the NaNs; NaN where there is nothing else."""
+    return divide(np.nansum(values, axis=axis), np.sum(~np.isnan(values), axis=axis, dtype=np.float64))
+
+
+def label_indices(values: Sequence[str | None], labels: Sequence[str]) -> Integers:
+    """Each value's place among the labels; all others share one more, `len(labels)`."""
+    place = {label: i for i, label in enumerate(labels)}
+    return np.array([len(labels) if value is None else place.get(value, len(labels)) for value in values], np.int64)
 
 
 def macro_f1(gold: Integers, predicted: Integers, n_labels: int) -> float:

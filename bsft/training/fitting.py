@@ -1,36 +1,37 @@
 """Fitting a backbone with Lightning: progress, checkpoints, validation, resumption."""
 
-from __future__ import annotations
-
+import io
 import logging
 import pickle
+import random
 import signal
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
+from lightning.pytorch.callbacks import Checkpoint, EarlyStopping
 from safetensors import SafetensorError
 
 from bsft import config as cfg
 from bsft.data.datamodule import BehaviorBenchDataModule
-from bsft.data.render import Candidates
 from bsft.display.progress import progress_bar
 from bsft.model.module import BehaviorLM, Validate
 from bsft.model.sharding import ShardedStrategy
 from bsft.records.errors import BadInput
-from bsft.records.files import replacing_directory
+from bsft.records.files import replacing, replacing_directory
 from bsft.runs.completeness import ADAPTER, flaw_of_adapter, seal_adapter, seconds_of_fit
 from bsft.runs.directory import RunDirectory
 from bsft.runs.job import Job
-from bsft.runs.rows import Rows
 from bsft.scoring.choices import OptionScorer
 from bsft.scoring.evaluation import validation_metrics
-from bsft.training.checkpoints import DurableCheckpointIO, Patience, StepCheckpoint, get_states, set_states
-from bsft.training.loggers import RunLogger
+from bsft.training.loggers import Rows, RunLogger
 
 log = logging.getLogger(__name__)
 CHECKPOINT = "checkpoints/last.ckpt"
@@ -40,12 +41,10 @@ CURVE_COLUMNS = {"train/loss": "loss", "train/lr": "lr", "val/macro_f1": "val_ma
 
 
 def fit(job: Job, logger: RunLogger) -> float:
-    """Fits the backbone's trainable parameters and writes `adapter/`; resumes from the last checkpoint.
+    """Fits the backbone's trainable parameters and writes `adapter/`; resumes from the last checkpoint. Returns the
+    seconds it took (of the last attempt, where it was interrupted).
 
     With `trainer.strategy=fsdp` the backbone is of no use after it: its layers are spread over the processes.
-
-    Returns:
-        Seconds it took (of the last attempt, where it was interrupted).
 
     Raises:
         BadInput: a damaged checkpoint, or a loss that is not finite.
@@ -60,19 +59,13 @@ def fit(job: Job, logger: RunLogger) -> float:
     recipe = config.trainer.fit
     job.data.setup("fit")
     n_steps = len(job.data.plan)
-    module = BehaviorLM(
-        backbone,
-        recipe,
-        n_steps=n_steps,
-        row_lr=config.method.behavior.row_lr if isinstance(config.method, cfg.BehaviorSftConfig) else None,
-        validate=_validator(job),
-    )
+    row_lr = config.method.behavior.row_lr if isinstance(config.method, cfg.BehaviorSftConfig) else None
+    module = BehaviorLM(backbone, recipe, n_steps=n_steps, row_lr=row_lr, validate=_validator(job))
     last = job.directory.path / CHECKPOINT
     with backbone.reading(job.data.batching), progress_bar(f"fitting {job.name}", n_steps) as advance:
         recorder = _Recorder(job.directory, logger, advance)
         patience = [] if recipe.patience is None else [Patience(recipe.patience)]
-        every_steps, val_every_steps = recipe.checkpoint_every_steps, recipe.val_every_steps
-        checkpoint = StepCheckpoint(last, every_steps=every_steps, val_every_steps=val_every_steps)
+        checkpoint = StepCheckpoint(last, recipe.checkpoint_every_steps, recipe.val_every_steps)
         trainer = _trainer(job, n_steps, logger, [recorder, *patience, checkpoint])
         _run_or_resume(trainer, module, job.data, last)
     fit_s = time.monotonic() - start
@@ -142,17 +135,9 @@ def _readable(checkpoint: Path) -> bool:
 
 
 def _validator(job: Job) -> Validate:
-    scorer = OptionScorer(
-        job.backbone,
-        batching=job.data.batching,
-        batch_tokens=job.config.trainer.score.batch_tokens,
-        shared_prefix=(),
-    )
-
-    def validate(candidates: list[Candidates]) -> dict[str, float]:
-        return validation_metrics(scorer.score(candidates), job.benchmark.tasks)
-
-    return validate
+    batch_tokens = job.config.trainer.score.batch_tokens
+    scorer = OptionScorer(job.backbone, batching=job.data.batching, batch_tokens=batch_tokens, shared_prefix=())
+    return lambda candidates: validation_metrics(scorer.score(candidates), job.benchmark.tasks)
 
 
 class _Recorder(Callback):
@@ -199,3 +184,74 @@ class _Recorder(Callback):
     def on_load_checkpoint(self, trainer: Trainer, module: LightningModule, checkpoint: dict[str, Any]) -> None:
         set_states(checkpoint["random_states"])
         self._kept = checkpoint["rows"]
+
+
+class DurableCheckpointIO(TorchCheckpointIO):
+    """Writes beside the last checkpoint, which stays as it is until the new one is on the disk.
+
+    Lightning's own writes to `$TMPDIR`; from another filesystem it copies over the last checkpoint.
+    """
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Raises `OSError` where it could not be written; the last checkpoint is what it was then."""
+        content = io.BytesIO()  # torch.save would hide why a file cannot be written
+        torch.save(checkpoint, content)
+        with replacing(Path(path)) as scratch:
+            scratch.write_bytes(content.getbuffer())
+
+
+@dataclass(eq=False)
+class StepCheckpoint(Checkpoint):
+    """Keeps the last checkpoint, taken when everything of its step is over: where validation is due, after it.
+
+    Lightning's callback takes it before; a training that resumes from there leaves that validation out.
+    """
+
+    file: Path
+    every_steps: int
+    val_every_steps: int | None
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if trainer.is_global_zero:
+            for partial in self.file.parent.glob(f".{self.file.name}.*"):  # of a fit that was killed
+                partial.unlink()
+
+    def on_train_batch_end(self, trainer: Trainer, pl_module: LightningModule, *_: Any) -> None:
+        if self.val_every_steps is None or trainer.global_step % self.val_every_steps:
+            self._save_if_due(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._save_if_due(trainer)
+
+    def _save_if_due(self, trainer: Trainer) -> None:
+        if trainer.global_step % self.every_steps == 0:
+            trainer.save_checkpoint(self.file)
+
+
+class Patience(EarlyStopping):
+    """Early stopping by validation macro-F1, also where the fit resumes from the checkpoint at which it had stopped."""
+
+    def __init__(self, n_validations: int) -> None:
+        super().__init__("val/macro_f1", mode="max", patience=n_validations, check_on_train_epoch_end=False)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self.wait_count >= self.patience:
+            trainer.should_stop = True
+
+
+def get_states() -> dict[str, Any]:
+    """The random states that a training depends on, as what `weights_only` loading accepts."""
+    own = np.random.get_state(legacy=False)
+    own["state"]["key"] = own["state"]["key"].tolist()
+    states: dict[str, Any] = {"python": random.getstate(), "numpy": own, "torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        states["cuda"] = torch.cuda.get_rng_state_all()
+    return states
+
+
+def set_states(states: dict[str, Any]) -> None:
+    random.setstate(states["python"])
+    np.random.set_state(states["numpy"])
+    torch.set_rng_state(states["torch"].cpu())
+    if "cuda" in states and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(states["cuda"])

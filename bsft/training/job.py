@@ -3,8 +3,6 @@
 `run_composed` is what Hydra calls; `run` is the same for a validated config.
 """
 
-from __future__ import annotations
-
 import importlib.metadata
 import logging
 import os
@@ -25,7 +23,7 @@ from transformers.utils.logging import disable_progress_bar
 from bsft import __version__
 from bsft import config as cfg
 from bsft.display.console import libraries_to
-from bsft.model.fast.native.build import obstacle
+from bsft.model.fast.native.build import cpu_info, obstacle
 from bsft.model.sharding import is_sharded
 from bsft.records.errors import BadInput
 from bsft.records.escaping import visible
@@ -59,22 +57,18 @@ def run_composed(composed: DictConfig) -> float | None:
     """
     config = cfg.validate(composed)
     directory = RunDirectory.of(config)
-    _check_planned(directory, config)
-    if is_done(directory):
-        known: float | None = directory.metrics()["overall"]["macro_f1"]
-        return known
-    with _run_log(directory.path / LOG):
-        result = _run_recorded(config, directory)
-    return None if result is None else result.overall.macro_f1
-
-
-def _check_planned(directory: RunDirectory, config: cfg.Config) -> None:
     frozen = directory.frozen_identity()
     if frozen is None or frozen != identity(config):
         raise Unrecorded(
             f"{directory.path}: this is not a job that was planned when the command was started: conf/, the data or "
             "the model have changed since; start the same command again"
         )
+    if is_done(directory):
+        known: float | None = directory.metrics()["overall"]["macro_f1"]
+        return known
+    with _run_log(directory.path / LOG):
+        result = _run_recorded(config, directory)
+    return None if result is None else result.overall.macro_f1
 
 
 def _run_recorded(config: cfg.Config, directory: RunDirectory) -> Result | None:
@@ -134,13 +128,6 @@ def _device(config: cfg.Config) -> torch.device:
     return torch.device(name)
 
 
-class _LogFile(logging.FileHandler):
-    """A log that a full disk silences; the failure itself is told elsewhere."""
-
-    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  (logging's name)
-        pass
-
-
 class _Harmless(logging.Formatter):
     """Lines without keys and passwords, and without what a terminal would obey."""
 
@@ -153,9 +140,10 @@ def _run_log(file: Path) -> Iterator[None]:
     """Sends the log of this job, and only of this job, to its own file, warnings and tracebacks included."""
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        handler = _LogFile(file, encoding="utf-8")
+        handler = logging.FileHandler(file, encoding="utf-8")
     except OSError as error:
         raise Unrecorded(f"{file}: could not be opened: {error.strerror}") from error
+    handler.handleError = lambda record: None  # type: ignore[method-assign]  # a full disk: failures are told elsewhere
     handler.setFormatter(_Harmless("%(asctime)s %(levelname)s %(name)s: %(message)s"))
     logging.getLogger("bsft").setLevel(logging.INFO)
     logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
@@ -175,21 +163,13 @@ def _environment() -> dict[str, Any]:
         "python": sys.version.split()[0],
         "versions": {"bsft": __version__, **{name: importlib.metadata.version(name) for name in _PACKAGES}},
         "platform": platform.platform(),
-        "cpu": _cpu_name(),
+        "cpu": cpu_info("model name") or platform.processor() or None,
         "n_cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "native_obstacle": obstacle(),
         "gpus": [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())],
         "command": masked_arguments(sys.argv),
     }
-
-
-def _cpu_name() -> str | None:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or None
-    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), None)
 
 
 def _git(*arguments: str) -> str | None:

@@ -16,14 +16,11 @@ import pytest
 from planted_defects import N_CASES, TASKS, Benchmark, Plant, clean_benchmark
 
 from bsft.audit.audit import Audit, audit
-from bsft.audit.corpus import Corpus, read_corpus
-from bsft.audit.duplicates import find_duplicates
-from bsft.audit.learners import category_learner
+from bsft.audit.checks import check_naturalness, check_structure, find_duplicates, naturalness
+from bsft.audit.corpus import Corpus, Texts, mask_content, mask_numerals, read_corpus
 from bsft.audit.limits import Limits, Settings
-from bsft.audit.naturalness import check_naturalness, naturalness
-from bsft.audit.structure import check_structure
+from bsft.audit.probes import category_learner
 from bsft.audit.tables import report_of
-from bsft.audit.texts import Texts, mask_content, mask_numerals
 from bsft.audit.units import Units, twins_of
 from bsft.cli import main
 from bsft.importing.near_duplicates import shingles
@@ -116,7 +113,7 @@ def test_a_broken_limit_is_a_sentence() -> None:
     benchmark = clean_benchmark()
     planted.plant_option_length(benchmark)
     found = audited(benchmark)
-    report = report_of(found, [], [])
+    report = report_of(found)
     (message,) = [m for m in report.broken if m.startswith("option length")]
     assert re.match(r"option length of answer, all levels: AUROC 1\.000 \[1\.000, 1\.000\] on 640 units", message)
     assert message.endswith(f"over {found.n_comparisons} comparisons, exceeds 0.55.".rstrip("."))
@@ -170,9 +167,9 @@ def test_planted_damage_breaks_its_rule(plant: Plant, rule: str, reason: str) ->
 
 def test_duplicate_across_splits_is_found() -> None:
     benchmark = clean_benchmark()
-    assert find_duplicates(corpus_of(benchmark), 0.9, lambda n: None) == []
+    assert find_duplicates(corpus_of(benchmark), 0.9) == []
     planted.plant_duplicate(benchmark)
-    (found,) = find_duplicates(corpus_of(benchmark), 0.9, lambda n: None)
+    (found,) = find_duplicates(corpus_of(benchmark), 0.9)
     assert (found.first, found.second) == ("0/alert/perturbed", "110/answer")
     assert (found.first_split, found.second_split, found.jaccard, found.exact) == ("train", "test", 1.0, True)
 

@@ -24,7 +24,7 @@ from bsft.cli import main
 from bsft.importing.agentclinic import import_agentclinic
 from bsft.importing.mederrbench import SOURCE_FILES, import_mederrbench
 from bsft.importing.report import ImportReport
-from bsft.importing.writer.cache import Completion, CompletionCache
+from bsft.importing.writer.endpoint import Completion, CompletionCache
 from bsft.records.errors import BadInput
 from bsft.records.store import open_benchmark
 

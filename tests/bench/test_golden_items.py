@@ -20,15 +20,13 @@ from story_cases import STORIES, all_cases, case
 
 from bsft.bench.build import BuildSpec, build
 from bsft.importing.agentclinic import import_agentclinic
-from bsft.importing.cases import CASES_FILE, write_records
+from bsft.importing.files import CASES_FILE, ImportedBenchmark, write_records
 from bsft.importing.mederrbench import import_mederrbench
-from bsft.importing.plan import Shares
-from bsft.importing.recorded_items import make_benchmark
+from bsft.importing.recorded_items import Shares, make_benchmark
 from bsft.importing.report import ImportReport
-from bsft.importing.writing import ImportedBenchmark
 from bsft.records.schema import Case
 from bsft.records.store import line_of
-from bsft.records.store.ownership import ITEMS_REPORT
+from bsft.records.store.writing import ITEMS_REPORT
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "items.json"
 

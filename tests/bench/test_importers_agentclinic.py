@@ -12,8 +12,7 @@ from foreign_files import osce
 
 from bsft.bench.recorded.measurements import Measurement, measurement
 from bsft.importing.agentclinic import UnstatedSex, import_agentclinic
-from bsft.importing.demographics import age_years, sex_in, sex_of_pronouns, weight_kg
-from bsft.importing.number_words import digits
+from bsft.importing.demographics import age_years, digits, sex_in, sex_of_pronouns, weight_kg
 from bsft.importing.report import ImportReport
 from bsft.records.errors import BadInput
 from bsft.records.schema import Case, Fact

@@ -11,7 +11,7 @@ import yaml
 from foreign_files import CASE, LINE, MAPPING, MEDEC_FILES, osce, write_medec
 
 from bsft.cli import main
-from bsft.importing.medec import import_medec
+from bsft.importing.mederrbench import import_medec
 from bsft.records.errors import BadInput
 from bsft.records.schema import Case
 from bsft.records.store import open_benchmark

@@ -11,10 +11,10 @@ import pytest
 import yaml
 from foreign_files import LINE, MAPPING
 
+from bsft.importing.files import ImportedBenchmark
 from bsft.importing.item_mapping import read_mapping
 from bsft.importing.items import import_items
 from bsft.importing.report import ImportReport
-from bsft.importing.writing import ImportedBenchmark
 from bsft.records.errors import BadInput
 
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from note_files import COLUMNS, Row, all_rows, write
 
+from bsft.importing.files import ImportedBenchmark
 from bsft.importing.mederrbench import IMPORTER_VERSION, SOURCE_FILES, import_mederrbench, note_words
 from bsft.importing.near_duplicates import near_duplicates
 from bsft.importing.text_repair import capitalise_sentences, strip_sentence_numbers, undo_mac_roman
-from bsft.importing.writing import ImportedBenchmark
 from bsft.records.errors import BadInput
 from bsft.records.schema import Item
 from bsft.records.store import open_benchmark, write_benchmark

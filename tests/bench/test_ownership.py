@@ -14,7 +14,7 @@ from story_cases import all_cases
 from bsft.bench import build as build_module
 from bsft.bench.build import BuildSpec, build
 from bsft.cli import main
-from bsft.importing.cases import CASES_FILE, write_records
+from bsft.importing.files import CASES_FILE, write_records
 from bsft.records.errors import BadInput
 from bsft.records.schema import Item
 from bsft.records.store import check_replaceable, open_benchmark, write_benchmark

@@ -13,15 +13,13 @@ from scipy.signal import find_peaks
 from bsft.bench.bank.load import load_bank
 from bsft.records.errors import BadInput
 from bsft.records.schema import ImageSpec
-from bsft.show.plots import KINDS, render
-from bsft.show.plots.charts import lab_trend_figure
-from bsft.show.plots.ecg import ecg_figure
-from bsft.show.plots.ecg_signal import SAMPLES_PER_SECOND, qrs_onsets, synthesise
-from bsft.show.plots.growth import CENTILES, centile_kg
+from bsft.show.plots import KINDS, parameters_of, render
+from bsft.show.plots.charts import CENTILES, centile_kg, lab_trend_figure
+from bsft.show.plots.ecg import SAMPLES_PER_SECOND, ecg_figure, qrs_onsets, synthesise
 from bsft.show.plots.hearing import audiogram_figure, tympanogram_figure
-from bsft.show.plots.params import Audiogram, Ecg, LabTrend, Tympanogram, parameters_of
+from bsft.show.plots.params import Audiogram, Ecg, LabTrend, Tympanogram
 from bsft.show.plots.spirometry import breath
-from bsft.stats.arrays import Floats
+from bsft.stats.measures import Floats
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "ecg": {"rate_bpm": 72.0, "leads": "II"},

@@ -9,7 +9,7 @@ import pytest
 from story_cases import all_cases
 
 from bsft.cli import main
-from bsft.importing.cases import CASES_FILE, write_records
+from bsft.importing.files import CASES_FILE, write_records
 from bsft.records.schema import Case
 from bsft.records.store import open_benchmark
 

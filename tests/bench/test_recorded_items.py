@@ -19,7 +19,7 @@ from bsft.bench.recorded.naming import names
 from bsft.bench.recorded.other_cases import OtherCases
 from bsft.bench.tasks import critical_data_alert
 from bsft.importing.agentclinic import import_agentclinic
-from bsft.importing.plan import Shares, plan
+from bsft.importing.recorded_items import Shares, plan
 from bsft.importing.report import ImportReport
 from bsft.records.errors import BadInput
 from bsft.records.schema import Item

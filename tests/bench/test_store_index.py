@@ -9,13 +9,13 @@ from small import write_small
 from store_lines import records, write_lines
 
 from bsft.records.errors import BadInput
-from bsft.records.store import Benchmark, cache, open_benchmark, opening
+from bsft.records.store import Benchmark, index, open_benchmark, opening
 
 
 @pytest.fixture
 def indexes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where indexes are kept; even small ones here."""
-    monkeypatch.setattr(cache, "MIN_ITEMS", 1)
+    monkeypatch.setattr(index, "MIN_ITEMS", 1)
     monkeypatch.setenv("BSFT_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "indexes"
 

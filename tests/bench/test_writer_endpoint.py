@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 from loopback import Server, failure, reply
 
-from bsft.importing.writer.cache import CompletionCache
-from bsft.importing.writer.endpoint import LOCAL_KEY, Endpoint
+from bsft.importing.writer.endpoint import LOCAL_KEY, CompletionCache, Endpoint
 from bsft.importing.writer.options import OPENAI_URL, WriterOptions
 from bsft.records.errors import BadInput
 

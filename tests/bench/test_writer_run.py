@@ -12,8 +12,8 @@ import pytest
 from loopback import CASE, DENIED, INVENTED, SCENE, TEXT, WRONG_NUMBER, Server, failure, good, kind_of, reply
 
 from bsft.cli import main
-from bsft.importing.writer.cache import Completion, CompletionCache
 from bsft.importing.writer.drafts import CaseScene
+from bsft.importing.writer.endpoint import Completion, CompletionCache
 from bsft.records.schema import Case
 
 KEY = "sk-never-to-be-seen"

@@ -20,12 +20,11 @@ from urllib.request import urlopen
 
 import pytest
 
-from bsft.importing.writer.cache import CompletionCache
 from bsft.importing.writer.documents import Document
 from bsft.importing.writer.drafts import CaseDraft
-from bsft.importing.writer.endpoint import Endpoint
+from bsft.importing.writer.endpoint import CompletionCache, Endpoint
 from bsft.importing.writer.options import WriterOptions
-from bsft.importing.writer.pipeline import write_up
+from bsft.importing.writer.run import write_up
 
 pytestmark = pytest.mark.server
 

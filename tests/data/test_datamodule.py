@@ -15,9 +15,8 @@ from making import items_of, make_backbone, make_config, make_renderer, method_c
 
 from bsft import config as cfg
 from bsft.data.batches import Step
-from bsft.data.datamodule import BehaviorBenchDataModule
+from bsft.data.datamodule import BehaviorBenchDataModule, plan_steps
 from bsft.data.selection import select_items
-from bsft.data.steps import plan_steps
 from bsft.records.errors import BadInput
 from bsft.records.store import Benchmark, open_benchmark
 

@@ -11,7 +11,7 @@ from making import SHORT_PROMPT, decoded, items_of, method_config
 from transformers import PreTrainedTokenizerBase
 
 from bsft.config import DEFAULT_DATE
-from bsft.data import template as own_templates
+from bsft.data import chat_format as own_templates
 from bsft.data.methods import method_of
 from bsft.data.render import Renderer
 from bsft.data.vocabulary import BehaviorVocabulary

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from bsft.data.prefix_tree import (
     Ints,
     PrefixTree,
-    block_mask,
     blocks_of,
     build_tree,
     common_length,
-    key_depths,
     ranges_of,
+    visible_keys,
 )
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=9), min_size=1, max_size=9)
@@ -50,7 +49,7 @@ def test_a_tree_written_down_by_hand() -> None:
     assert tree.depths.tolist() == [0, 1, 2, 2, 1]
     assert tree.subtree_end.tolist() == [5, 4, 3, 4, 5]
     assert [path.tolist() for path in tree.paths] == [[0, 1, 2], [0, 4], [0, 1, 3], [0, 1]]
-    assert (tree.n_tokens, tree.n_sequence_tokens) == (5, 10)
+    assert tree.n_tokens == 5
 
 
 def test_blocks_written_down_by_hand() -> None:
@@ -79,7 +78,6 @@ def test_paths_reproduce_the_sequences_and_no_token_is_kept_twice(given_: tuple[
     distinct = {(tuple(own), *s[: i + 1]) for s, own in zip(sequences, ancestors, strict=True) for i in range(len(s))}
     assert set(node_prefixes(tree, sequences, ancestors)) == distinct
     assert tree.n_tokens == len(distinct)
-    assert tree.n_sequence_tokens == sum(map(len, sequences))
 
 
 @given(rooted())
@@ -104,22 +102,26 @@ def test_blocks_cover_every_token_once_and_their_masks_are_brute_force(
     for block in blocks:
         past = [t for a, b in block.past for t in range(a, b)]
         keys = [t for a, b in block.keys for t in range(a, b)]
-        mask = block_mask(tree, block)
-        assert mask.shape == (block.n_tokens, block.n_keys) == (block.stop - block.start, len(past) + len(keys))
+        mask = visible_keys(tree, block, np.empty(0, np.int64), None)
+        assert mask.shape == (block.stop - block.start, len(past) + len(keys))
         for row, query in zip(mask, range(block.start, block.stop), strict=True):
             seen = {keys[i] for i in np.flatnonzero(row[len(past) :])}
             assert seen == {k for k in range(tree.n_tokens) if is_prefix(prefixes[k], prefixes[query])}
             assert row[: len(past)].all() and tuple(past) == prefixes[query][0]
 
 
-@given(rooted(), st.integers(1, 12))
-def test_key_depths_are_those_of_the_keys(given_: tuple[list[list[int]], list[Ints]], size: int) -> None:
+@given(rooted(), st.integers(1, 12), st.integers(1, 9))
+def test_a_window_hides_the_keys_that_are_as_far_behind(
+    given_: tuple[list[list[int]], list[Ints]], size: int, window: int
+) -> None:
     tree = build_tree(*given_)
     past_depths = np.array([0, 1, 2, 7, 8, 9])
     for block in blocks_of(tree, size):
         past = [past_depths[t] for a, b in block.past for t in range(a, b)]
-        own = [tree.depths[t] for a, b in block.keys for t in range(a, b)]
-        assert key_depths(tree, block, past_depths).tolist() == [*past, *own]
+        depths = np.array([*past, *(tree.depths[t] for a, b in block.keys for t in range(a, b))])
+        near = tree.depths[block.start : block.stop, None] - depths < window
+        whole = visible_keys(tree, block, past_depths, None)
+        assert (visible_keys(tree, block, past_depths, window) == (whole & near)).all()
 
 
 @given(SEQUENCES, st.randoms())

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from making import SHORT_PROMPT, decoded, items_of, method_config
 
+from bsft.data.chat_format import TINY_CHAT
 from bsft.data.methods import Method, method_of
 from bsft.data.render import UNPROMPTED, Example, Renderer
 from bsft.data.vocabulary import BehaviorVocabulary
 from bsft.model.tiny import tiny_tokenizer
-from bsft.model.tiny_chat import TINY_CHAT
 from bsft.records.errors import BadInput
 from bsft.records.schema import Item, Locus, Option, Perturbation, Turn
 

@@ -11,13 +11,13 @@ from making import make_config, method_config
 
 from bsft import config as cfg
 from bsft.bench.build import BuildSpec, build
+from bsft.data.datamodule import plan_steps
 from bsft.data.methods import method_of
 from bsft.data.selection import choose_exemplars, exemplars_of, select_items
-from bsft.data.steps import plan_steps
 from bsft.records.errors import BadInput
 from bsft.records.schema import Item
 from bsft.records.store import Benchmark, open_benchmark
-from bsft.scoring.policies import label_counts
+from bsft.scoring.metrics import label_counts
 
 
 @pytest.fixture(scope="module", params=["made", "built", "one file"])

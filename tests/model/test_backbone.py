@@ -17,7 +17,7 @@ from bsft.data.methods import method_of
 from bsft.model import fast
 from bsft.model.adapters import adapt
 from bsft.model.backbone import VOCABULARY, Backbone, load_backbone
-from bsft.model.roads import Road
+from bsft.model.road_trial import Road
 from bsft.model.tiny import tiny_model, tiny_tokenizer
 from bsft.records.errors import BadInput
 

@@ -10,7 +10,7 @@ from making import head_weight, make_backbone, method_config
 
 from bsft import config as cfg
 from bsft.data.vocabulary import BehaviorVocabulary
-from bsft.model.behavior import DESCRIPTIONS, initial_rows
+from bsft.model.adapters import DESCRIPTIONS, initial_rows
 from bsft.model.parts import embedding_of
 from bsft.model.tiny import tiny_tokenizer
 from bsft.records.errors import BadInput

@@ -19,7 +19,7 @@ from bsft.model import attention, tiny
 from bsft.model.attention import TreeLayout
 from bsft.model.backbone import Backbone
 from bsft.model.fast import tree_attention
-from bsft.model.fast.native import rows
+from bsft.model.fast.native import kernels
 from bsft.model.fast.native.build import obstacle
 from bsft.model.module import BehaviorLM
 from bsft.model.parts import decoder_layers
@@ -78,7 +78,7 @@ def bf16_kernel(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch)
     """`native` or `torch`, as asked for."""
     monkeypatch.setitem(tiny._SIZES, "head_dim", 16)  # the least that the native kernel takes
     if request.param == "torch":
-        for module, name in ((tree_attention, "can_compute"), (rows, "can_norm"), (rows, "can_gate")):
+        for module, name in ((tree_attention, "can_compute"), (kernels, "can_norm"), (kernels, "can_gate")):
             monkeypatch.setattr(module, name, lambda *_: False)
     elif (reason := obstacle()) is not None:
         pytest.skip(reason)
@@ -124,7 +124,7 @@ def test_a_model_in_bf16_takes_every_compiled_kernel(monkeypatch: pytest.MonkeyP
         return counted
 
     for name in taken:
-        monkeypatch.setattr(rows, name, count(name, getattr(rows, name)))
+        monkeypatch.setattr(kernels, name, count(name, getattr(kernels, name)))
     backbone = make_backbone("llama", precision="bf16-mixed")
     gradients(backbone, module_of(backbone).loss_sum(tree_batch(examples_of(backbone, [0]), behavior_weight=0.5)))
     assert all(taken.values()), taken

@@ -23,7 +23,7 @@ from bsft.data.methods import method_of
 from bsft.model import fast
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.module import BehaviorLM
-from bsft.model.roads import Road
+from bsft.model.road_trial import Road
 
 TOLERANCE = 1e-5
 """Relative difference of the loss and of each gradient, in float32."""
@@ -106,5 +106,8 @@ def test_what_does_not_apply_is_not_installed() -> None:
     assert "decode" not in vars(backbone) and backbone.tree_attention == "bsft_tree"
 
 
-def test_the_documentation_shows_the_table() -> None:
-    assert "\n".join(fast.table()) in TABLE.read_text(encoding="utf-8")
+def test_the_documentation_says_of_each_patch_what_it_does() -> None:
+    table = TABLE.read_text(encoding="utf-8").partition("| patch | replaces | when | why | gain |\n")[2]
+    rows = [line.strip("|").split("|") for line in table.partition("\n\n")[0].splitlines()[1:]]
+    assert [row[0].strip() for row in rows] == [patch.name for patch in fast.PATCHES]
+    assert all(len(row) == 5 and all(map(str.strip, row)) for row in rows)

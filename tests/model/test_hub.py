@@ -14,8 +14,8 @@ import pytest
 from huggingface_hub.errors import OfflineModeIsEnabled
 
 from bsft.config import ModelConfig
-from bsft.model import hub
-from bsft.model.hub import commit_of
+from bsft.model import content
+from bsft.model.content import commit_of
 from bsft.model.tokenizer import hub_options
 from bsft.records.errors import BadInput
 
@@ -27,7 +27,7 @@ def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The hub client's cache and ours, both empty."""
     monkeypatch.setenv("BSFT_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
-    hub._asked.cache_clear()
+    content._asked.cache_clear()
     return tmp_path / "hub"
 
 
@@ -83,7 +83,7 @@ def test_the_hub_is_asked_once_for_all_jobs_and_processes(
 ) -> None:
     for _ in range(3):
         assert [commit_of(of_hub("v2")) for _ in range(500)] == [C] * 500
-        hub._asked.cache_clear()  # as a new process would
+        content._asked.cache_clear()  # as a new process would
     assert asked == [("org/model", "v2")]
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", lambda *_, **__: SimpleNamespace(sha=A))
     assert commit_of(of_hub("v2")) == C, "what was planned is what runs"
@@ -150,7 +150,7 @@ def test_the_cache_is_found_where_the_hubs_client_keeps_it(tmp_path: Path) -> No
     """In a process of its own, because the client reads `HF_HOME` once."""
     point(tmp_path / "home" / "hub", "main", A)
     script = (
-        "import sys; from bsft.config import ModelConfig; from bsft.model.hub import commit_of\n"
+        "import sys; from bsft.config import ModelConfig; from bsft.model.content import commit_of\n"
         "heavy = {'torch', 'transformers', 'httpx', 'httpx2'}\n"
         "print(commit_of(ModelConfig(source='hub', id='org/model')), sorted(heavy & set(sys.modules)))"
     )

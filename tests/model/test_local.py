@@ -14,7 +14,7 @@ import transformers
 from making import write_local_model
 from transformers import PreTrainedTokenizerBase
 
-from bsft.model.local import _COUNTED, INDEX, sha256_of_model
+from bsft.model.content import _COUNTED, INDEX, sha256_of_model
 from bsft.model.tiny import tiny_model, tiny_tokenizer
 from bsft.records.errors import BadInput
 

@@ -12,7 +12,7 @@ from transformers.models.llama.modeling_llama import LlamaMLP
 
 from bsft import config as cfg
 from bsft.model import tiny
-from bsft.model.roads import Road
+from bsft.model.road_trial import Road
 
 
 def layers_of(architecture: str, **options: object) -> list[LoraLinear]:

@@ -17,7 +17,7 @@ from bsft.data.prefix_tree import blocks_of, build_tree
 from bsft.model import attention
 from bsft.model.attention import TreeLayout
 from bsft.model.fast.native import build
-from bsft.model.fast.native.attention import NativeTree, NativeTreeAttention, can_compute
+from bsft.model.fast.native.kernels import NativeTree, NativeTreeAttention, can_compute
 from bsft.model.fast.tree_attention import tree_attention
 
 CASE = list(range(90))

@@ -27,7 +27,7 @@ from bsft.data.methods import method_of
 from bsft.model import tiny
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.parts import decoder_layers
-from bsft.model.roads import WHOLE
+from bsft.model.road_trial import WHOLE
 from bsft.model.tiny import tiny_tokenizer
 from bsft.scoring.generate import generate
 

@@ -15,11 +15,11 @@ from transformers import AutoConfig, LlamaForCausalLM
 
 from bsft.data.methods import method_of
 from bsft.model import backbone as loading
-from bsft.model import fast, small_copy
+from bsft.model import fast, self_check
 from bsft.model.backbone import Backbone, load_backbone
 from bsft.model.fast import gated_mlp
-from bsft.model.roads import WHOLE, Road
-from bsft.model.self_check import Subject, choose_road
+from bsft.model.road_trial import WHOLE, Road
+from bsft.model.self_check import choose_road
 from bsft.model.tiny import tiny_model, tiny_tokenizer
 from bsft.records.errors import BadInput
 from bsft.scoring.choices import OptionScorer
@@ -104,7 +104,7 @@ def test_the_check_leaves_the_model_and_random_states_alone() -> None:
     def on_trial(*arguments: Any) -> Backbone:
         return loading._on_trial(*arguments, tokenizer=tiny_tokenizer(), method=method, upper=False)
 
-    assert choose_road(Subject("m", causal, 512), "tree", fast.NAMES, on_trial) == Road("tree")
+    assert choose_road(model_config(max_length_tokens=512), causal, "tree", on_trial) == Road("tree")
     assert torch.rand(1) == expected
     assert causal.training and all(p.requires_grad and p.dtype == torch.bfloat16 for p in causal.parameters())
     assert causal.config._attn_implementation == "sdpa"
@@ -117,8 +117,8 @@ def test_a_large_model_is_judged_by_a_copy_with_every_kind_of_its_layers(
 ) -> None:
     model, method = model_config(**saved(model_type, tmp_path)), method_of(method_config("baseline"))
     expected = load_backbone(model, method)
-    monkeypatch.setattr(small_copy, "MAX_PARAMETERS", 0)
-    copy = small_copy.small_copy(expected.causal, 512)
+    monkeypatch.setattr(self_check, "MAX_PARAMETERS", 0)
+    copy = self_check.small_copy(expected.causal, 512)
     kinds = {type(part) for part in expected.causal.modules()}
     assert kinds == {type(part) for part in copy.modules()}
     assert copy.config.num_hidden_layers == (3 if model_type == "llama4_text" else 2)
@@ -128,8 +128,8 @@ def test_a_large_model_is_judged_by_a_copy_with_every_kind_of_its_layers(
 
 def test_windows_that_matter_are_shorter_than_what_is_tried(tmp_path: Path) -> None:
     causal = load_backbone(model_config(**saved("mistral", tmp_path)), method_of(method_config("baseline"))).causal
-    assert small_copy.small_copy(causal, 512).config.sliding_window == 8
-    assert small_copy.small_copy(causal, 24).config.sliding_window == 24
+    assert self_check.small_copy(causal, 512).config.sliding_window == 8
+    assert self_check.small_copy(causal, 24).config.sliding_window == 24
     assert causal.config.sliding_window == 24
 
 

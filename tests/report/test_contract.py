@@ -7,8 +7,7 @@ from made_runs import Sweep
 from bsft.records.schema import Item, Locus, Option, Perturbation, TaskSpec, Turn
 from bsft.report.rows import comparison
 from bsft.report.sweep import read_sweep
-from bsft.scoring.metrics import Response, evaluate
-from bsft.scoring.policies import label_counts, responses_of
+from bsft.scoring.metrics import Response, evaluate, label_counts, responses_of
 from bsft.stats.policies import POLICIES
 
 

@@ -10,8 +10,8 @@ from made_runs import BEHAVIOR, GROUPS, Sweep
 from rich.console import Console
 
 from bsft.display.table import Cell
-from bsft.report.documents import markdown
 from bsft.report.rows import comparison
+from bsft.report.summary import markdown
 from bsft.report.sweep import read_sweep
 from bsft.report.tables import comparison_table, duration, notes, score, score_cell, unrounded_table
 from bsft.report.values import RowValue

@@ -13,7 +13,7 @@ from bsft.cli import main
 from bsft.commands.fetch import HUB_FILES, models_of
 from bsft.config import ConfigError
 from bsft.model import weights
-from bsft.model.local import SETTINGS, TOKENIZER
+from bsft.model.content import SETTINGS, TOKENIZER
 from bsft.records.errors import BadInput
 
 

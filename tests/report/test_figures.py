@@ -14,9 +14,8 @@ from matplotlib.projections.polar import PolarAxes
 from PIL import Image
 
 from bsft.display.canvas import to_bytes
-from bsft.report.figures import curves_figure, restraint_figure
+from bsft.report.figures import curves_figure, radar_figure, restraint_figure
 from bsft.report.palette import GROUP_COLOURS, METHOD_COLOURS, Styles, line_styles, task_title
-from bsft.report.radar import radar_figure
 from bsft.report.rows import Block, blocks, comparison
 from bsft.report.sweep import read_sweep
 

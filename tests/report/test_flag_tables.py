@@ -7,9 +7,9 @@ from pathlib import Path
 
 from made_runs import FLAGS, Sweep
 
-from bsft.report.flag_tables import flags_table, kinds_table, matched_table, noise_table
 from bsft.report.rows import Row, blocks, comparison
 from bsft.report.sweep import read_sweep
+from bsft.report.tables import kinds_table, values_table
 
 
 def rows_of(path: Path) -> list[Row]:
@@ -24,7 +24,7 @@ def made(tmp_path: Path, seeds: tuple[int, ...] = (0,)) -> list[Row]:
 
 
 def test_figures_stand_with_their_intervals_and_beside_what_chance_gives(tmp_path: Path) -> None:
-    table = flags_table(made(tmp_path), False)
+    table = values_table("Raising alarms", made(tmp_path), False)
     assert [column.header for column in table.columns][1:3] == ["AUC", "paired AUC"]
     [line] = table.rows
     assert [cell.value for cell in line] == ["baseline", "0.710", "0.830", "0.200", "0.610", "0.450", "0.210"]
@@ -32,7 +32,7 @@ def test_figures_stand_with_their_intervals_and_beside_what_chance_gives(tmp_pat
 
 
 def test_matched_over_intervention_with_and_without_the_prior(tmp_path: Path) -> None:
-    table = matched_table(made(tmp_path), False)
+    table = values_table("At matched over-intervention", made(tmp_path), False)
     assert [[cell.value for cell in line] for line in table.rows] == [
         ["baseline", "as it is", "0.710", "0.370", "0.048", "0.410"],
         ["baseline", "prior removed", "0.770", "0.390", "–", "–"],
@@ -41,7 +41,7 @@ def test_matched_over_intervention_with_and_without_the_prior(tmp_path: Path) ->
 
 
 def test_effects_stand_beside_their_noise(tmp_path: Path) -> None:
-    [line] = noise_table(made(tmp_path), False).rows
+    [line] = values_table("Effect and noise", made(tmp_path), False).rows
     assert [cell.value for cell in line] == ["baseline", "2.500", "0.400", "–", "0.600"]
 
 
@@ -63,5 +63,6 @@ def test_a_run_without_flags_has_no_such_rows(tmp_path: Path) -> None:
     assert metrics.pop("flags") == json.loads(json.dumps(FLAGS))
     file.write_text(json.dumps(metrics))
     rows = rows_of(sweep.path)
-    assert not flags_table(rows, False).rows and not matched_table(rows, False).rows
+    for title in ("Raising alarms", "At matched over-intervention"):
+        assert not values_table(title, rows, False).rows
     assert not kinds_table(blocks(rows)[0]).rows

@@ -15,11 +15,10 @@ from small import case_items
 from bsft.cli import main
 from bsft.display.canvas import to_bytes
 from bsft.display.console import SafeConsole
-from bsft.report.documents import markdown
-from bsft.report.page import page
+from bsft.report.figures import radar_figure
 from bsft.report.palette import line_styles
-from bsft.report.radar import radar_figure
 from bsft.report.rows import blocks, comparison
+from bsft.report.summary import markdown, page
 from bsft.report.sweep import read_sweep
 from bsft.report.tables import comparison_table, unfinished_table, unrounded_table
 from bsft.show.find import Found
@@ -91,7 +90,7 @@ def test_markdown_holds_no_html_and_no_link(hostile: Sweep) -> None:
 def test_html_holds_no_markup_of_theirs(hostile: Sweep) -> None:
     sweep = read_sweep(hostile.path)
     rows = comparison(sweep.jobs)
-    text = page(sweep, rows, blocks(rows), [])
+    text = page(sweep, rows, blocks(rows), {"radar": [], "restraint": [], "curves": []})
     assert "<img" not in text and "&lt;img" in text and not obeyed(text) and text.encode()
 
 

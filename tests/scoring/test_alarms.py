@@ -11,8 +11,8 @@ from small import TASKS
 
 from bsft.data.render import Candidates
 from bsft.records.schema import Behavior, Item
-from bsft.scoring.alarms import Alarm, alarm_of, matched_threshold, without_prior
 from bsft.scoring.choices import Context, Scored
+from bsft.scoring.decision import Alarm, alarm_of, matched_threshold, without_prior
 from bsft.scoring.evaluation import Calibration, Evaluation
 from bsft.scoring.flags import Flags
 from bsft.stats.bootstrap import Bootstrap
@@ -84,7 +84,7 @@ def test_the_prior_is_taken_off_each_item() -> None:
 
 
 def evaluated(margins: Sequence[float], calibration: Calibration | None) -> dict[str, object]:
-    evaluation = Evaluation(SPECS, arm="none", forced=None, train_labels={}, bootstrap_samples=5)
+    evaluation = Evaluation(tasks=SPECS, arm="none", forced=None, train_labels={}, bootstrap_samples=5)
     scored = [read(item, margin) for item, margin in zip(ITEMS, margins, strict=True)]
     flags = evaluation.metrics(scored, calibration).flags
     assert flags is not None

@@ -21,7 +21,7 @@ from bsft.scoring.evaluation import (
     validation_metrics,
     write_predictions,
 )
-from bsft.scoring.policies import label_counts
+from bsft.scoring.metrics import label_counts
 from bsft.scoring.result import Restraint
 
 SPECS = {task.name: task for task in TASKS}
@@ -49,7 +49,7 @@ def oracle(item: Item, *, dropped: tuple[int, ...] = ()) -> Scored:
 
 
 def evaluation(arm: str = "predicted", forced: Behavior | None = None) -> Evaluation:
-    return Evaluation(SPECS, arm=arm, forced=forced, train_labels=TRAIN, bootstrap_samples=20)
+    return Evaluation(tasks=SPECS, arm=arm, forced=forced, train_labels=TRAIN, bootstrap_samples=20)
 
 
 # --- contexts and responses ------------------------------------------------------------------------------------------

@@ -8,8 +8,7 @@ import pytest
 from making import items_of
 from small import TASKS
 
-from bsft.scoring.metrics import evaluate
-from bsft.scoring.policies import label_counts, responses_of
+from bsft.scoring.metrics import evaluate, label_counts, responses_of
 from bsft.stats.policies import POLICIES
 
 TEST = items_of(range(4), "test")

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score, matthews_corrcoef, roc_auc_score
 
-from bsft.stats.arrays import label_indices
-from bsft.stats.measures import auroc, macro_f1, matthews, wins_over_twin
+from bsft.stats.measures import auroc, label_indices, macro_f1, matthews, wins_over_twin
 
 UNITS = st.lists(st.tuples(st.integers(-5, 5), st.booleans()), min_size=1, max_size=30)
 ANSWERS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 3)), min_size=1, max_size=40)

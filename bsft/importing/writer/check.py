@@ -98,13 +98,9 @@ def _case_problems(draft: CaseDraft, source: Source) -> Iterator[str]:
     stated = sex_in(source.text)
     if draft.sex is not None and stated is not None and draft.sex != stated:
         yield f"sex: the text says {stated}"
-    for name, texts in (
-        ("diagnosis", [draft.diagnosis] if draft.diagnosis else []),
-        ("differential", draft.differential),
-        ("management", draft.management),
-    ):
-        for text in texts:
-            yield from (f"{name} {text!r}: {problem}" for problem in check_text(text, source))
+    said = [("diagnosis", draft.diagnosis or ""), *(("differential", text) for text in draft.differential)]
+    for name, text in (*said, *(("management", text) for text in draft.management)):
+        yield from (f"{name} {text!r}: {problem}" for problem in check_text(text, source))
     if not draft.facts:
         yield "facts: the list is empty"
     for index, fact in enumerate(draft.facts):

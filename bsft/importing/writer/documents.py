@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
-from bsft.importing.cases import check_new, json_lines
+from bsft.importing.files import check_new, json_lines
 from bsft.importing.report import ImportReport
 from bsft.records.errors import BadInput, explained
 from bsft.records.schema import NonEmpty
@@ -63,12 +63,12 @@ def tokens(text: str) -> int:
     return -(-len(text) // CHARACTERS_PER_TOKEN)
 
 
-def parts(text: str, max_tokens: int) -> list[str]:
-    """The text in pieces of at most `max_tokens`, cut between paragraphs if possible, else lines, sentences, words."""
-    return _parts(text, max_tokens, 0)
+def parts(text: str, max_tokens: int, boundary: int = 0) -> list[str]:
+    """The text in pieces of at most `max_tokens`, cut between paragraphs if possible, else lines, sentences, words.
 
-
-def _parts(text: str, max_tokens: int, boundary: int) -> list[str]:
+    Args:
+        boundary: of `_BOUNDARIES`, the first to try.
+    """
     if tokens(text) <= max_tokens:
         return [text]
     if boundary == len(_BOUNDARIES):
@@ -80,4 +80,4 @@ def _parts(text: str, max_tokens: int, boundary: int) -> list[str]:
             pieces[-1] += piece
         else:
             pieces.append(piece)
-    return [part for piece in pieces for part in _parts(piece, max_tokens, boundary + 1) if part.strip()]
+    return [part for piece in pieces for part in parts(piece, max_tokens, boundary + 1) if part.strip()]

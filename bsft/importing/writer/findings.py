@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
@@ -27,20 +27,6 @@ SIDES = frozenset({"left", "right"})
 
 _WORD = re.compile(r"[A-Za-z]+(?:'[a-z]+)?")
 _SENTENCE_END = re.compile(r"(?<=[.!?;])\s+|\n+")
-_NEGATION = re.compile(
-    r"\b(?:no|not|never|without|den(?:y|ies|ied|ying)|negative for|absence of|free of|nor|neither|cannot|\w+n't)\b",
-    re.IGNORECASE,
-)
-_CLAUSE_END = re.compile(
-    r"[:;]|\b(?:but|however|although|though|except|has|have|had|reports?|reported|presents?|presented|complains?|shows?|"
-    r"showed|reveals?|revealed|which|and (?:is|was))\b",
-    re.IGNORECASE,
-)
-_NEGATED_AFTER = re.compile(
-    r"\W*(?:(?:is|are|was|were|has been|have been)\s+)?(?:absent|negative|denied|excluded|ruled out|"
-    r"not (?:seen|found|present|detected|noted|observed|reported))\b",
-    re.IGNORECASE,
-)
 _SPELLINGS = (("ae", "e"), ("oe", "e"), ("our", "or"), ("leuc", "leuk"))
 _INFLECTIONS = (("ies", "y"), ("ness", ""), ("ing", ""), ("ed", ""), ("ly", ""), ("s", ""))
 
@@ -69,6 +55,9 @@ class Lexicon:
     polar: str
     endings: str
     ordinary: str
+    negation: re.Pattern[str]
+    clause_end: re.Pattern[str]
+    negated_after: re.Pattern[str]
 
     @cached_property
     def _stems(self) -> dict[str, frozenset[str]]:
@@ -91,13 +80,7 @@ class Lexicon:
         analytes = (analyte.name.lower() for analyte in load_bank().analytes.values() if len(analyte.name) > 3)
         return _any_of([*(group[0] for group in self.aliases), *analytes])
 
-    def is_clinical(self, word: str) -> bool:
-        return self._is_among("clinical", word)
-
-    def can_be_denied(self, word: str) -> bool:
-        return self._is_among("polar", word)
-
-    def _is_among(self, name: str, word: str) -> bool:
+    def holds(self, name: Literal["clinical", "polar"], word: str) -> bool:
         """Whether a word is in a list or has a clinical ending, and is no ordinary word."""
         base = stem(word)
         if base in self._stems["ordinary"] or base in self._stems[name]:
@@ -177,25 +160,25 @@ class Sentence:
 
     def _mentions(self, lexicon: Lexicon) -> Iterator[Mention]:
         words = list(_WORD.finditer(self.text))
-        denied = self._denied_spans()
+        denied = self._denied_spans(lexicon)
         for index, match in enumerate(words):
-            if not lexicon.is_clinical(match[0]):
+            if not lexicon.holds("clinical", match[0]):
                 continue
             adjacent = index > 0 and not self.text[words[index - 1].end() : match.start()].strip()
             before = words[index - 1][0].lower() if adjacent else ""
             yield Mention(
                 word=match[0].lower(),
                 denied=any(start <= match.start() < end for start, end in denied)
-                or _NEGATED_AFTER.match(self.text, match.end()) is not None,
+                or lexicon.negated_after.match(self.text, match.end()) is not None,
                 asked=self.text.rstrip().endswith("?"),
                 side=self._side(words[max(0, index - SIDE_WORDS) : index], match.start()),
-                before=before if lexicon.is_clinical(before) else None,
+                before=before if lexicon.holds("clinical", before) else None,
             )
 
-    def _denied_spans(self) -> list[tuple[int, int]]:
+    def _denied_spans(self, lexicon: Lexicon) -> list[tuple[int, int]]:
         spans = []
-        for match in _NEGATION.finditer(self.text):
-            stop = _CLAUSE_END.search(self.text, match.end())
+        for match in lexicon.negation.finditer(self.text):
+            stop = lexicon.clause_end.search(self.text, match.end())
             reached = [word.end() for word in _WORD.finditer(self.text, match.end())][:NEGATION_WORDS]
             end = min(stop.start() if stop else len(self.text), reached[-1] if reached else match.end())
             spans.append((match.end(), end))
@@ -230,7 +213,7 @@ def _contradiction(mention: Mention, source: Sequence[Sentence]) -> str | None:
     base = stem(mention.word)
     if mention.side and not any({mention.side, base} <= sentence.stems for sentence in source):
         return f'"{mention.side} ... {mention.word}" is not in the text'
-    if not load_lexicon().can_be_denied(mention.word):
+    if not load_lexicon().holds("polar", mention.word):
         return None
     needed = {base, stem(mention.before)} if mention.before else {base}
     holding = [sentence for sentence in source if needed <= sentence.stems]

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from bsft.bench.bank.load import read_checked
 from bsft.bench.recorded.measurements import NUMBER, UNIT, number, plain_units, unit_spelling
-from bsft.importing.number_words import digits
+from bsft.importing.demographics import digits
 
 _NAME_WITH_NUMBER = re.compile(r"\b[A-Za-z]+(?:-?\d+[A-Za-z\d]*)+\b")
 _TIMES_TEN = re.compile(r"x10(?:\d+)?")

@@ -3,8 +3,6 @@
 A layer that reads such an activation keeps its sources instead; the first reader computes it for all.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

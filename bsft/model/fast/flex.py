@@ -6,8 +6,6 @@ only, so that no row of the softmax is empty.
 Source: Dong et al., Flex Attention, 2024; torch.nn.attention.flex_attention.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import cache
 from typing import Any, cast
@@ -22,7 +20,6 @@ from bsft.data.prefix_tree import Ints, PrefixTree
 
 MIN_BUCKET_TOKENS = 128
 """FlexAttention's own block size."""
-MaskMod = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def bucket_tokens(n: int) -> int:
@@ -37,16 +34,13 @@ def bucket_tokens(n: int) -> int:
     return size
 
 
-def mask_of(tree: PrefixTree, past_depths: Ints, device: torch.device, window: int | None) -> MaskMod:
-    """Which keys a query sees, as a function of indices; keys are the cached tokens, then the tree, then padding."""
+def block_mask_of(tree: PrefixTree, past_depths: Ints, device: torch.device, window: int | None) -> BlockMask:
+    """FlexAttention's block mask of a tree, for padded lengths; keys are the cached tokens, then the tree, then
+    padding."""
     n, n_past = tree.n_tokens, len(past_depths)
     n_queries, n_keys = bucket_tokens(n), bucket_tokens(n_past + n)
-    subtree_end = np.zeros(n_queries, np.int64)
-    subtree_end[:n] = tree.subtree_end
-    depths = np.zeros(n_queries, np.int64)
-    depths[:n] = tree.depths
-    key_depths = np.zeros(n_keys, np.int64)
-    key_depths[: n_past + n] = np.concatenate([past_depths, tree.depths])
+    subtree_end, depths = (np.pad(own, (0, n_queries - n)) for own in (tree.subtree_end, tree.depths))
+    key_depths = np.pad(np.concatenate([past_depths, tree.depths]), (0, n_keys - n_past - n))
     root_of = np.zeros(n_queries, np.int64)
     for run in tree.runs:
         root_of[run.start : run.stop] = run.root
@@ -66,13 +60,6 @@ def mask_of(tree: PrefixTree, past_depths: Ints, device: torch.device, window: i
             seen = seen & (depth[query] - key_depth[key] < window)
         return seen | ((query >= n) & (own == query))
 
-    return sees
-
-
-def block_mask_of(tree: PrefixTree, past_depths: Ints, device: torch.device, window: int | None) -> BlockMask:
-    """FlexAttention's block mask of a tree, for padded lengths."""
-    sees = mask_of(tree, past_depths, device, window)
-    n_queries, n_keys = bucket_tokens(tree.n_tokens), bucket_tokens(len(past_depths) + tree.n_tokens)
     return create_block_mask(sees, None, None, n_queries, n_keys, device=device)
 
 

@@ -10,7 +10,8 @@ Loss and gradients are those of the ordinary pass.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -26,23 +27,11 @@ if TYPE_CHECKING:
     from bsft.model.backbone import Backbone
 
 
-@dataclass(frozen=True)
-class CutTree:
-    """A tree cut before the first marked token of each path.
-
-    Attributes:
-        fixed, below: the tree above the cuts, and what grows from it.
-        fixed_at, below_at: where each of their tokens stands in the whole tree.
-    """
-
-    fixed: TreeLayout
-    below: TreeLayout
-    fixed_at: Tensor
-    below_at: Tensor
-
-
-def cut_tree(layout: TreeLayout, marked: tuple[int, ...]) -> CutTree:
+def cut_tree(layout: TreeLayout, marked: tuple[int, ...]) -> list[tuple[TreeLayout, Tensor]]:
     """Cuts a tree before the first token of each path that is one of `marked`.
+
+    Returns:
+        The tree above the cuts and what grows from it, each with the places of its tokens in the whole tree, `(n,)`.
 
     Raises:
         ValueError: a path without such a token, or one that begins with it.
@@ -56,7 +45,7 @@ def cut_tree(layout: TreeLayout, marked: tuple[int, ...]) -> CutTree:
     tails = [path[cut:] for path, cut in zip(tree.paths, cuts, strict=True)]
     fixed = build_tree([tree.ids[head].tolist() for head in heads])
     below = build_tree([tree.ids[tail].tolist() for tail in tails], fixed.paths)
-    return CutTree(TreeLayout(fixed), TreeLayout(below, fixed.depths), _places(fixed, heads), _places(below, tails))
+    return [(TreeLayout(fixed), _places(fixed, heads)), (TreeLayout(below, fixed.depths), _places(below, tails))]
 
 
 def _places(part: PrefixTree, in_whole: list[Ints]) -> Tensor:
@@ -81,44 +70,34 @@ def applies(backbone: Backbone) -> bool:
 
 def install(backbone: Backbone) -> None:
     """Puts a decoding by parts in the place of the whole one."""
-    backbone.decode = FrozenLayers(backbone).decode  # type: ignore[method-assign]
+    assert backbone.vocabulary is not None
+    n_frozen = first_trained_layer(backbone.causal)
+    decode = partial(_decode, backbone.causal, backbone.decode, n_frozen, backbone.vocabulary.ids)
+    backbone.decode = decode  # type: ignore[method-assign]
 
 
-class FrozenLayers:
-    """The layers of a model below the first trained one, kept out of the backward pass."""
-
-    def __init__(self, backbone: Backbone) -> None:
-        assert backbone.vocabulary is not None
-        self._causal = backbone.causal
-        self._decode = backbone.decode
-        self._n_frozen = first_trained_layer(backbone.causal)
-        self._marked = backbone.vocabulary.ids
-
-    def decode(self, input_ids: Tensor, **inputs: Any) -> Tensor:
-        """`Backbone.decode`, `(1, N)` -> `(1, N, H)`: by parts where a tree is read for a backward pass."""
-        if "tree" not in inputs or not torch.is_grad_enabled() or self._causal.is_gradient_checkpointing:
-            return self._decode(input_ids, **inputs)
-        embeds = embedding_of(self._causal)(input_ids)
-        return self.hidden_states(embeds, inputs["position_ids"], inputs["tree"])
-
-    def hidden_states(self, embeds: Tensor, position_ids: Tensor, layout: TreeLayout) -> Tensor:
-        """Last hidden states of a tree batch, `(1, N, H)`.
-
-        Args:
-            embeds: `(1, N, H)`, with the gradient of the marked tokens' rows.
-            position_ids: `(1, N)`.
-        """
-        decoder = decoder_of(self._causal)
-        cut = cut_tree(layout, self._marked)
-        fixed_at, below_at = cut.fixed_at.to(embeds.device), cut.below_at.to(embeds.device)
-        lower = _part(decoder, slice(0, self._n_frozen))
-        upper = _part(decoder, slice(self._n_frozen, None))
-        cache = DynamicCache()
-        with torch.no_grad():
-            fixed = _run(lower, embeds[:, fixed_at], position_ids[:, fixed_at], cut.fixed, past_key_values=cache)
-        below = _run(lower, embeds[:, below_at], position_ids[:, below_at], cut.below, past_key_values=cache)
-        order = torch.argsort(torch.cat([fixed_at, below_at]))
-        return _run(upper, torch.cat([fixed, below], dim=1)[:, order], position_ids, layout)
+def _decode(
+    causal: PreTrainedModel,
+    whole: Callable[..., Tensor],
+    n_frozen: int,
+    marked: tuple[int, ...],
+    input_ids: Tensor,
+    **inputs: Any,
+) -> Tensor:
+    """`Backbone.decode`, `(1, N)` -> `(1, N, H)`: by parts where a tree is read for a backward pass."""
+    if "tree" not in inputs or not torch.is_grad_enabled() or causal.is_gradient_checkpointing:
+        return whole(input_ids, **inputs)
+    layout, position_ids, decoder = inputs["tree"], inputs["position_ids"], decoder_of(causal)
+    embeds = embedding_of(causal)(input_ids)
+    parts = [(part, places.to(embeds.device)) for part, places in cut_tree(layout, marked)]
+    lower, upper = _part(decoder, slice(0, n_frozen)), _part(decoder, slice(n_frozen, None))
+    cache = DynamicCache()
+    states = []
+    for (part, places), has_gradient in zip(parts, (False, True), strict=True):
+        with torch.set_grad_enabled(has_gradient):
+            states.append(_run(lower, embeds[:, places], position_ids[:, places], part, past_key_values=cache))
+    order = torch.argsort(torch.cat([places for _, places in parts]))
+    return _run(upper, torch.cat(states, dim=1)[:, order], position_ids, layout)
 
 
 def _run(part: nn.Module, embeds: Tensor, position_ids: Tensor, layout: TreeLayout, **options: Any) -> Tensor:

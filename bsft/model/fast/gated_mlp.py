@@ -16,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from transformers.activations import SiLUActivation
 
 from bsft.model.fast.again import remember
-from bsft.model.fast.native import rows
+from bsft.model.fast.native import kernels
 
 if TYPE_CHECKING:
     from bsft.model.backbone import Backbone
@@ -26,7 +26,7 @@ _GATED_MLPS = {"LlamaMLP", "Qwen2MLP"}
 
 
 def _gated(gate: Tensor, up: Tensor) -> Tensor:
-    return rows.gated(gate, up) if rows.can_gate(gate, up) else F.silu(gate).mul_(up)
+    return kernels.gated(gate, up) if kernels.can_gate(gate, up) else F.silu(gate).mul_(up)
 
 
 class _Gated(torch.autograd.Function):
@@ -40,8 +40,8 @@ class _Gated(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor]:
         gate, up = ctx.saved_tensors
-        if rows.can_gate(grad, gate, up):
-            return rows.gated_backward(grad, gate, up)
+        if kernels.can_gate(grad, gate, up):
+            return kernels.gated_backward(grad, gate, up)
         return torch.ops.aten.silu_backward(grad * up, gate), F.silu(gate).mul_(grad)
 
 

@@ -79,9 +79,7 @@ def install(backbone: Backbone) -> None:
 
 def _is_plain(layer: nn.Module) -> bool:
     """Whether a layer computes `W x + s B A x` and nothing else."""
-    if type(layer) is not LoraLinear:
-        return False
-    if len(layer.active_adapters) != 1 or layer.merged or layer.disable_adapters:
+    if type(layer) is not LoraLinear or len(layer.active_adapters) != 1 or layer.merged or layer.disable_adapters:
         return False
     name = layer.active_adapters[0]
     return (

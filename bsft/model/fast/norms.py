@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from bsft.model.fast.again import remember
-from bsft.model.fast.native import rows
+from bsft.model.fast.native import kernels
 from bsft.model.parts import decoder_layers
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ _RMS_NORMS = {"LlamaRMSNorm", "Qwen2RMSNorm"}
 
 def _rms_norm(x: Tensor, weight: Tensor, eps: float, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
     """`(..., D)` and `(D,)` to the normed rows in `dtype` and `(..., 1)`, one over each row's root mean square."""
-    if rows.can_norm(x, weight, dtype):
-        return rows.rms_norm(x, weight, eps)
+    if kernels.can_norm(x, weight, dtype):
+        return kernels.rms_norm(x, weight, eps)
     scale = torch.rsqrt(x.square().mean(-1, keepdim=True) + eps)
     return (x * scale).mul_(weight).to(dtype), scale
 
@@ -43,8 +43,8 @@ class _RmsNorm(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, grad_out: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, scale = ctx.saved_tensors
-        if rows.can_norm(x, weight, grad_out.dtype) and grad_out.is_contiguous():
-            return rows.rms_norm_backward(grad_out, x, weight, scale), None, None, None
+        if kernels.can_norm(x, weight, grad_out.dtype) and grad_out.is_contiguous():
+            return kernels.rms_norm_backward(grad_out, x, weight, scale), None, None, None
         normed, grad = x * scale, grad_out * weight
         along = (grad * normed).mean(-1, keepdim=True)
         return torch.sub(grad, normed.mul_(along)).mul_(scale), None, None, None

@@ -1,24 +1,41 @@
 """An index of a benchmark: where each item stands, and its head, in arrays of a few bytes per item.
 
-Selecting, planning a training and counting labels need no more than heads, so that texts stay on disk.
+Selecting, planning a training and counting labels need no more than heads, so that texts stay on disk. A large index is
+kept in the cache, under the hash of the content that it was made from.
 """
 
-from __future__ import annotations
-
+import contextlib
+import dataclasses
+import hashlib
+import io
+import json
 from array import array
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bsft.records.schema import Group, Item, TaskSpec, Variant
+from bsft.records.errors import BadInput
+from bsft.records.files import replacing
+from bsft.records.hashing import digest
+from bsft.records.paths import cache_dir
+from bsft.records.schema import Group, Item, Manifest, TaskSpec, Variant
+from bsft.records.untrusted import file_sha256, open_regular
 
 Ints = NDArray[np.signedinteger[Any]]
 _VARIANTS: tuple[Variant, ...] = get_args(Variant)
 CODED = ("file", "split", "case", "task", "label")
 """Names of the index's columns."""
+MIN_ITEMS = 5_000
+"""Fewer items are checked again in a moment."""
+_DIGEST_BYTES = hashlib.sha256().digest_size
+"""A file begins with the SHA-256 of the rest, so that what was damaged is never taken apart."""
+_PREFIX = "index."
+"""Of the names of arrays, because `savez` has an argument `file` of its own."""
 
 
 class Head(NamedTuple):
@@ -81,16 +98,9 @@ class ItemIndex:
         return self.ids[start : self.id_end[row]].tobytes().decode()
 
     def head(self, row: int, tasks: Mapping[str, TaskSpec]) -> Head:
-        twin, task = int(self.twin[row]), self.task[row]
-        return Head(
-            self.id_of(row),
-            self.case[row],
-            None if twin < 0 else self.id_of(twin),
-            task,
-            tasks[task].group,
-            self.label[row],
-            _VARIANTS[self.variant[row]],
-        )
+        task, twin = self.task[row], int(self.twin[row])
+        twin_id, variant = None if twin < 0 else self.id_of(twin), _VARIANTS[self.variant[row]]
+        return Head(self.id_of(row), self.case[row], twin_id, task, tasks[task].group, self.label[row], variant)
 
 
 class IndexBuilder:
@@ -129,3 +139,51 @@ class IndexBuilder:
             ids=np.frombuffer(b"".join(ids), dtype=np.uint8),
             id_end=np.cumsum([len(item_id) for item_id in ids], dtype=np.int64),
         )
+
+
+def index_key(manifest: Manifest | None, sha256: Mapping[str, str], name: str) -> str:
+    """What an index depends on: the files' content, what the manifest says of them, and the code that checks them."""
+    said = "" if manifest is None else manifest.model_dump_json()
+    return digest(json.dumps([name, said, sorted(sha256.items()), _code_sha256()]))
+
+
+@cache
+def _code_sha256() -> str:
+    room = Path(__file__).parent.parent
+    return digest(*(file_sha256(file) for file in sorted(room.rglob("*.py"))))
+
+
+def load_index(key: str) -> tuple[Manifest, ItemIndex] | None:
+    """What was saved under a key; None if there is nothing, or it was damaged since."""
+    try:
+        with open_regular(_kept(key)) as stream:
+            saved, content = stream.read(_DIGEST_BYTES), stream.read()
+    except (BadInput, OSError):
+        return None
+    if hashlib.sha256(content).digest() != saved:
+        return None
+    with np.load(io.BytesIO(content), allow_pickle=False) as stored:
+        arrays = {name.removeprefix(_PREFIX): stored[name] for name in stored.files}
+    header = json.loads(arrays.pop("header").tobytes())
+    columns = {name: Column(tuple(values), arrays[name]) for name, values in header["values"].items()}
+    return Manifest.model_validate(header["manifest"]), ItemIndex(**{**arrays, **columns})
+
+
+def save_index(key: str, manifest: Manifest, index: ItemIndex) -> None:
+    """Saves an index for the next time, if it is large and the cache can be written to."""
+    if len(index) < MIN_ITEMS:
+        return
+    parts = {field.name: getattr(index, field.name) for field in dataclasses.fields(index)}
+    columns = {name: part for name, part in parts.items() if isinstance(part, Column)}
+    header = {"manifest": manifest.model_dump(), "values": {name: own.values for name, own in columns.items()}}
+    arrays = {**parts, **{name: own.codes for name, own in columns.items()}}
+    arrays["header"] = np.frombuffer(json.dumps(header).encode(), np.uint8)
+    content = io.BytesIO()
+    np.savez(content, **{f"{_PREFIX}{name}": array for name, array in arrays.items()})
+    # a full disk or a cache that is read-only costs the next start some seconds, nothing else
+    with contextlib.suppress(OSError), replacing(_kept(key), durable=False) as partial:
+        partial.write_bytes(hashlib.sha256(content.getvalue()).digest() + content.getvalue())
+
+
+def _kept(key: str) -> Path:
+    return cache_dir() / "indexes" / f"{key[:32]}.index"

@@ -1,26 +1,124 @@
-"""Opening a benchmark: every line is checked, once, and so is the whole."""
+"""A benchmark on disk. When it is opened every line is checked, once, and so is the whole; its items are read when they
+are asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from bsft.records.errors import BadInput, listed
 from bsft.records.names import name_problem
 from bsft.records.schema import Item, Manifest, TaskSpec
-from bsft.records.store import cache
-from bsft.records.store.benchmark import Benchmark
-from bsft.records.store.index import IndexBuilder, ItemIndex
-from bsft.records.store.manifest import MANIFEST, Tally, read_manifest
-from bsft.records.store.ownership import put_back
-from bsft.records.untrusted import file_sha256, parse_record, read_lines
+from bsft.records.store.index import Head, IndexBuilder, ItemIndex, index_key, load_index, save_index
+from bsft.records.store.writing import MANIFEST, Tally, put_back, read_manifest
+from bsft.records.untrusted import MAX_LINE_BYTES, file_sha256, open_regular, parse_record, read_lines
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """A benchmark on disk: what it says of itself, and where its items stand."""
+
+    path: Path
+    manifest: Manifest
+    index: ItemIndex
+
+    @cached_property
+    def tasks(self) -> dict[str, TaskSpec]:
+        return {task.name: task for task in self.manifest.tasks}
+
+    @property
+    def splits(self) -> list[str]:
+        return list(self.manifest.files)
+
+    @property
+    def sha256(self) -> str:
+        """One fingerprint of all files, independent of where they lie."""
+        return hashlib.sha256(json.dumps(dict(sorted(self.manifest.sha256.items()))).encode()).hexdigest()
+
+    def items(self, split: str) -> Items:
+        """Items of a split in file order.
+
+        Raises:
+            BadInput: unknown split.
+        """
+        if split not in self.manifest.files:
+            raise BadInput(f"{self.path}: no split {split!r}; it has {', '.join(self.splits)}")
+        return Items(self, np.flatnonzero(self.index.split.rows_of([split])))
+
+    def file(self, row: int) -> Path:
+        """Where an item stands."""
+        return self.path / self.index.file[row] if self.path.is_dir() else self.path
+
+
+@dataclass(eq=False)
+class Items(Sequence[Item]):
+    """Some items of a benchmark, `(N,)` rows of its index. Each is read from its file when it is asked for, and not
+    held."""
+
+    benchmark: Benchmark
+    rows: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @overload
+    def __getitem__(self, at: int) -> Item: ...
+    @overload
+    def __getitem__(self, at: slice) -> Items: ...
+    def __getitem__(self, at: int | slice) -> Item | Items:
+        """Raises `BadInput` where the file was changed after the benchmark was opened."""
+        if isinstance(at, slice):
+            return Items(self.benchmark, self.rows[at])
+        return next(self._read(self.rows[[at]]))
+
+    def __iter__(self) -> Iterator[Item]:
+        return self._read(self.rows)
+
+    def heads(self) -> Iterator[Head]:
+        """What can be known of the items without reading them."""
+        index, tasks = self.benchmark.index, self.benchmark.tasks
+        return (index.head(row, tasks) for row in self.rows.tolist())
+
+    def twin(self, at: int) -> Item | None:
+        """The twin of an item, if it is among these."""
+        place = self._place_of_row.get(int(self.benchmark.index.twin[self.rows[at]]))
+        return None if place is None else self[place]
+
+    @cached_property
+    def _place_of_row(self) -> dict[int, int]:
+        return {row: i for i, row in enumerate(self.rows.tolist())}
+
+    def _read(self, rows: NDArray[np.intp]) -> Iterator[Item]:
+        index = self.benchmark.index
+        opened = -1
+        with ExitStack() as stack:
+            for row in rows.tolist():
+                if index.file.codes[row] != opened:
+                    stack.close()
+                    opened, file = index.file.codes[row], self.benchmark.file(row)
+                    try:
+                        stream = stack.enter_context(open_regular(file))
+                    except BadInput as error:
+                        raise BadInput(f"{error}, though it was there when the benchmark was opened") from None
+                stream.seek(index.offset[row])
+                item = parse_record(Item, stream.readline(MAX_LINE_BYTES), f"{file}: byte {index.offset[row]}")
+                if item.id != index.id_of(row):
+                    raise BadInput(f"{file}: the file was changed while it was in use")
+                yield item
 
 
 def open_benchmark(path: Path) -> Benchmark:
-    """Opens a benchmark and checks it: hashes, every line, counts, unique ids, every case in one split only.
-
-    Args:
-        path: a directory with or without `manifest.json`, or one `.jsonl` file.
+    """Opens a benchmark, a directory with or without `manifest.json` or one `.jsonl` file, and checks it: hashes, every
+    line, counts, unique ids, every case in one split only.
 
     Raises:
         BadInput: nothing there, or any check fails.
@@ -30,10 +128,10 @@ def open_benchmark(path: Path) -> Benchmark:
         raise BadInput(f"{path}: no such file or directory")
     said = read_manifest(path) if path.is_dir() and (path / MANIFEST).exists() else None
     sha256 = {file.name: file_sha256(file) for file in _jsonl_files(path)} if said is None else said.sha256
-    key = cache.key_of(said, sha256, path.stem)
-    if (found := cache.load(key)) is None:
+    key = index_key(said, sha256, path.stem)
+    if (found := load_index(key)) is None:
         found = _Inspection(path, said, sha256).run()
-        cache.save(key, *found)
+        save_index(key, *found)
     return Benchmark(path, *found)
 
 
@@ -71,10 +169,7 @@ class _Inspection:
         self._files_of: dict[str, list[str]] = {}
 
     def run(self) -> tuple[Manifest, ItemIndex]:
-        """
-        Raises:
-            BadInput: the first line that is wrong, or a count that differs from the manifest's.
-        """
+        """Raises `BadInput` for the first line that is wrong, or a count that differs from the manifest's."""
         files = {None: self._sha256} if self._said is None else self._said.files
         for split, names in files.items():
             for name in names:
@@ -85,10 +180,7 @@ class _Inspection:
         return self._said, self._index.finish()
 
     def _read(self, name: str, split: str | None) -> None:
-        """
-        Args:
-            split: what the file must hold, if that is known.
-        """
+        """Reads a file, which must hold `split` where that is known."""
         file = self._path / name if self._path.is_dir() else self._path
         for number, offset, item in read_items(file):
             if problem := self._problem(item, split):

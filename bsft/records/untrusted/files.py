@@ -1,7 +1,5 @@
 """Bytes of files that nobody vouches for: regular files only, of limited size, in UTF-8."""
 
-from __future__ import annotations
-
 import codecs
 import hashlib
 import itertools
@@ -22,7 +20,7 @@ MAX_LINE_BYTES = 16 << 20
 
 
 class Missing(BadInput):
-    """There is no such file."""
+    """There is no such file; what every reader here raises then."""
 
 
 class RawLine(NamedTuple):
@@ -37,7 +35,6 @@ def open_regular(file: Path) -> BufferedReader:
     """Opens a regular file; anything else, such as a pipe that nobody writes to, is refused before it is opened.
 
     Raises:
-        Missing: there is none.
         BadInput: it is something else, or must not be read.
     """
     try:
@@ -78,7 +75,6 @@ def read_bytes(file: Path, max_bytes: int = MAX_DOCUMENT_BYTES) -> bytes:
     """A file's bytes, without a byte order mark.
 
     Raises:
-        Missing: there is no such file.
         BadInput: it is not a regular file, must not be read, or is too large.
     """
     with open_regular(file) as stream, _readable(file):
@@ -92,16 +88,13 @@ def read_text(file: Path, max_bytes: int = MAX_DOCUMENT_BYTES) -> str:
     """A file's text, without a byte order mark.
 
     Raises:
-        Missing: there is no such file.
         BadInput: as `read_bytes`, or it is not UTF-8.
     """
     return decoded(read_bytes(file, max_bytes), str(file))
 
 
 def decoded(raw: bytes, where: str) -> str:
-    """
-    Args:
-        where: what an error begins with.
+    """The text that bytes are; an error begins with `where`.
 
     Raises:
         BadInput: the bytes are not UTF-8.
@@ -117,7 +110,6 @@ def read_lines(file: Path) -> Iterator[RawLine]:
     """Lines of a file, without those that are blank and without a byte order mark before the first.
 
     Raises:
-        Missing: there is no such file.
         BadInput: it is not a regular file, must not be read, or a line is too long.
     """
     offset = 0
@@ -140,7 +132,6 @@ def file_sha256(file: Path) -> str:
     """SHA-256 of a regular file.
 
     Raises:
-        Missing: there is none.
         BadInput: it is something else, or must not be read.
     """
     with open_regular(file) as stream, _readable(file):

@@ -3,11 +3,9 @@
 Numbers of any parsed value are finite, and integers have at most 64 bits.
 """
 
-from __future__ import annotations
-
 import math
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,10 +31,7 @@ _REASONS = {
 
 
 def parse_json(raw: bytes, where: str) -> Any:
-    """A JSON value.
-
-    Args:
-        where: what an error begins with: the file, and the line where there are several.
+    """A JSON value; an error begins with `where`: the file, and the line where there are several.
 
     Raises:
         BadInput: not UTF-8, not JSON, a repeated key, NaN or infinity, half a surrogate pair, nested more than 200
@@ -51,7 +46,6 @@ def read_json(file: Path, max_bytes: int = MAX_DOCUMENT_BYTES) -> dict[str, Any]
     """The JSON object that a file holds.
 
     Raises:
-        Missing: there is no such file.
         BadInput: it cannot be read, or what `parse_json` refuses, or no object.
     """
     value = parse_json(read_bytes(file, max_bytes), str(file))
@@ -76,7 +70,6 @@ def read_record(kind: type[RecordT], file: Path) -> RecordT:
     """The record that a file holds.
 
     Raises:
-        Missing: there is no such file.
         BadInput: it cannot be read, or as `parse_record`.
     """
     return parse_record(kind, read_bytes(file), str(file))
@@ -95,9 +88,8 @@ def _reason(message: str, *, is_line: bool) -> str:
     """What jiter complains of; within a line, only the column tells where."""
     place = _PLACE.search(message)
     said = message[: place.start()] if place else message
-    at = "" if place is None else f" at column {place['column']}" if is_line else f" at {place[0].removeprefix(' at ')}"
-    if said.startswith("Detected duplicate key "):
-        key = said.removeprefix("Detected duplicate key ")
+    at = "" if place is None else f" at column {place['column']}" if is_line else place[0]
+    if (key := said.removeprefix("Detected duplicate key ")) != said:
         return f"repeated key {shortened(key)}{at}, allowed: each key once"
     return f"not valid JSON: {_REASONS.get(said, said)}{at}"
 
@@ -108,14 +100,8 @@ def _json_name(value: object) -> str:
 
 
 def check_numbers(value: object, where: str) -> None:
-    """
-    Args:
-        value: nested containers, which end.
-        where: what an error begins with.
-
-    Raises:
-        BadInput: NaN, infinity, or an integer that 64 bits cannot hold; names the field.
-    """
+    """Raises `BadInput`, which begins with `where` and names the field, for NaN, infinity, or an integer that 64 bits
+    cannot hold, in nested containers, which end."""
     stack: list[tuple[tuple[Any, ...], object]] = [((), value)]
     while stack:
         path, found = stack.pop()
@@ -126,13 +112,9 @@ def check_numbers(value: object, where: str) -> None:
             if not -_INTEGER_LIMIT <= found < _INTEGER_LIMIT:
                 raise BadInput(f"{where}: {_field(path)}found an integer of {found.bit_length():,} bits, allowed: 64")
         elif isinstance(found, dict | list):
-            stack.extend(((*path, key), child) for key, child in _children(found))
-
-
-def _children(found: dict[Any, Any] | list[Any]) -> Iterator[tuple[Any, Any]]:
-    """Members that may have to be looked at: most are texts."""
-    members = found.items() if isinstance(found, dict) else enumerate(found)
-    return ((key, child) for key, child in members if not isinstance(child, str))
+            members = found.items() if isinstance(found, dict) else enumerate(found)
+            # most members are texts
+            stack.extend(((*path, key), child) for key, child in members if not isinstance(child, str))
 
 
 def _field(path: tuple[Any, ...]) -> str:

@@ -1,7 +1,5 @@
 """CSV that nobody vouches for."""
 
-from __future__ import annotations
-
 import csv
 import io
 from collections.abc import Sequence
@@ -27,13 +25,9 @@ class Table:
 
 
 def read_table(file: Path, needed: Sequence[str]) -> Table:
-    """Reads a CSV file with a header.
-
-    Args:
-        needed: columns that must be there.
+    """Reads a CSV file with a header, which has to have the columns that are needed.
 
     Raises:
-        Missing: there is no such file.
         BadInput: it cannot be read, is not UTF-8 or not CSV; a column is missing or is there twice; a row has another
             number of cells than the header.
     """

@@ -1,7 +1,5 @@
 """YAML that nobody vouches for: its plain part, without tags and dates, and without structures that grow or recur."""
 
-from __future__ import annotations
-
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -53,7 +51,6 @@ def read_yaml(file: Path, max_bytes: int = MAX_YAML_BYTES) -> dict[str, Any]:
     """The mapping that a YAML file holds. Dates stay texts.
 
     Raises:
-        Missing: there is no such file.
         BadInput: it cannot be read, is not UTF-8 or not YAML; a key is there twice or is no text; a tag, an alias of
             what holds it, nesting more than 100 deep, too many values, or a number that is not finite or longer than
             64 bits.
@@ -75,11 +72,8 @@ def read_yaml(file: Path, max_bytes: int = MAX_YAML_BYTES) -> dict[str, Any]:
 
 
 def check_structure(text: str, where: str) -> None:
-    """Checks that a YAML document can be loaded at all: how deep it is and how large it grows.
-
-    Raises:
-        BadInput: not YAML, a tag, an alias of what holds it, nesting more than 100 deep, or too many values.
-    """
+    """Raises `BadInput` for a document that cannot be loaded: not YAML, a tag, an alias of what holds it, nesting more
+    than 100 deep, or too many values."""
     sizes: dict[str, int] = {}
     holding: list[tuple[str | None, int]] = []  # the collections that are open: anchor, values so far
     total = 0

@@ -22,21 +22,14 @@ def chest_figure(xray: ChestXray) -> Figure:
     figure = new_figure(120, 138, title="Chest X-ray")
     axes = axes_mm(figure, 10, 12, 100, 114)
     axes.set_facecolor(SOFT_TISSUE)
-    for side in ("left", "right"):
-        _draw_half(axes, _sign(side), xray.finding if side == xray.side else "")
+    # the half of the picture on which a side of the patient lies
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        _draw_half(axes, sign, xray.finding if side == xray.side else "")
     axes.add_patch(Ellipse((0.14, 0.3), 0.66, 0.7, angle=35, color="#BDBDBD", zorder=3))
-    axes.set_xlim(-1.15, 1.15)
-    axes.set_ylim(-0.5, 1.75)
-    axes.set_xticks([])
-    axes.set_yticks([])
+    axes.set(xlim=(-1.15, 1.15), ylim=(-0.5, 1.75), xticks=[], yticks=[])
     axes.text(-1.08, 1.6, "R", color="white", fontsize=13)
     footnote(figure, "Sketch; the patient faces the reader.")
     return figure
-
-
-def _sign(side: str) -> float:
-    """The half of the picture on which a side of the patient lies."""
-    return 1.0 if side == "left" else -1.0
 
 
 def _draw_half(axes: Axes, sign: float, finding: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, MultipleLocator, NullLocator
+from matplotlib.ticker import MultipleLocator, NullLocator
 
 from bsft.show.plots.canvas import INK, LABEL, MEASURED, axes_mm, chart, footnote, new_figure
 from bsft.show.plots.params import Audiogram, Tympanogram
@@ -37,15 +37,12 @@ def audiogram_figure(audiogram: Audiogram) -> Figure:
         octaves, audiogram.left_db, color=LEFT_COLOUR, marker="x", markersize=9, markeredgewidth=1.9,
         linewidth=1.4, linestyle=(0, (5, 2)), label="left ear, air conduction", clip_on=False, zorder=5,
     )  # fmt: skip
-    axes.set_xlim(-0.4, len(_OCTAVES_HZ) - 0.6)
-    axes.set_ylim(_DB_RANGE[1], _DB_RANGE[0])
-    axes.xaxis.set_major_locator(FixedLocator(range(len(_OCTAVES_HZ))))
-    axes.set_xticklabels([str(hertz) for hertz in _OCTAVES_HZ])
+    axes.set_xticks(range(len(_OCTAVES_HZ)), [str(hertz) for hertz in _OCTAVES_HZ])
+    axes.set(xlim=(-0.4, len(_OCTAVES_HZ) - 0.6), ylim=_DB_RANGE[::-1])
+    axes.set(xlabel="Frequency (Hz)", ylabel="Hearing level (dB HL)")
     axes.xaxis.set_label_position("top")
     axes.xaxis.tick_top()
-    axes.set_xlabel("Frequency (Hz)")
     axes.yaxis.set_major_locator(MultipleLocator(10))
-    axes.set_ylabel("Hearing level (dB HL)")
     axes.grid(True)
     axes.axhline(0, color=LABEL, linewidth=1.1)
     axes.legend(loc="lower left", fontsize=8.5, framealpha=1, edgecolor="white")
@@ -64,12 +61,10 @@ def tympanogram_figure(tympanogram: Tympanogram) -> Figure:
     )  # fmt: skip
     axes.plot(pressures, compliance, color=MEASURED, linewidth=1.9, label="measured")
     axes.axvline(0, color=INK, linewidth=0.8)
-    axes.set_xlim(*_PRESSURES_DAPA)
-    axes.set_ylim(0, max(2.0, tympanogram.compliance_ml * 1.2))
+    axes.set(xlim=_PRESSURES_DAPA, ylim=(0, max(2.0, tympanogram.compliance_ml * 1.2)))
+    axes.set(xlabel="Ear canal pressure (daPa)", ylabel="Compliance (mL)")
     axes.xaxis.set_major_locator(MultipleLocator(100))
     axes.yaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("Ear canal pressure (daPa)")
-    axes.set_ylabel("Compliance (mL)")
     axes.grid(True)
     axes.legend(loc="upper left", frameon=False, fontsize=8.5)
     footnote(figure, "Compensated for the volume of the ear canal.")

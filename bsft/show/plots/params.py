@@ -1,19 +1,13 @@
-"""What each kind of figure may be given, checked before anything is drawn."""
+"""What each kind of figure may be given."""
 
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Annotated, Literal, Self, TypeAlias
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from bsft.config import did_you_mean
-from bsft.records.errors import BadInput, explained
-from bsft.records.schema import ImageSpec
-
-LIMB_LEADS = ("I", "II", "III", "aVR", "aVL", "aVF")
-CHEST_LEADS = ("V1", "V2", "V3", "V4", "V5", "V6")
-LEADS = (*LIMB_LEADS, *CHEST_LEADS)
+LEADS = ("I", "II", "III", "aVR", "aVL", "aVF", "V1", "V2", "V3", "V4", "V5", "V6")
 
 Rhythm = Literal["sinus", "atrial_fibrillation", "atrial_flutter", "ventricular_tachycardia", "complete_heart_block"]
 PWaves = Literal["present", "flattened", "absent", "dissociated"]
@@ -111,40 +105,6 @@ class ChestXray(Parameters):
     """A healed rib, a calcified spot, a raised diaphragm, a plate on the collar bone."""
     side: Literal["left", "right"]
     """The patient's."""
-
-
-AnyParameters: TypeAlias = (
-    Ecg | Spirometry | Audiogram | Tympanogram | LabTrend | TemperatureChart | GrowthChart | ChestXray
-)
-
-KINDS: dict[str, type[AnyParameters]] = {
-    "ecg": Ecg,
-    "spirometry": Spirometry,
-    "audiogram": Audiogram,
-    "tympanogram": Tympanogram,
-    "lab_trend": LabTrend,
-    "temperature_chart": TemperatureChart,
-    "growth_chart": GrowthChart,
-    "chest_xray": ChestXray,
-}
-
-
-def parameters_of(spec: ImageSpec) -> AnyParameters:
-    """The checked parameters of a specification.
-
-    Raises:
-        BadInput: an unknown kind or parameter, a missing one, or a value that is not allowed.
-    """
-    if spec.kind not in KINDS:
-        near = did_you_mean(spec.kind, tuple(KINDS))
-        raise BadInput(f"figure: field kind: found {spec.kind!r}, allowed: {', '.join(KINDS)}{near}")
-    kind = KINDS[spec.kind]
-    allowed = tuple(kind.model_fields)
-    if unknown := sorted(set(spec.params) - set(allowed)):
-        near = did_you_mean(unknown[0], allowed)
-        raise BadInput(f"figure {spec.kind}: unknown parameter {unknown[0]!r}, allowed: {', '.join(allowed)}{near}")
-    with explained(f"figure {spec.kind}"):
-        return kind.model_validate(spec.params)
 
 
 def lead_names(text: str) -> tuple[str, ...]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from scipy.integrate import cumulative_trapezoid
 
-from bsft.show.plots.canvas import INK, LABEL, MEASURED, axes_mm, footnote, new_figure
+from bsft.show.plots.canvas import INK, MEASURED, axes_mm, footnote, new_figure
 from bsft.show.plots.params import Spirometry
-from bsft.stats.arrays import Floats
+from bsft.stats.measures import Floats
 
 PREDICTED_FVC_L = 4.0
 """A specification has percentages only; litres are drawn for this predicted vital capacity."""
@@ -86,24 +86,24 @@ def spirometry_figure(spirometry: Spirometry) -> Figure:
         (predicted, _PREDICTED_COLOUR, "--", "predicted"),
         (measured, MEASURED, "-", "measured"),
     ):
+        look: dict[str, Any] = {"color": colour, "linestyle": dashes, "linewidth": 1.7}
         whole = (curve.volume_l, curve.inspired_volume_l), (curve.flow_l_per_s, curve.inspired_flow_l_per_s)
-        loops.plot(*map(np.concatenate, whole), color=colour, linestyle=dashes, linewidth=1.7, label=label)
+        loops.plot(*map(np.concatenate, whole), **look, label=label)
         blown_s = np.append(curve.time_s, max(_BLOW_S, float(curve.time_s[-1])))
-        times.plot(
-            blown_s, np.append(curve.volume_l, curve.volume_l[-1]), color=colour, linestyle=dashes, linewidth=1.7
-        )
-    _label(loops, "Volume (L)", "Flow (L/s): expiration up")
-    _label(times, "Time (s)", "Volume (L)")
+        times.plot(blown_s, np.append(curve.volume_l, curve.volume_l[-1]), **look)
+    most_l = max(PREDICTED_FVC_L, measured.volume_l[-1]) + 0.4
+    loops.set(xlabel="Volume (L)", ylabel="Flow (L/s): expiration up", xlim=(-0.1, most_l))
     loops.axhline(0, color=INK, linewidth=0.8)
-    loops.set_xlim(-0.1, max(PREDICTED_FVC_L, measured.volume_l[-1]) + 0.4)
+    loops.grid(True)
     loops.legend(loc="upper right", frameon=False, fontsize=8.5)
     times.plot([1, 1], [0, measured.fev1_l], color=MEASURED, linewidth=0.9, linestyle=":")
     times.plot(1, measured.fev1_l, marker="o", markersize=4.5, color=MEASURED)
     times.annotate(
         "FEV1", (1, measured.fev1_l), xytext=(5, -9), textcoords="offset points", color=MEASURED, fontsize=8.5
     )
-    times.set_xlim(0, max(_DURATION_S, float(measured.time_s[-1]) + 0.5))
-    times.set_ylim(0, max(PREDICTED_FVC_L, measured.volume_l[-1]) + 0.4)
+    longest_s = max(_DURATION_S, measured.time_s[-1] + 0.5)
+    times.set(xlabel="Time (s)", ylabel="Volume (L)", xlim=(0, longest_s), ylim=(0, most_l))
+    times.grid(True)
     numbers = (
         f"FEV1 {spirometry.fev1_percent:g}% of predicted        FVC {spirometry.fvc_percent:g}% of predicted        "
         f"FEV1/FVC {spirometry.fev1_fvc:.2f}"
@@ -111,9 +111,3 @@ def spirometry_figure(spirometry: Spirometry) -> Figure:
     figure.text(0.5, 12.5 / 118, numbers, ha="center", va="center", fontsize=10, color=INK)
     footnote(figure, f"Litres are drawn for a predicted FVC of {PREDICTED_FVC_L:.1f} L.")
     return figure
-
-
-def _label(axes: Axes, x: str, y: str) -> None:
-    axes.set_xlabel(x, color=LABEL)
-    axes.set_ylabel(y, color=LABEL)
-    axes.grid(True)

@@ -3,8 +3,6 @@
 Whatever is missing (another processor, no compiler), torch's operators do the same work.
 """
 
-from __future__ import annotations
-
 import ctypes
 import hashlib
 import logging
@@ -41,7 +39,7 @@ def obstacle() -> str | None:
         return f"{SWITCH} switches it off"
     if platform.system() != "Linux" or platform.machine() != "x86_64":
         return f"it is for x86-64 Linux, this is {platform.machine()} {platform.system()}"
-    missing = [flag for flag in _CPU_FLAGS if flag not in _cpu_flags()]
+    missing = [flag for flag in _CPU_FLAGS if flag not in cpu_info("flags").split()]
     if missing:
         return f"the processor lacks {', '.join(missing)}"
     if _compiler() is None:
@@ -113,12 +111,13 @@ def _compiler() -> list[str] | None:
 
 
 @cache
-def _cpu_flags() -> frozenset[str]:
+def cpu_info(field: str) -> str:
+    """What Linux says of the first processor; empty where it says nothing."""
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return frozenset()
-    return frozenset(next((line.split(":", 1)[1] for line in lines if line.startswith("flags")), "").split())
+        return ""
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith(field)), "")
 
 
 def _message(error: Exception) -> str:
