@@ -1,7 +1,5 @@
 """The whole audit of a corpus: structure, duplicates, naturalness and probes, held against limits or reported."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace

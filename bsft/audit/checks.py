@@ -1,7 +1,5 @@
 """Checks without probes: rules that items keep regardless of their words, duplicates across splits, naturalness."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections import Counter

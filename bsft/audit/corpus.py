@@ -4,8 +4,6 @@ And texts as a probe sees them, and as counts of words. A text is masked once; a
 and punctuation are kept: editing shows in them.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass

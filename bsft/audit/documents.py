@@ -1,7 +1,5 @@
 """The audit's files: `audit.json` with everything, `audit.csv` with all findings, two more for people."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import asdict
 from pathlib import Path

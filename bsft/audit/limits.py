@@ -1,7 +1,5 @@
 """What a benchmark may not do, how that is found out, and whether it does."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from typing import Literal
 

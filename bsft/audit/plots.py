@@ -1,7 +1,5 @@
 """The audit's figures."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -8,8 +8,6 @@ Content: a potassium of 7.4 may be found by its number. Then the same number sta
 somebody has dealt with it, and what tells twins apart must not tell a problem from its control.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from os.path import commonprefix

@@ -1,7 +1,5 @@
 """An audit as tables, for the terminal, the Markdown file, the page and CSV."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import astuple, dataclass
 from pathlib import Path

@@ -3,8 +3,6 @@
 A probe is fitted and evaluated by cross-validation, never on the same case.
 """
 
-from __future__ import annotations
-
 import random
 import warnings
 from collections.abc import Callable, Iterator, Sequence

@@ -4,8 +4,6 @@ Shards are independent of each other and of the number of workers. An interrupte
 hidden directory beside the output, and the same call goes on from there.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """Figures as data: what a text-only model reads instead of pixels, and charts simulated from a case."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Where items are made: out of a scene, a request and replies, whatever the case's origin."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Why something is not made of a case, and how often."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 

@@ -1,7 +1,5 @@
 """The ranges and limits that hold for a patient."""
 
-from __future__ import annotations
-
 from bsft.bench.bank.reference_schema import Analyte, Vital
 from bsft.bench.bank.schema import Range
 from bsft.bench.person import Person

@@ -4,8 +4,6 @@ Either the conversation is worded otherwise (`paraphrase`), or the patient is of
 illness, its findings and the problem do not depend on it. Facts, problem, request and options stay.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 

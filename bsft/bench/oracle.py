@@ -1,7 +1,5 @@
 """Rules that decide from a case's facts whether an injected problem can be found in the turns that are shown."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 

@@ -1,7 +1,5 @@
 """Who the patient is and how ages and durations are spoken."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Literal
 

@@ -3,8 +3,6 @@
 A pair of twins is one clean scene and one edit. Both have the same wordings and the same options.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Iterable, Mapping

@@ -4,8 +4,6 @@ So whether to speak up is decided at one place, where the errand is done: the re
 opener that all concerns of the item share.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 

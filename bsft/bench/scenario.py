@@ -4,8 +4,6 @@ Two makers: `bsft.bench.simulated.case`, from a condition of the bank, and `bsft
 record.
 """
 
-from __future__ import annotations
-
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@
 own whose scenes are built to be hard; nothing is filtered by a model's mistakes.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """How names, values and times are said or printed."""
 
-from __future__ import annotations
-
 from bsft.bench.bank.reference_schema import Analyte
 from bsft.bench.bank.schema import Medication, Range
 

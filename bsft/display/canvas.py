@@ -3,8 +3,6 @@
 Panels are laid out in inches from their upper left corner, so that text keeps its place whatever a panel holds.
 """
 
-from __future__ import annotations
-
 import io
 import math
 import warnings

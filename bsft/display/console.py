@@ -4,8 +4,6 @@ Markup, emoji codes and control characters in names, reasons and item texts are 
 `rich.text.Text` alone; titles of panels must be such texts, as rich reads markup in any other.
 """
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """HTML pages: one environment for all, in which everything that is filled in is escaped and visible."""
 
-from __future__ import annotations
-
 import base64
 
 import jinja2

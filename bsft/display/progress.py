@@ -1,7 +1,5 @@
 """Progress bars with an ETA: drawn on a terminal, a log line now and then elsewhere (cluster logs, files)."""
 
-from __future__ import annotations
-
 import logging
 import time
 from collections.abc import Callable, Iterator

@@ -6,8 +6,6 @@ not be parsed is kept as text too, and listed in the report. Nothing is made up:
 stated, the caller decides, and the report names the case.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any, Literal
 

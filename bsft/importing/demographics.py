@@ -1,7 +1,5 @@
 """Age, sex and weight read from a phrase such as "2-day-old male infant" or "thirty-five-year-old woman, gravida 2"."""
 
-from __future__ import annotations
-
 import re
 from typing import Literal
 

@@ -3,8 +3,6 @@
 Cases in our own form are lines of `bsft.records.schema.Case`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -3,8 +3,6 @@
 Paths lead into a line: "case.id" is the field `id` of the object `case`, "answers.0" the first element of a list.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal, Self
 

@@ -18,8 +18,6 @@ Tasks, both proactive and scored by macro-F1: `error_detection` (no_flag, flag) 
 one label for each error type; types that are rare in the test split share `flag_other`).
 """
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Mapping

@@ -4,8 +4,6 @@ Each file holds clinical notes of two kinds: notes with one erroneous sentence (
 correction) and the same notes with the correction in place (Error Flag 0), as a rule one right after the other.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence

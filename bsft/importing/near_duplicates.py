@@ -5,8 +5,6 @@ one (the prefix filter of set-similarity joins), so only those are indexed: the 
 make every text a candidate for every other, are never looked at.
 """
 
-from __future__ import annotations
-
 import math
 import re
 from collections import Counter, defaultdict

@@ -1,7 +1,5 @@
 """From the nested sections of an OSCE record to facts: what each value is about, and what can be measured in it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace

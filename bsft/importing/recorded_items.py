@@ -4,8 +4,6 @@ Which split each case belongs to is decided before any item is made: cases with 
 retell each other, stay in one split.
 """
 
-from __future__ import annotations
-
 import json
 import random
 from collections.abc import Mapping, Sequence

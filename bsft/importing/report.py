@@ -1,7 +1,5 @@
 """What an import did, for people (tables) and for programs (`import_report.json`)."""
 
-from __future__ import annotations
-
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field

@@ -1,7 +1,5 @@
 """Repairs of damaged text: wrong decoding, sentence numbers left in it, and sentences that begin in lower case."""
 
-from __future__ import annotations
-
 import re
 
 _NON_ASCII_RUN = re.compile(r"[^\x00-\x7f]+")

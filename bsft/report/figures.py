@@ -3,8 +3,6 @@
 The radar plot has one line per method; bars stand where a circle would need more tasks than there are.
 """
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Sequence
 from typing import Any, cast

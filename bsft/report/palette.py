@@ -1,7 +1,5 @@
 """Colours and names that all figures and the page share. Both sets are safe for colour-blind readers."""
 
-from __future__ import annotations
-
 import itertools
 import textwrap
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """The rows of a comparison: jobs that differ only in their seed are one row; naive policies follow."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field

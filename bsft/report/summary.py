@@ -1,7 +1,5 @@
 """A sweep's report: read, compared, drawn and written below the sweep's directory."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A sweep as it lies on disk: the state of every job, and the results and learning curves of those that are done."""
 
-from __future__ import annotations
-
 import math
 import os
 import re

@@ -1,7 +1,5 @@
 """The tables of a report, for every medium: columns, cells, notes."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The values of a comparison: where each is in `metrics.json`, and how those of several seeds become one."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

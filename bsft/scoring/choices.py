@@ -4,8 +4,6 @@ A batch is scored as prefix trees: first the prompts of a group of items (what t
 option as a branch that grows from its prompt's cached keys and values. Few-shot exemplars are read once per scorer.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, cast

@@ -11,8 +11,6 @@ threshold makes decisions of it: chosen on other items for a wanted rate of over
 compared that are forward to different degrees.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace

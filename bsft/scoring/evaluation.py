@@ -1,7 +1,5 @@
 """One evaluation: candidates -> predictions.jsonl and metrics.json."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

@@ -4,8 +4,6 @@ Scored second: likelihood and generation disagree for chat models on many items 
 reported. A reply that resembles no option is unparsed, which counts as wrong and adds no class.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher

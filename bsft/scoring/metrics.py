@@ -6,8 +6,6 @@ Group and overall values are unweighted means over tasks. A task with a constant
 macro-F1 slot.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass

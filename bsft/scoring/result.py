@@ -3,8 +3,6 @@
 All rates are fractions; what does not apply is None. Fields stand in the order in which they are written.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field

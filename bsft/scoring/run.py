@@ -1,7 +1,5 @@
 """Scores one run on its evaluation split and writes `metrics.json` and `predictions.jsonl`."""
 
-from __future__ import annotations
-
 import logging
 import resource
 import time

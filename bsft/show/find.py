@@ -1,7 +1,5 @@
 """Finds the item that a user asks for: by id, by the beginning of an id, or at random."""
 
-from __future__ import annotations
-
 import difflib
 import random
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """One item as a person would read it: what it is, its scene, the candidate replies and the right one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """A scene as a person reads it: who speaks, tables as tables, and what a perturbation changed."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

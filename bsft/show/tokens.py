@@ -1,7 +1,5 @@
 """An item as the model reads it: token ids and strings, and which of them are supervised."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast

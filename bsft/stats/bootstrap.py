@@ -4,8 +4,6 @@ A sample is how often each case was drawn, so that counts become a matrix produc
 samples serve all tasks, for the interval of their mean; `scipy.stats.bootstrap` draws anew for every statistic.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache

@@ -1,7 +1,5 @@
 """Two methods on the same items: is one better, or is it chance?"""
 
-from __future__ import annotations
-
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 

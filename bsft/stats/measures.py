@@ -4,8 +4,6 @@ macro-F1 and the area are written here and not taken from scikit-learn because t
 at once: 1,000 samples of 2,000 units took 0.02 s and 0.5 s, with scikit-learn 29 s and 15 s. Tests compare the values.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Naive policies: what can be scored without reading the case."""
 
-from __future__ import annotations
-
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Reads the case bank's YAML into one frozen object; what violates the schema is refused."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache

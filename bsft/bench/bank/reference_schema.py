@@ -1,7 +1,5 @@
 """Schema of the case bank's reference files: analytes, vital signs, drugs, allergens, and relations of conditions."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal, Self
 

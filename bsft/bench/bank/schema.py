@@ -11,8 +11,6 @@ The grammar of phrases matters, because scenes are composed from them:
 `{side}` is the only placeholder: it becomes "left" or "right", the same one throughout a case.
 """
 
-from __future__ import annotations
-
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator

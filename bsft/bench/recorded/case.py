@@ -1,7 +1,5 @@
 """A case that somebody recorded, opened for the tasks: what of it may be shown, and what is measured in it."""
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Mapping

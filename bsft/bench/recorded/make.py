@@ -1,7 +1,5 @@
 """Makes all items of some recorded cases, with the reasons why cases were left out of tasks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping, Sequence
 
 from bsft.bench.items import make_alert, twin_items

@@ -1,7 +1,5 @@
 """One measured value from a text such as "10 ng/mL/hr (normal, 0.5-3.3 ng/mL/hr)": value, unit, reference range."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from pathlib import Path

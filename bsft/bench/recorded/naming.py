@@ -1,7 +1,5 @@
 """Whether a record's text names a diagnosis or an analyte."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from functools import cache

@@ -1,7 +1,5 @@
 """The other cases of a split, from which distractors come: never one that might fit this case as well."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property

@@ -4,8 +4,6 @@ Only what is beyond doubt is read: a known name and unit, one value, no remark b
 of the same kind anywhere in the record. Everything else is shown as it stands and never changed.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """The allergies on a simulated patient's record: none forbids anything that the case holds, or makes it debatable."""
 
-from __future__ import annotations
-
 import random
 from functools import cache
 

@@ -1,7 +1,5 @@
 """A case simulated from a condition of the bank, opened for the tasks: its scenes, requests and concerns."""
 
-from __future__ import annotations
-
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -10,8 +10,6 @@ complaint and the options does no better. A few others are used as far as answer
 without them.
 """
 
-from __future__ import annotations
-
 import random
 from bisect import bisect_left
 from collections import Counter

@@ -1,7 +1,5 @@
 """A simulated patient: what is true of them and what of it is shown, without a word of what is said."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass

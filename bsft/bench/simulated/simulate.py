@@ -4,8 +4,6 @@ One latent severity in [0, 1] moves the characteristic vital signs and laborator
 once; everything that is drawn is recorded as a fact with its id, so that scenes and oracles speak of the same things.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterable, Sequence
 from typing import Literal

@@ -4,8 +4,6 @@ A category's file holds its `TaskSpec`, the maker of its items or problems from 
 certain from a record alone, from a recorded one. Recorded cases are the business of `bsft.bench.recorded.make`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 

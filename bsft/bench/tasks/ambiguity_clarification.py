@@ -9,8 +9,6 @@ Sample: "On the chart are apixaban and enoxaparin." ... "Stop the blood thinner 
     the night team?" -> "... One concern: the order to stop the blood thinner could mean apixaban or enoxaparin ..."
 """
 
-from __future__ import annotations
-
 import itertools
 import random
 from dataclasses import replace

@@ -12,8 +12,6 @@ Sample: "Temperature (°C): 0 h 38.2, 6 h 38.5, 12 h 38.9, ..." and "Please expl
     a steady rise of the temperature over 24 hours."
 """
 
-from __future__ import annotations
-
 import random
 
 from bsft.bench.bank.reference_schema import pairs_of

@@ -8,8 +8,6 @@ Oracle: the condition's deciding test; the bank says which tests are as good in 
 Sample: "Which test should come next to settle the diagnosis?" -> "I would request CT pulmonary angiography."
 """
 
-from __future__ import annotations
-
 from bsft.bench.simulated.answer_panels import next_test_panels, panel_item
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.records.schema import Item, TaskSpec

@@ -9,8 +9,6 @@ Oracle: the condition's advice; the bank names the topics.
 Sample: "Which advice belongs to this illness?" -> "Please attend for a repeat chest X-ray after about six weeks."
 """
 
-from __future__ import annotations
-
 from bsft.bench.simulated.answer_panels import advice_panels, panel_item
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.records.schema import Item, TaskSpec

@@ -12,8 +12,6 @@ Sample: "Which treatment would you begin with?" -> "I would give co-amoxiclav 1.
     with clarithromycin."
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Sequence
 

@@ -4,8 +4,6 @@ Every list of templates (`bsft.bench.grammar`) for simulated cases is ordered: t
 split `test_heldout` only. What is said around recorded cases (`recorded.yaml`) holds nothing back.
 """
 
-from __future__ import annotations
-
 import random
 import re
 from collections.abc import Collection, Mapping, Sequence

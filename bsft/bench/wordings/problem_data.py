@@ -1,7 +1,5 @@
 """Clinical data that problems need and the case bank has not: steps before acts, orders that mean two things, harms."""
 
-from __future__ import annotations
-
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -1,7 +1,5 @@
 """Checks what a model wrote against the text it was given: quotes, numbers, names with numbers, findings."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass

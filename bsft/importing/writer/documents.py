@@ -1,7 +1,5 @@
 """The texts that are to be written up: a directory of files or a JSONL file, cut into parts where they are too long."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What the model is asked to reply with. Every field is required, so that any server can enforce the schema."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field

@@ -3,8 +3,6 @@
 Completions that have been paid for stay in `$BSFT_CACHE/writer`, under the hash of everything that was sent.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -4,8 +4,6 @@ Clinical are the words of the case bank, words with clinical endings, and a shor
 must take them from its source, up to inflection, spelling (British or American) and names of the same thing.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """What decides how texts are written up: the endpoint, its limits, and how often to try."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from typing import Literal

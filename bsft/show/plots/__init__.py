@@ -3,8 +3,6 @@
 A figure shows what its specification says and no interpretation of it, so that reading it remains the reader's task.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Figures measured in millimetres, off screen, the same bytes every time."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from matplotlib.axes import Axes

@@ -5,8 +5,6 @@ years) and growth reference (5 to 10 years; https://www.who.int/tools/child-grow
 together, with a log-normal spread in place of the LMS method. They serve to recognise a course, not to assess a child.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

@@ -1,7 +1,5 @@
 """A sketch of a chest X-ray, seen from the front: the patient's right is on the left of the picture."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure

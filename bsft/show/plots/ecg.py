@@ -4,8 +4,6 @@ Leads I, II and V1 to V6 are made; III and the augmented leads follow from I and
 equations. Only ST levels are set lead by lead, because a specification names the leads in which they lie.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass

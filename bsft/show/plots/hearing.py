@@ -1,7 +1,5 @@
 """Audiogram and tympanogram, in the layout of the British Society of Audiology's forms."""
 
-from __future__ import annotations
-
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MultipleLocator, NullLocator

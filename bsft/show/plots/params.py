@@ -1,7 +1,5 @@
 """What each kind of figure may be given."""
 
-from __future__ import annotations
-
 from itertools import pairwise
 from typing import Annotated, Literal, Self
 

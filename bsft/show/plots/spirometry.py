@@ -1,7 +1,5 @@
 """Forced spirometry: flow-volume loop and volume-time curve of one and the same breath."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 
