@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -143,6 +144,30 @@ def validate(cfg: DictConfig) -> Config:
     assert isinstance(config, Config)
     config.seal()
     return config
+
+
+def recomposed(stored: Mapping[str, Any]) -> DictConfig:
+    """What `plain` has written down, as it was composed. Each group is of the smallest schema that has all its keys;
+    newer keys have their defaults.
+
+    Raises:
+        ConfigError: it is no such config, or has keys that there are no longer.
+    """
+    try:
+        groups = {group: OmegaConf.merge(_schema_of(group, stored[group]), stored[group]) for group in SCHEMAS}
+        whole = OmegaConf.merge(OmegaConf.structured(Config), dict(stored) | groups)
+    except (OmegaConfBaseException, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"not a configuration of this version: {' '.join(str(error).split())}") from None
+    assert isinstance(whole, DictConfig)
+    return whole
+
+
+def _schema_of(group: str, stored: Mapping[str, Any]) -> DictConfig:
+    nodes = sorted((OmegaConf.structured(schema) for schema in SCHEMAS[group].values()), key=len)
+    fitting: list[DictConfig] = [node for node in nodes if stored.keys() <= node.keys()]
+    if not fitting:
+        raise ValueError(f"{group} has the keys {', '.join(stored)}")
+    return fitting[0]
 
 
 def plain(config: Section) -> dict[str, Any]:

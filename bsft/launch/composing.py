@@ -141,8 +141,11 @@ class Configs:
         self._composed[lines] = cfg.without_hydra(whole)
         return whole
 
-    def job(self, overrides: Sequence[str]) -> DictConfig:
+    def job(self, overrides: Sequence[str], onto: DictConfig | None = None) -> DictConfig:
         """One job's config, its keys and types checked; a value may still be missing.
+
+        Args:
+            onto: a config in which the overrides are applied, instead of in the YAML files' own.
 
         Raises:
             ConfigError: what is wrong, with the key.
@@ -156,6 +159,10 @@ class Configs:
                 self.check(choice)
             self.compose(choices)
         composed = deepcopy(self._composed[lines])
+        if onto is not None:
+            chosen = {choice.key_or_group: composed[choice.key_or_group] for choice in choices}
+            composed = deepcopy(onto)
+            composed.update(chosen)
         for override in values:
             _check_value(composed, override)
         try:

@@ -83,8 +83,11 @@ def model_content(model: cfg.ModelConfig) -> str:
 
 def job_name(config: cfg.Config) -> str:
     """Readable and unique: `behavior_sft-smollm2_135m-s0-1f3a9c2e`."""
-    digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
-    return f"{config.method.name}-{config.model.name}-s{config.seed}-{digest}"
+    return f"{config.method.name}-{config.model.name}-s{config.seed}-{short_digest(identity(config))}"
+
+
+def short_digest(identity: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def register_resolver() -> None:

@@ -6,16 +6,17 @@ import logging
 import resource
 import time
 from collections.abc import Iterable, Sequence
-from typing import cast
+from typing import Any, cast
 
 from bsft import config as cfg
 from bsft.data.render import Candidates
 from bsft.data.selection import select_items
 from bsft.display.progress import progress_bar
+from bsft.records.errors import BadInput
 from bsft.records.files import write_json
 from bsft.records.schema import Behavior, Item, noise_split
 from bsft.records.store import Head
-from bsft.runs.directory import METRICS, PREDICTIONS
+from bsft.runs.directory import METRICS, PREDICTIONS, SCORES
 from bsft.runs.job import Job
 from bsft.scoring.alarms import Alarm
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
@@ -29,6 +30,17 @@ _ARM_OF_MODE = {"predict": "predicted", "force": "forced", "none": "none"}
 
 
 def score(job: Job, *, fit_s: float = 0.0) -> Result:
+    """Scores a job and writes `metrics.json` and `predictions.jsonl` into its directory; see `measure`."""
+    result, lines = measure(job, fit_s=fit_s)
+    own, data = job.directory, job.config.data
+    for target in (own.path,) if own.owner else (own.path / SCORES / f"{data.name}-{data.eval_split}", own.path):
+        write_predictions(target / PREDICTIONS, lines)
+        write_json(target / METRICS, result.to_dict())
+    log.info("macro-F1 %.3f over %d items", result.overall.macro_f1, result.n)
+    return result
+
+
+def measure(job: Job, *, fit_s: float = 0.0) -> tuple[Result, list[dict[str, Any]]]:
     """Scores the evaluation split by likelihood, then (if asked) by generation.
 
     Args:
@@ -36,7 +48,10 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
         fit_s: seconds that fitting took, for the cost.
 
     Returns:
-        What metrics.json holds.
+        What metrics.json holds, and the lines of predictions.jsonl.
+
+    Raises:
+        BadInput: the split has no item that could be scored.
     """
     config, data, recipe = job.config, job.config.data, job.config.trainer.score
     behavior = config.method.behavior if isinstance(config.method, cfg.BehaviorSftConfig) else None
@@ -52,6 +67,11 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
     )
     start = time.monotonic()
     candidates = job.data.candidates(data.eval_split, data.max_eval_items)
+    if all(c.evidence_lost for c in candidates):
+        raise BadInput(
+            f"data.eval_split={data.eval_split}: all {len(candidates)} items lost their evidence when they "
+            f"were shortened; raise data.scene_tokens (now {data.scene_tokens})"
+        )
     scored = _likelihoods(job, candidates, evaluation.contexts)
     calibration = _calibration(job, evaluation, scored)
     restated = _restated(job, evaluation, scored)
@@ -75,12 +95,7 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
             peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         ),
     )
-    lines = evaluation.predictions(scored, {reply.item.id: reply.text for reply in replies})
-    for target in (job.directory.path / "scores" / f"{data.name}-{data.eval_split}", job.directory.path):
-        write_predictions(target / PREDICTIONS, lines)
-        write_json(target / METRICS, result.to_dict())
-    log.info("macro-F1 %.3f over %d items", result.overall.macro_f1, result.n)
-    return result
+    return result, evaluation.predictions(scored, {reply.item.id: reply.text for reply in replies})
 
 
 def _calibration(job: Job, evaluation: Evaluation, scored: Sequence[Scored]) -> Calibration | None:

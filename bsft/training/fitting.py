@@ -23,7 +23,7 @@ from bsft.model.module import BehaviorLM, Validate
 from bsft.model.sharding import ShardedStrategy
 from bsft.records.errors import BadInput
 from bsft.records.files import replacing_directory
-from bsft.runs.completeness import ADAPTER, flaw_of_adapter, seal_adapter, seconds_of_fit
+from bsft.runs.completeness import flaw_of_adapter, seal_adapter, seconds_of_fit
 from bsft.runs.directory import RunDirectory
 from bsft.runs.job import Job
 from bsft.runs.rows import Rows
@@ -40,7 +40,8 @@ CURVE_COLUMNS = {"train/loss": "loss", "train/lr": "lr", "val/macro_f1": "val_ma
 
 
 def fit(job: Job, logger: RunLogger) -> float:
-    """Fits the backbone's trainable parameters and writes `adapter/`; resumes from the last checkpoint.
+    """Fits the backbone's trainable parameters and writes `adapter/`, or loads it where it is; resumes from the last
+    checkpoint.
 
     With `trainer.strategy=fsdp` the backbone is of no use after it: its layers are spread over the processes.
 
@@ -48,12 +49,14 @@ def fit(job: Job, logger: RunLogger) -> float:
         Seconds it took (of the last attempt, where it was interrupted).
 
     Raises:
-        BadInput: a damaged checkpoint, or a loss that is not finite.
+        BadInput: a damaged checkpoint, a loss that is not finite, or an adapter to be evaluated that is not intact.
     """
-    config, backbone, adapter = job.config, job.backbone, job.directory.path / ADAPTER
+    config, backbone, adapter = job.config, job.backbone, job.directory.adapter
     if (flaw := flaw_of_adapter(adapter)) is None:
         backbone.load_adapter(adapter)
         return seconds_of_fit(adapter)
+    if job.directory.owner is not None:
+        raise BadInput(f"{flaw}; the command that made the run makes it again")
     if adapter.exists():
         log.warning("%s; fitting again from the last checkpoint", flaw)
     start = time.monotonic()
