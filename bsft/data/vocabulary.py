@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SPECTRUM: dict[Behavior, float] = {"reactive": 0.0, "balanced": 0.5, "proactive": 1.0}
 
+TOKENS = tuple(f"<|{name}|>" for name in BEHAVIORS)
+
 
 @dataclass(frozen=True)
 class BehaviorVocabulary:
@@ -25,9 +27,14 @@ class BehaviorVocabulary:
     @classmethod
     def add_to(cls, tokenizer: PreTrainedTokenizerBase) -> Self:
         """Adds the tokens to a tokenizer, leaving its other special tokens as they are (idempotent)."""
-        tokens = tuple(f"<|{name}|>" for name in BEHAVIORS)
-        tokenizer.add_special_tokens({"extra_special_tokens": list(tokens)}, replace_extra_special_tokens=False)
-        return cls(tokens, tuple(cast(int, tokenizer.convert_tokens_to_ids(token)) for token in tokens))
+        tokenizer.add_special_tokens({"extra_special_tokens": list(TOKENS)}, replace_extra_special_tokens=False)
+        return cls(TOKENS, tuple(cast(int, tokenizer.convert_tokens_to_ids(token)) for token in TOKENS))
+
+    @classmethod
+    def of(cls, tokenizer: PreTrainedTokenizerBase) -> Self | None:
+        """The tokens that a tokenizer has already; None if it lacks one."""
+        known = tokenizer.get_added_vocab()
+        return cls(TOKENS, tuple(known[token] for token in TOKENS)) if known.keys() >= set(TOKENS) else None
 
     def token_of(self, behavior: Behavior) -> str:
         return self.tokens[BEHAVIORS.index(behavior)]

@@ -235,6 +235,25 @@ def load_backbone(
     return backbone
 
 
+def backbone_of(
+    model: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, *, name: str, max_length_tokens: int
+) -> Backbone:
+    """A model that somebody else has loaded, with its adapters and behaviour tokens, if any. Nothing of it is replaced.
+
+    Raises:
+        BadInput: the model is not one that can be read token by token.
+    """
+    adapted = model if isinstance(model, PeftModel) else None
+    causal = cast(PreTrainedModel, model if adapted is None else adapted.get_base_model())
+
+    def on_trial(copied: PreTrainedModel, road: Road, ids: tuple[int, ...]) -> Backbone:
+        return _prepared(copied, tokenizer, None, None, 0, road)
+
+    road = choose_road(Subject(name, causal, max_length_tokens), "tree", frozenset(), on_trial)
+    vocabulary, attention = BehaviorVocabulary.of(tokenizer), causal.config._attn_implementation
+    return Backbone(causal, tokenizer, vocabulary, adapted, attention, road=road)
+
+
 def _prepared(
     causal: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
