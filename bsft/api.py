@@ -59,7 +59,7 @@ def evaluate(
         benchmark: by default the run's own.
         tokenizer: of a model that is no run's, with a chat template.
         split: by default the one that the run was scored on, else `test`.
-        max_items: whole cases up to so many items; None: all.
+        max_items: whole cases up to so many items; by default as many as the run's own config says, else all.
 
     Raises:
         BadInput: no benchmark or tokenizer where one is needed, no such split, no items, or a model that cannot be read
@@ -84,7 +84,7 @@ def _on(job: Job, benchmark: Benchmark | None, split: str | None, max_items: int
     """The same model with other data."""
     own = job.config.data
     data = own if benchmark is None else _data_of(benchmark, own.scene_tokens)
-    data = replace(data, eval_split=split or data.eval_split, max_eval_items=max_items)
+    data = replace(data, eval_split=split or data.eval_split, max_eval_items=max_items or data.max_eval_items)
     config = replace(job.config, data=data)
     module = BehaviorBenchDataModule(config, benchmark or job.benchmark, job.renderer, batching=job.data.batching)
     return replace(job, config=config, data=module)

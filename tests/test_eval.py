@@ -97,7 +97,7 @@ def test_an_arm_and_other_settings_lie_apart_and_are_rows_of_the_report(run: Run
     ):
         assert evaluate(run.path / "adapter", *overrides)[0] == 0
     names = [found.path.name for found in run.evaluations()]
-    assert names[1:] == ["behaviorbench_jsonl-test-forced_proactive", "behaviorbench_jsonl-test-none"]
+    assert names[1:] == ["behaviorbench_jsonl-test-forced_proactive", "behaviorbench_jsonl-test-no_token"]
     assert names[0].startswith("behaviorbench_jsonl-test-") and len(names[0]) == len(
         "behaviorbench_jsonl-test-01234567"
     )
@@ -108,6 +108,16 @@ def test_an_arm_and_other_settings_lie_apart_and_are_rows_of_the_report(run: Run
         (24, False),
         (24, True),
     ]
+
+
+def test_a_threshold_chosen_on_validation_is_an_arm_of_any_run(run: RunDirectory, evaluate: Eval) -> None:
+    code, out, _ = evaluate(run, "method.threshold=validation", "--json")
+    assert code == 0 and json.loads(out)["flags"]["threshold_nats"] is not None
+    assert [found.path.name for found in run.evaluations()] == ["behaviorbench_jsonl-test-threshold"]
+    said = evaluate(run, "method.threshold=validation", "data.eval_split=val")
+    assert_refused(said, "data.eval_split=val: method.threshold=validation chooses the threshold on")
+    none = evaluate(run, "method.threshold=validation", "trainer.score.matched_items=0")
+    assert_refused(none, "method.threshold=validation needs items: set trainer.score.matched_items above 0")
 
 
 def test_another_benchmark_needs_no_training_split_and_exemplars_stay(
@@ -144,7 +154,7 @@ def test_what_was_interrupted_is_told_and_scored_by_the_same_command(
             ["method.lora.rank=4", "seed=1"],
             "method.lora.rank=4, seed=1: would change the fit, which bsft train makes anew",
         ),
-        (["model=smollm2_135m"], "allowed are data, data.*, method.behavior.mode"),
+        (["model=smollm2_135m"], "allowed are data, data.*, method.threshold, method.behavior.mode"),
         (["data.max_train_items=4"], "(but not data.train_split, data.max_train_items, data.max_val_items)"),
         (["method.behaviour.mode=none"], "did you mean method.behavior.mode?"),
         (["data.eval_split=vall"], "data.eval_split=vall: allowed are test, train, val; did you mean val?"),

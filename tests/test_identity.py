@@ -87,6 +87,7 @@ DETERMINES: dict[str, Any] = {
     "trainer.score.prior": False,
     "trainer.score.noise_floor": False,
     "method.behavior.every_turn": True,
+    "method.threshold": "validation",
 }
 """Setting -> another value. What changes a result's numbers, even by rounding, or the names that it is filed under."""
 

@@ -66,6 +66,8 @@ class Config(Section):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.method != MISSING and self.method.threshold == "validation" and not self.trainer.score.matched_items:
+            raise ConfigError("method.threshold=validation needs items: set trainer.score.matched_items above 0")
         if isinstance(self.method, SftConfig):
             self._check_tuning(self.method)
 

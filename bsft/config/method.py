@@ -19,12 +19,17 @@ SYSTEM_PROMPT = (
 
 @dataclass
 class MethodConfig(Section):
-    """What all methods share: the system prompt."""
+    """What all methods share: the system prompt, and when a concern is raised.
+
+    `threshold`: own (where the model prefers it) or validation (above the margin of raising a concern that gives the
+    best macro-F1 of doing so on `trainer.score.matched_items` validation items).
+    """
 
     prefix = "method."
 
     name: str = safe_name()
     system_prompt: str = SYSTEM_PROMPT
+    threshold: str = choice("own", "own", "validation")
 
 
 @dataclass

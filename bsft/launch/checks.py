@@ -48,7 +48,7 @@ def check_job(job: cfg.Config, *, evaluated: bool = False) -> None:
     if names.labels is not None:
         for flag in job.data.flags:
             cfg.one_of("data.flags", flag, sorted(names.labels))
-    for key, split in ({"eval_split": job.data.eval_split} if evaluated else _splits_used(job)).items():
+    for key, split in _splits_used(job, evaluated).items():
         cfg.one_of(f"data.{key}", split, sorted(names.splits))
     check_installed(job.model)
     _check_template(job)
@@ -59,9 +59,22 @@ def check_job(job: cfg.Config, *, evaluated: bool = False) -> None:
         _check_writable(cache_dir())
 
 
-def _splits_used(job: cfg.Config) -> dict[str, str]:
-    """Setting -> split, of the splits that this job reads."""
+def _splits_used(job: cfg.Config, evaluated: bool) -> dict[str, str]:
+    """Setting -> split, of the splits that this job reads.
+
+    Raises:
+        ConfigError: its threshold would be chosen on what is scored.
+    """
     used = {"eval_split": job.data.eval_split}
+    if job.method.threshold == "validation":
+        used["val_split"] = job.data.val_split
+        if used["val_split"] == used["eval_split"]:
+            raise cfg.ConfigError(
+                f"data.eval_split={job.data.eval_split}: method.threshold=validation chooses the threshold on "
+                "data.val_split; score another split than that"
+            )
+    if evaluated:
+        return used
     if isinstance(job.method, cfg.SftConfig | cfg.FewShotConfig):
         used["train_split"] = job.data.train_split
     if isinstance(job.method, cfg.SftConfig) and job.trainer.fit.val_every_steps is not None:

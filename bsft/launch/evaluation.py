@@ -19,8 +19,8 @@ from bsft.runs.directory import CONFIG, RunDirectory, run_directories
 from bsft.runs.identity import identity, model_content, short_digest
 
 ALLOWED = (
-    "data", "data.*", "method.behavior.mode", "method.behavior.token", "trainer.score.*", "trainer.accelerator",
-    "trainer.batching", "trainer.precision", "trainer.threads", "redo",
+    "data", "data.*", "method.threshold", "method.behavior.mode", "method.behavior.token", "trainer.score.*",
+    "trainer.accelerator", "trainer.batching", "trainer.precision", "trainer.threads", "redo",
 )  # fmt: skip
 """What may be overridden; `*` stands for any key below."""
 OF_THE_FIT = ("data.train_split", "data.max_train_items", "data.max_val_items")
@@ -50,8 +50,8 @@ def plan_evaluation(path: Path, overrides: Sequence[str]) -> tuple[cfg.Config, R
         raise BadInput(
             f"{run.path}: model={config.model.name} is not the one that it was made with: its files have changed since"
         )
-    arm = arm_of(config.method)
-    name = f"{config.data.name}-{config.data.eval_split}" + (f"-{arm}" if arm != arm_of(own.method) else "")
+    arm = [part for part in arm_of(config.method) if part not in arm_of(own.method)]
+    name = "-".join([config.data.name, config.data.eval_split, *arm])
     wanted = identity(config)
     if wanted == recorded:
         if config.redo:
@@ -86,11 +86,13 @@ def finished_run(path: Path) -> RunDirectory:
     return stands.run
 
 
-def arm_of(method: cfg.MethodConfig) -> str:
-    """How a method decides, as a name for its results."""
-    if not isinstance(method, cfg.BehaviorSftConfig):
-        return "plain"
-    return {"predict": "predicted", "none": "none"}.get(method.behavior.mode, f"forced_{method.behavior.token}")
+def arm_of(method: cfg.MethodConfig) -> list[str]:
+    """How a method decides, in words that can be parts of a name."""
+    token = []
+    if isinstance(method, cfg.BehaviorSftConfig):
+        names = {"predict": "predicted", "none": "no_token"}
+        token = [names.get(method.behavior.mode, f"forced_{method.behavior.token}")]
+    return [*token, "threshold" if method.threshold == "validation" else "no_threshold"]
 
 
 def _composed(run: RunDirectory, overrides: Sequence[str]) -> cfg.Config:

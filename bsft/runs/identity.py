@@ -19,7 +19,7 @@ from bsft.model.local import sha256_of_model
 from bsft.records.schema import SCHEMA_VERSION
 from bsft.records.secrets import masked_tree
 
-IDENTITY_VERSION = 4
+IDENTITY_VERSION = 5
 """Raised when the same job would get another identity; runs of an earlier one are then other jobs."""
 
 NOT_OF_THE_RESULT = frozenset({

@@ -11,10 +11,13 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from bsft.records.schema import Behavior, Item
 from bsft.scoring.choices import Context, Scored
 from bsft.scoring.decision import decide
 from bsft.scoring.metrics import Response
+from bsft.stats.measures import macro_f1
 
 _LEAST = 1e-12
 """Probabilities below it are not told apart."""
@@ -72,6 +75,19 @@ def without_prior(alarms: Iterable[Alarm], priors: Mapping[str, float]) -> list[
         priors: item id -> margin without the scene.
     """
     return [replace(a, margin=a.margin - priors[a.item.id]) for a in alarms]
+
+
+def best_threshold(alarms: Sequence[Alarm]) -> float | None:
+    """The threshold with the best macro-F1 of raising a concern where one is due, the highest of equals; None unless
+    some items need one and some do not."""
+    margins = np.array([a.margin for a in alarms])
+    due = np.array([a.item.gold_behavior == "proactive" for a in alarms], bool)
+    if due.all() or not due.any():
+        return None
+    thresholds = np.unique(margins)[::-1]
+    gold, raised = due.astype(np.int64), (margins > thresholds[:, None]).astype(np.int64)
+    scores = [macro_f1(gold, each, 2) for each in raised]
+    return float(thresholds[int(np.argmax(scores))])
 
 
 def matched_threshold(alarms: Sequence[Alarm], rate: float) -> float | None:

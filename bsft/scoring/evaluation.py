@@ -98,6 +98,8 @@ class Evaluation:
         self._forced = forced
         self._train_labels = train_labels
         self._bootstrap_samples = bootstrap_samples
+        self.threshold: float | None = None
+        """Nats above which the primary arm raises concerns; None: as the model prefers."""
 
     def contexts(self, candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
         """What an item has to be scored under for all arms, the primary one included."""
@@ -126,7 +128,15 @@ class Evaluation:
         return self._arm == "predicted"
 
     def primary_context(self, scored: Scored) -> Context:
+        if self._by_token and self.threshold is not None and scored.predicted_behavior is not None:
+            return token_contexts(scored.predicted_behavior)[log_odds(scored) <= self.threshold]
         return self._context(self._arm, scored.candidates.item, scored.predicted_behavior)
+
+    def response(self, scored: Scored) -> Response:
+        """What the primary arm says."""
+        if self.threshold is not None and (alarms := self.alarms([scored])):
+            return alarms[0].response(self.threshold)
+        return response_of(scored, self.primary_context(scored))
 
     def _context(self, arm: str, item: Item, predicted: Behavior | None) -> Context:
         return self._forced if arm == "forced" else context_of(arm, item, predicted)
@@ -137,7 +147,7 @@ class Evaluation:
 
     def _line(self, scored: Scored, text: str | None) -> dict[str, Any]:
         item, context = scored.candidates.item, self.primary_context(scored)
-        response = response_of(scored, context)
+        response = self.response(scored)
         options = zip(item.options, scored.log_likelihoods[context], scored.candidates.option_ids, strict=True)
         return {
             "item_id": item.id,
@@ -171,7 +181,7 @@ class Evaluation:
             restated: alarms of items that restate some of the scored ones.
         """
         kept = with_evidence(scored)
-        responses = [response_of(s, self.primary_context(s)) for s in kept]
+        responses = [self.response(s) for s in kept]
         result = evaluate(responses, self._tasks, bootstrap_samples=self._bootstrap_samples)
         items = [s.candidates.item for s in kept]
         return Evaluated(
@@ -215,6 +225,7 @@ class Evaluation:
             over_intervention_by_variant=flags.over_intervention_by_variant(),
             within_item_spread_nats=float(np.median(spreads)) if spreads else None,
             noise_floor=flags.noise_floor(restated),
+            threshold_nats=self.threshold,
             matched=self._matched(responses, alarms, calibration, calibration.alarms) if calibration else None,
             prior_removed=self._prior_removed(responses, alarms, calibration) if calibration else None,
         )

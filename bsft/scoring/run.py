@@ -18,9 +18,9 @@ from bsft.records.schema import Behavior, Item, noise_split
 from bsft.records.store import Head
 from bsft.runs.directory import METRICS, PREDICTIONS, SCORES
 from bsft.runs.job import Job
-from bsft.scoring.alarms import Alarm
+from bsft.scoring.alarms import Alarm, best_threshold
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
-from bsft.scoring.evaluation import Calibration, Evaluation, response_of, with_evidence, write_predictions
+from bsft.scoring.evaluation import Calibration, Evaluation, with_evidence, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics
 from bsft.scoring.policies import label_counts
 from bsft.scoring.result import Cost, Result
@@ -74,11 +74,13 @@ def measure(job: Job, *, fit_s: float = 0.0) -> tuple[Result, list[dict[str, Any
         )
     scored = _likelihoods(job, candidates, evaluation.contexts)
     calibration = _calibration(job, evaluation, scored)
+    if config.method.threshold == "validation":
+        evaluation.threshold = _best_threshold(config, calibration)
     restated = _restated(job, evaluation, scored)
     score_s = time.monotonic() - start
     generated_for = with_evidence(scored)[: recipe.generate_items]
     replies = _replies(job, evaluation, generated_for)
-    chosen = [response_of(s, evaluation.primary_context(s)).chosen for s in generated_for]
+    chosen = [evaluation.response(s).chosen for s in generated_for]
     result = Result(
         schema=1,
         method=config.method.name,
@@ -110,6 +112,16 @@ def _calibration(job: Job, evaluation: Evaluation, scored: Sequence[Scored]) -> 
         items = [s.candidates.item for s in scored] + [a.item for a in alarms]
         priors = _priors(job, evaluation, items)
     return Calibration(recipe.matched_over_intervention, alarms, priors)
+
+
+def _best_threshold(config: cfg.Config, calibration: Calibration | None) -> float:
+    found = best_threshold(calibration.alarms) if calibration is not None else None
+    if found is None:
+        raise BadInput(
+            f"method.threshold=validation: data.val_split={config.data.val_split} gives none; it must have items that "
+            "need a concern and items that do not"
+        )
+    return found
 
 
 def _restated(job: Job, evaluation: Evaluation, scored: Sequence[Scored]) -> list[Alarm]:
