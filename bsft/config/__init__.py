@@ -12,6 +12,7 @@ from bsft.config.method import (
     BaselineConfig,
     BehaviorConfig,
     BehaviorSftConfig,
+    ClassifierConfig,
     FewShotConfig,
     InstructedConfig,
     LoraConfig,

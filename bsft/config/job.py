@@ -16,6 +16,7 @@ from bsft.config.data import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBen
 from bsft.config.method import (
     BaselineConfig,
     BehaviorSftConfig,
+    ClassifierConfig,
     FewShotConfig,
     InstructedConfig,
     MethodConfig,
@@ -89,6 +90,8 @@ class Config(Section):
             )
         if self.trainer.strategy == "fsdp" and method.tuning == "qlora":
             raise ConfigError("trainer.strategy=fsdp cannot shard method.tuning=qlora; use trainer.strategy=ddp")
+        if self.trainer.strategy == "fsdp" and isinstance(method, ClassifierConfig):
+            raise ConfigError("trainer.strategy=fsdp leaves no model for the detector; use trainer.strategy=ddp")
 
 
 SCHEMAS: dict[str, dict[str, type[Section]]] = {
@@ -98,6 +101,7 @@ SCHEMAS: dict[str, dict[str, type[Section]]] = {
         "few_shot": FewShotConfig,
         "sft": SftConfig,
         "behavior_sft": BehaviorSftConfig,
+        "classifier": ClassifierConfig,
     },
     "model": {"model": ModelConfig},
     "data": {"behaviorbench_open": OpenBenchConfig, "jsonl": JsonlConfig, "mederrbench": MedErrBenchConfig},

@@ -42,11 +42,11 @@ def alarm_of(scored: Scored, context: Context, *, by_token: bool) -> Alarm | Non
 
     Args:
         scored: under `context`, or by token under `token_contexts`.
-        context: under which the flag margin is read.
-        by_token: the model predicts its behaviour token, whose probability is the margin.
+        context: under which the flag margin is read; None where no token stands before a reply.
+        by_token: the margin is the probability of the behaviour token that is predicted, or that a detector gives.
     """
     raised, quiet = context, context
-    if by_token:
+    if by_token and context is not None:
         assert scored.predicted_behavior is not None
         raised, quiet = token_contexts(scored.predicted_behavior)
     with_concern = decide(scored, raised, threshold=-math.inf)

@@ -89,7 +89,8 @@ class Evaluation:
     ) -> None:
         """
         Args:
-            arm: the primary arm: `predicted` or `forced` for methods with tokens, `none` for those without.
+            arm: the primary arm: `predicted` or `forced` for methods with tokens, `none` for those without, `detected`
+                for one whose detector decides.
             forced: the token of arm `forced`.
             train_labels: label counts of the training split, for the naive policies.
         """
@@ -103,14 +104,14 @@ class Evaluation:
 
     def contexts(self, candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
         """What an item has to be scored under for all arms, the primary one included."""
-        if predicted is None:
+        if predicted is None or self._arm == "detected":
             return [None]
         arms = [self._context(arm, candidates.item, predicted) for arm in (self._arm, *ARMS)]
         return list(dict.fromkeys([*arms, *self.alarm_contexts(candidates, predicted)]))
 
     def alarm_contexts(self, candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
         """What an item has to be scored under for its alarm."""
-        if self._by_token and predicted is not None:
+        if self._arm == "predicted" and predicted is not None:
             return token_contexts(predicted)
         return [self._context(self._arm, candidates.item, predicted)]
 
@@ -125,17 +126,18 @@ class Evaluation:
 
     @property
     def _by_token(self) -> bool:
-        return self._arm == "predicted"
+        return self._arm in ("predicted", "detected")
 
     def primary_context(self, scored: Scored) -> Context:
-        if self._by_token and self.threshold is not None and scored.predicted_behavior is not None:
+        if self._arm == "predicted" and self.threshold is not None and scored.predicted_behavior is not None:
             return token_contexts(scored.predicted_behavior)[log_odds(scored) <= self.threshold]
         return self._context(self._arm, scored.candidates.item, scored.predicted_behavior)
 
     def response(self, scored: Scored) -> Response:
         """What the primary arm says."""
-        if self.threshold is not None and (alarms := self.alarms([scored])):
-            return alarms[0].response(self.threshold)
+        threshold = 0.0 if self._arm == "detected" and self.threshold is None else self.threshold
+        if threshold is not None and (alarms := self.alarms([scored])):
+            return alarms[0].response(threshold)
         return response_of(scored, self.primary_context(scored))
 
     def _context(self, arm: str, item: Item, predicted: Behavior | None) -> Context:
@@ -274,7 +276,7 @@ class Evaluation:
         gold = [s.candidates.item.gold_behavior for s in scored]
         probs = [s.behavior_probs or {} for s in scored]
         arms = {}
-        for arm in ARMS:
+        for arm in ARMS if self._arm != "detected" else ():
             responses = [response_of(s, context_of(arm, s.candidates.item, s.predicted_behavior)) for s in scored]
             result = evaluate(responses, self._tasks, bootstrap_samples=1)
             proactive = result.group["proactive"]

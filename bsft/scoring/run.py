@@ -60,7 +60,7 @@ def measure(job: Job, *, fit_s: float = 0.0) -> tuple[Result, list[dict[str, Any
         train = select_items(job.benchmark, data.train_split, data, data.max_train_items).heads()
     evaluation = Evaluation(
         job.benchmark.tasks,
-        arm="none" if behavior is None else _ARM_OF_MODE[behavior.mode],
+        arm=_ARM_OF_MODE[behavior.mode] if behavior else "detected" if job.backbone.detector else "none",
         forced=cast(Behavior | None, behavior.token) if behavior is not None else None,
         train_labels=label_counts(train),
         bootstrap_samples=recipe.bootstrap_samples,

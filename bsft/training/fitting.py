@@ -19,6 +19,7 @@ from bsft import config as cfg
 from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.data.render import Candidates
 from bsft.display.progress import progress_bar
+from bsft.model.detector import Detector
 from bsft.model.module import BehaviorLM, Validate
 from bsft.model.sharding import ShardedStrategy
 from bsft.records.errors import BadInput
@@ -78,6 +79,8 @@ def fit(job: Job, logger: RunLogger) -> float:
         checkpoint = StepCheckpoint(last, every_steps=every_steps, val_every_steps=val_every_steps)
         trainer = _trainer(job, n_steps, logger, [recorder, *patience, checkpoint])
         _run_or_resume(trainer, module, job.data, last)
+    if job.method.detector_l2 is not None and trainer.is_global_zero:
+        backbone.detector = _fitted_detector(job, job.method.detector_l2)
     fit_s = time.monotonic() - start
     if trainer.is_global_zero:
         try:
@@ -144,13 +147,24 @@ def _readable(checkpoint: Path) -> bool:
     return True
 
 
+def _scorer(job: Job) -> OptionScorer:
+    recipe = job.config.trainer.score
+    return OptionScorer(job.backbone, batching=job.data.batching, batch_tokens=recipe.batch_tokens, shared_prefix=())
+
+
+def _fitted_detector(job: Job, l2: float) -> Detector:
+    """Fits a detector on the states that the fitted model has of the items that it was fitted on."""
+    items, rows = job.data.train_items, sorted({i for step in job.data.plan for i in step})
+    assert items is not None
+    candidates = [job.renderer.candidates(items[i], items.twin(i)) for i in rows]
+    job.backbone.module.to(job.device).eval()
+    with progress_bar(f"detector of {job.name}", len(rows)) as advance:
+        states = _scorer(job).prompt_states(candidates, advance)
+    return Detector.fit(states, [c.item.gold_behavior for c in candidates], l2)
+
+
 def _validator(job: Job) -> Validate:
-    scorer = OptionScorer(
-        job.backbone,
-        batching=job.data.batching,
-        batch_tokens=job.config.trainer.score.batch_tokens,
-        shared_prefix=(),
-    )
+    scorer = _scorer(job)
 
     def validate(candidates: list[Candidates]) -> dict[str, float]:
         return validation_metrics(scorer.score(candidates), job.benchmark.tasks)
