@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "train": ("bsft.train:main", "fit and score one job or, with -m, a sweep; the same as bsft-train"),
+    "eval": ("bsft.commands.eval:evaluate", "score a finished run on other items, or a model as it is"),
     "build": ("bsft.commands.build:build", "build BehaviorBench-Open"),
     "import": ("bsft.commands.importing:app", "import other people's cases, items and texts"),
     "items": ("bsft.commands.items:items", "make items from imported cases"),

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from bsft import config as cfg
 from bsft import launch
 from bsft.records.files import write_atomically, write_json
-from bsft.runs.completeness import ADAPTER, seal_adapter, set_done
+from bsft.runs.completeness import seal_adapter, set_done
 from bsft.runs.directory import METRICS, PREDICTIONS, RunDirectory
 
 
@@ -49,9 +49,9 @@ def launch_without_work(arguments: list[str], small: Path, root: Path) -> tuple[
             write_json(directory.path / METRICS, {"overall": {"macro_f1": 0.5}})
             write_atomically(directory.path / PREDICTIONS, "{}\n")
             if isinstance(config.method, cfg.SftConfig):
-                (directory.path / ADAPTER).mkdir(exist_ok=True)
-                write_atomically(directory.path / ADAPTER / "weights", "trained")
-                seal_adapter(directory.path / ADAPTER, fit_s=1.0)
+                (directory.adapter).mkdir(exist_ok=True)
+                write_atomically(directory.adapter / "weights", "trained")
+                seal_adapter(directory.adapter, fit_s=1.0)
             set_done(directory)
 
     defaults = ["data=behaviorbench_jsonl", f"data.path={small}", "model=tiny", "logger=none", f"root={root}"]

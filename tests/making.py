@@ -29,6 +29,7 @@ METHODS: dict[str, type[cfg.MethodConfig]] = {
     "few_shot": cfg.FewShotConfig,
     "general_sft": cfg.SftConfig,
     "behavior_sft": cfg.BehaviorSftConfig,
+    "classifier": cfg.ClassifierConfig,
 }
 
 

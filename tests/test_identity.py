@@ -87,6 +87,10 @@ DETERMINES: dict[str, Any] = {
     "trainer.score.prior": False,
     "trainer.score.noise_floor": False,
     "method.behavior.every_turn": True,
+    "method.behavior.form": "words",
+    "method.behavior.shuffled": True,
+    "method.threshold": "validation",
+    "method.l2": 2.0,
 }
 """Setting -> another value. What changes a result's numbers, even by rounding, or the names that it is filed under."""
 
@@ -157,6 +161,7 @@ def job_with(small: Path, tmp_path: Path) -> Any:
             cfg.MedErrBenchConfig(name="small", path=str(tmp_path)),
         ]
         methods = [method_config(), method_config("few_shot"), method_config("instructed", instruction="Mind.")]
+        methods.append(method_config("classifier"))
         group, _, name = key.partition(".")
         name = name.partition(".")[0]
         config = make_config(

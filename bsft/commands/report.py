@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.text import Text
 
 from bsft.commands.options import Json, UserPath, write_json
 
 if TYPE_CHECKING:
+    from bsft.report.rows import Row
     from bsft.report.summary import Report
 
 
@@ -50,19 +53,25 @@ def _as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def _print(report: Report) -> None:
-    from bsft.display.console import console_for
-    from bsft.report.tables import common, comparison_table, notes, unfinished_table
+def print_comparison(console: Console, name: str, rows: Sequence[Row]) -> None:
+    """The table that all rows are in, and how to read it."""
+    from bsft.report.tables import common, comparison_table, notes
 
-    console = console_for(sys.stdout)
-    title = ": ".join(filter(None, (report.sweep.name, common(report.rows))))
-    table, dropped = comparison_table(report.rows, title).fitting(console)
+    table, dropped = comparison_table(rows, ": ".join(filter(None, (name, common(rows))))).fitting(console)
     console.print(table)
     if dropped:
         names = ", ".join(column.header for column in dropped)
         console.print(Text(f"No room here, but in the files: {names}."), style="dim")
-    for note in notes(report.rows):
+    for note in notes(rows):
         console.print(Text(note), style="dim")
+
+
+def _print(report: Report) -> None:
+    from bsft.display.console import console_for
+    from bsft.report.tables import unfinished_table
+
+    console = console_for(sys.stdout)
+    print_comparison(console, report.sweep.name, report.rows)
     if report.sweep.unfinished:
         console.print(unfinished_table(report.sweep.unfinished).rich())
     for file in report.files:

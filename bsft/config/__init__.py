@@ -6,12 +6,13 @@ answer at once.
 
 from bsft.config.base import ConfigError, Section, did_you_mean, one_of
 from bsft.config.data import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBenchConfig
-from bsft.config.job import SCHEMAS, Config, LoggerConfig, plain, register, validate, without_hydra
+from bsft.config.job import SCHEMAS, Config, LoggerConfig, plain, recomposed, register, validate, without_hydra
 from bsft.config.method import (
     SYSTEM_PROMPT,
     BaselineConfig,
     BehaviorConfig,
     BehaviorSftConfig,
+    ClassifierConfig,
     FewShotConfig,
     InstructedConfig,
     LoraConfig,

@@ -1,6 +1,7 @@
 """The whole: one job, its logger, the contradictions between groups, and the sections as Hydra schemas."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from bsft.config.data import DataConfig, JsonlConfig, MedErrBenchConfig, OpenBen
 from bsft.config.method import (
     BaselineConfig,
     BehaviorSftConfig,
+    ClassifierConfig,
     FewShotConfig,
     InstructedConfig,
     MethodConfig,
@@ -61,6 +63,8 @@ class Config(Section):
     dry_run: bool = False
 
     def check(self) -> None:
+        if self.method != MISSING and self.method.threshold == "validation" and not self.trainer.score.matched_items:
+            raise ConfigError("method.threshold=validation needs items: set trainer.score.matched_items above 0")
         if not isinstance(method := self.method, SftConfig):
             return
         if method.tuning == "qlora" and self.trainer.accelerator != "cuda":
@@ -80,6 +84,8 @@ class Config(Section):
             )
         if self.trainer.strategy == "fsdp" and method.tuning == "qlora":
             raise ConfigError("trainer.strategy=fsdp cannot shard method.tuning=qlora; use trainer.strategy=ddp")
+        if self.trainer.strategy == "fsdp" and isinstance(method, ClassifierConfig):
+            raise ConfigError("trainer.strategy=fsdp leaves no model for the detector; use trainer.strategy=ddp")
 
 
 SCHEMAS: dict[str, dict[str, type[Section]]] = {
@@ -89,6 +95,7 @@ SCHEMAS: dict[str, dict[str, type[Section]]] = {
         "few_shot": FewShotConfig,
         "sft": SftConfig,
         "behavior_sft": BehaviorSftConfig,
+        "classifier": ClassifierConfig,
     },
     "model": {"model": ModelConfig},
     "data": {"behaviorbench_open": OpenBenchConfig, "jsonl": JsonlConfig, "mederrbench": MedErrBenchConfig},
@@ -137,6 +144,30 @@ def validate(cfg: DictConfig) -> Config:
     assert isinstance(config, Config)
     config.seal()
     return config
+
+
+def recomposed(stored: Mapping[str, Any]) -> DictConfig:
+    """What `plain` has written down, as it was composed. Each group is of the smallest schema that has all its keys;
+    newer keys have their defaults.
+
+    Raises:
+        ConfigError: it is no such config, or has keys that there are no longer.
+    """
+    try:
+        groups = {group: OmegaConf.merge(_schema_of(group, stored[group]), stored[group]) for group in SCHEMAS}
+        whole = OmegaConf.merge(OmegaConf.structured(Config), dict(stored) | groups)
+    except (OmegaConfBaseException, KeyError, TypeError, ValueError) as error:
+        raise ConfigError(f"not a configuration of this version: {' '.join(str(error).split())}") from None
+    assert isinstance(whole, DictConfig)
+    return whole
+
+
+def _schema_of(group: str, stored: Mapping[str, Any]) -> DictConfig:
+    nodes = sorted((OmegaConf.structured(schema) for schema in SCHEMAS[group].values()), key=len)
+    fitting: list[DictConfig] = [node for node in nodes if stored.keys() <= node.keys()]
+    if not fitting:
+        raise ValueError(f"{group} has the keys {', '.join(stored)}")
+    return fitting[0]
 
 
 def plain(config: Section) -> dict[str, Any]:

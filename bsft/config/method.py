@@ -1,4 +1,4 @@
-"""The group `method`: the five methods and their adapters."""
+"""The group `method`: the methods and their adapters."""
 
 from dataclasses import dataclass, field
 
@@ -17,10 +17,15 @@ SYSTEM_PROMPT = (
 
 @dataclass
 class MethodConfig(Section, prefix="method."):
-    """What all methods share: the system prompt."""
+    """What all methods share: the system prompt, and when a concern is raised.
+
+    `threshold`: own (where the model prefers it) or validation (above the margin of raising a concern that gives the
+    best macro-F1 of doing so on `trainer.score.matched_items` validation items).
+    """
 
     name: str = safe_name()
     system_prompt: str = SYSTEM_PROMPT
+    threshold: str = choice("own", "own", "validation")
 
 
 @dataclass
@@ -72,6 +77,9 @@ class BehaviorConfig(Section, prefix="method.behavior."):
     `row_lr` is the learning rate of the tokens' own rows, with the schedule of `trainer.fit.optim.lr`.
     `every_turn` also teaches, in items with a twin, which behaviour is due after every turn: to wait until the problem
     can be seen, and to speak up from then on.
+    `form`: token (a new one for each behaviour, with rows of its own), or words at the reply's head, after SteerLM
+    (https://arxiv.org/abs/2310.05344). `shuffled` permutes the behaviours over the items of the training split: a
+    control, whose tokens teach nothing of when to speak up.
     `mode`: predict (the most likely token), force (`token`), none (no token at all).
     """
 
@@ -79,10 +87,14 @@ class BehaviorConfig(Section, prefix="method.behavior."):
     loss_weight: float = number(1.0, 0, 1_000_000)
     row_lr: float = number(0.02, 0, MAX_LEARNING_RATE)
     every_turn: bool = False
+    form: str = choice("token", "token", "words")
+    shuffled: bool = False
     mode: str = choice("predict", "predict", "force", "none")
     token: str | None = choice(None, "reactive", "balanced", "proactive")
 
     def check(self) -> None:
+        if self.shuffled and self.every_turn:
+            raise ConfigError("method.behavior.shuffled=true: every_turn would teach what is shuffled; leave it false")
         if self.mode == "force" and self.token is None:
             raise ConfigError("method.behavior.mode=force: also set method.behavior.token=reactive|balanced|proactive")
         if self.mode != "force" and self.token is not None:
@@ -97,3 +109,11 @@ class BehaviorSftConfig(SftConfig):
     """BehaviorSFT: fine-tuning with behaviour tokens."""
 
     behavior: BehaviorConfig = field(default_factory=BehaviorConfig)
+
+
+@dataclass
+class ClassifierConfig(SftConfig):
+    """GeneralSFT speaks, and a detector decides when: logistic regression on its last state of the prompt, fitted after
+    it on the same items. `l2` is the detector's penalty, on standardised states."""
+
+    l2: float = number(1.0, 0, 1_000_000, above=True)

@@ -34,7 +34,9 @@ class BehaviorBenchDataModule(LightningDataModule):
         behavior = method.behavior if isinstance(method, cfg.BehaviorSftConfig) else None
         self.behavior_weight = behavior.loss_weight if behavior else 0.0
         self._every_turn = behavior is not None and behavior.every_turn
+        self._is_shuffled = behavior is not None and behavior.shuffled
         self.train_items: Items | None = None
+        self._token_of: Sequence[int] = ()
         self.plan: list[list[int]] = []
         accelerator = config.trainer.accelerator
         # on a GPU, a process of its own makes steps ahead; on a CPU it would take its time from the training
@@ -44,6 +46,9 @@ class BehaviorBenchDataModule(LightningDataModule):
         if stage == "fit" and self.train_items is None:
             data = self.config.data
             self.train_items = select_items(self.benchmark, data.train_split, data, data.max_train_items)
+            if self._is_shuffled:
+                n_items = len(self.train_items)
+                self._token_of = random.Random(f"{self.config.seed} tokens").sample(range(n_items), n_items)
             self.plan = plan_steps(self.train_items.heads(), self.config.trainer.fit, self.config.seed)
 
     def examples(self, index: int) -> list[Example]:
@@ -51,7 +56,8 @@ class BehaviorBenchDataModule(LightningDataModule):
         assert self.train_items is not None
         item, twin = self.train_items[index], self.train_items.twin(index)
         decisions = self.renderer.decisions(item, twin) if self._every_turn else []
-        return [self.renderer.example(item, twin), *decisions]
+        behavior = self.train_items[self._token_of[index]].gold_behavior if self._token_of else None
+        return [self.renderer.example(item, twin, behavior), *decisions]
 
     def candidates(self, split: str, limit: int | None) -> list[Candidates]:
         """A split's items ready for scoring, case by case; `trainer.score.max_items` cuts even a case short."""

@@ -7,13 +7,15 @@ from bsft import config as cfg
 
 @dataclass(frozen=True)
 class Method:
-    """What a method tells the model, whether it is fitted, and its behaviour policy (None: no behaviour tokens)."""
+    """What a method tells the model, whether it is fitted, its behaviour policy (None: no behaviour tokens), and the
+    penalty of its detector (None: it has none)."""
 
     name: str
     system_prompt: str
     n_exemplars: int = 0
     sft: cfg.SftConfig | None = None
     behavior: cfg.BehaviorConfig | None = None
+    detector_l2: float | None = None
 
     @property
     def needs_fit(self) -> bool:
@@ -25,6 +27,8 @@ def method_of(config: cfg.MethodConfig) -> Method:
     match config:
         case cfg.BehaviorSftConfig():
             return Method(config.name, config.system_prompt, sft=config, behavior=config.behavior)
+        case cfg.ClassifierConfig():
+            return Method(config.name, config.system_prompt, sft=config, detector_l2=config.l2)
         case cfg.SftConfig():
             return Method(config.name, config.system_prompt, sft=config)
         case cfg.FewShotConfig():

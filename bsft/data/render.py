@@ -101,12 +101,26 @@ class Renderer:
         self._leading_ids = _leading_ids(tokenizer)
         self._space_is_read_with_reply = self._merges_space()
 
-    def example(self, item: Item, twin: Item | None = None) -> Example:
-        """The supervised sequence of an item's gold response (and gold behaviour, if the method has tokens)."""
+    def example(self, item: Item, twin: Item | None = None, behavior: Behavior | None = None) -> Example:
+        """The supervised sequence of an item's gold response (and, if the method has them, of a behaviour before it).
+
+        Args:
+            behavior: by default the gold one.
+        """
+        behavior = behavior or item.gold_behavior
         dropped = self.dropped_turns(item, twin)
-        prompt_ids, [answer_ids] = self._encode(item, dropped, [item.gold.text], item.gold_behavior)
-        behavior_id = None if self.vocabulary is None else self.vocabulary.id_of(item.gold_behavior)
-        return Example(item.id, item.case_id, prompt_ids, behavior_id, answer_ids)
+        prompt_ids, [answer_ids] = self._encode(item, dropped, [item.gold.text], behavior)
+        return self._example(item.id, item.case_id, prompt_ids, behavior, answer_ids)
+
+    def _example(
+        self, item_id: str, case_id: str, prompt_ids: tuple[int, ...], behavior: Behavior, answer_ids: tuple[int, ...]
+    ) -> Example:
+        """Words are a part of the answer, as any others are; a token is a label of its own."""
+        if self.vocabulary is None:
+            return Example(item_id, case_id, prompt_ids, None, answer_ids)
+        if self.vocabulary.is_words:
+            return Example(item_id, case_id, prompt_ids, None, self.vocabulary.ids_of(behavior) + answer_ids)
+        return Example(item_id, case_id, prompt_ids, self.vocabulary.id_of(behavior), answer_ids)
 
     def decisions(self, item: Item, twin: Item | None = None) -> list[Example]:
         """The behaviour that is due after every turn, nobody having asked: of an item with a twin, to wait until its
@@ -119,10 +133,9 @@ class Renderer:
         shown = [i for i in range(len(item.turns)) if i not in dropped]
         lines = [_line(item.turns[i]) for i in shown]
         prompts = [self._chat.prompt(self._text.mark("\n".join(lines[: n + 1]))) for n in range(len(lines))]
-        due = [self.vocabulary.id_of("proactive" if i >= visible else "reactive") for i in shown]
         return [
-            Example(f"{item.id}@{i}", item.case_id, tuple(ids), behavior_id, ())
-            for i, ids, behavior_id in zip(shown, self._read(prompts), due, strict=True)
+            self._example(f"{item.id}@{i}", item.case_id, tuple(ids), "proactive" if i >= visible else "reactive", ())
+            for i, ids in zip(shown, self._read(prompts), strict=True)
         ]
 
     def candidates(self, item: Item, twin: Item | None = None) -> Candidates:
@@ -196,7 +209,10 @@ class Renderer:
         start = _n_common(*encoded)
         if token and start != len(prompt_ids):
             raise BadInput(f"item {item.id}: the tokenizer merges the prompt with the behaviour token {token}")
-        skip = start + bool(token)
+        behavior_ids = () if self.vocabulary is None else self.vocabulary.ids_of(behavior)
+        skip = start + len(behavior_ids)
+        if any(tuple(ids[start:skip]) != behavior_ids for ids in joint):
+            raise BadInput(f"item {item.id}: the tokenizer merges the behaviour {token.strip()} with the reply")
         answers = tuple(tuple(ids[skip:]) for ids in joint)
         self._check_answers(item, answers)
         longest = max(len(ids) for ids in joint)

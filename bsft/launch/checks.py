@@ -27,8 +27,11 @@ from bsft.runs.directory import RunDirectory
 from bsft.runs.identity import identity
 
 
-def check_job(job: cfg.Config) -> None:
+def check_job(job: cfg.Config, *, evaluated: bool = False) -> None:
     """
+    Args:
+        evaluated: it is only scored, with what an earlier job has fitted.
+
     Raises:
         ConfigError: a task, flag or split that the benchmark does not have, or a package that is not installed.
         BadInput: a file that is missing, a commit that cannot be known, an adapter that fitting would replace, a chat
@@ -44,7 +47,7 @@ def check_job(job: cfg.Config) -> None:
     if names.labels is not None:
         for flag in job.data.flags:
             cfg.one_of("data.flags", flag, sorted(names.labels))
-    for key, split in _splits_used(job).items():
+    for key, split in _splits_used(job, evaluated).items():
         cfg.one_of(f"data.{key}", split, sorted(names.splits))
     check_installed(job.model)
     _check_template(job)
@@ -55,9 +58,22 @@ def check_job(job: cfg.Config) -> None:
         _check_writable(cache_dir())
 
 
-def _splits_used(job: cfg.Config) -> dict[str, str]:
-    """Setting -> split, of the splits that this job reads."""
+def _splits_used(job: cfg.Config, evaluated: bool) -> dict[str, str]:
+    """Setting -> split, of the splits that this job reads.
+
+    Raises:
+        ConfigError: its threshold would be chosen on what is scored.
+    """
     used = {"eval_split": job.data.eval_split}
+    if job.method.threshold == "validation":
+        used["val_split"] = job.data.val_split
+        if used["val_split"] == used["eval_split"]:
+            raise cfg.ConfigError(
+                f"data.eval_split={job.data.eval_split}: method.threshold=validation chooses the threshold on "
+                "data.val_split; score another split than that"
+            )
+    if evaluated:
+        return used
     if isinstance(job.method, cfg.SftConfig | cfg.FewShotConfig):
         used["train_split"] = job.data.train_split
     if isinstance(job.method, cfg.SftConfig) and job.trainer.fit.val_every_steps is not None:
@@ -129,19 +145,19 @@ def _check_writable(directory: Path) -> None:
 # --- what lies in its directory before it starts: nothing yet, its frozen config, or that it is done ---
 
 
-def is_done(job: cfg.Config) -> bool:
+def is_done(job: cfg.Config, directory: RunDirectory | None = None) -> bool:
     """A job is done when its directory holds everything that it should *and* its recorded identity is this one's."""
-    directory = RunDirectory.of(job)
+    directory = directory or RunDirectory.of(job)
     return completeness.is_done(directory) and directory.frozen_identity() == identity(job)
 
 
-def prepare(job: cfg.Config) -> None:
+def prepare(job: cfg.Config, directory: RunDirectory | None = None) -> None:
     """Freezes the job's config in its directory; `redo` starts it over.
 
     Raises:
         BadInput: the directory belongs to another configuration, is damaged, or cannot be written to.
     """
-    directory = RunDirectory.of(job)
+    directory = directory or RunDirectory.of(job)
     if job.redo and directory.path.exists():  # kept aside until the new run replaces them, and after it
         directory.path.rename(unused(directory.path.with_name(f".{directory.path.name}.old")))
     if (frozen := directory.frozen_identity()) is not None and frozen != identity(job):

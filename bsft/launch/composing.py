@@ -128,8 +128,9 @@ class Configs:
         self._composed[lines] = cfg.without_hydra(whole)
         return whole
 
-    def job(self, overrides: Sequence[str]) -> DictConfig:
-        """One job's config, its keys and types checked (`ConfigError` names the key); a value may still be missing."""
+    def job(self, overrides: Sequence[str], onto: DictConfig | None = None) -> DictConfig:
+        """One job's config, its keys and types checked (`ConfigError` names the key); a value may still be missing.
+        The overrides are applied in `onto`, where it is given, instead of in the YAML files' own config."""
         parsed = self.parse(overrides)
         choices = [o for o in parsed if self.is_choice(o)]
         values = [o for o in parsed if not self.is_choice(o)]
@@ -139,6 +140,10 @@ class Configs:
                 self.check(choice)
             self.compose(choices)
         composed = deepcopy(self._composed[lines])
+        if onto is not None:
+            chosen = {choice.key_or_group: composed[choice.key_or_group] for choice in choices}
+            composed = deepcopy(onto)
+            composed.update(chosen)
         for override in values:
             _check_value(composed, override)
         try:

@@ -27,6 +27,7 @@ from bsft.model import fast
 from bsft.model.adapters import adapt, add_behavior_tokens
 from bsft.model.attention import NAME, TreeLayout, register
 from bsft.model.content import check_own_adapter
+from bsft.model.detector import Detector
 from bsft.model.parts import decoder_layers, decoder_of, embedding_of, head_of, logits_of
 from bsft.model.precision import keep_logits_float32, narrow_layers
 from bsft.model.road_trial import Road
@@ -47,7 +48,7 @@ class Backbone:
 
     `causal` is the transformers model itself; adapters, if any, are inside it and `adapted` is their owner. `road` is
     the way that it is read; `attention` and `tree_attention` are the attention of sequences and of trees. `is_mixed`
-    says that products are bf16 (`precision.py`).
+    says that products are bf16 (`precision.py`). `detector` says which behaviour is due, where a method has one.
     """
 
     causal: PreTrainedModel
@@ -58,6 +59,7 @@ class Backbone:
     tree_attention: str = NAME
     road: Road = field(default_factory=lambda: Road("tree"))
     is_mixed: bool = False
+    detector: Detector | None = None
 
     @property
     def module(self) -> nn.Module:
@@ -148,6 +150,8 @@ class Backbone:
         self.tokenizer.save_pretrained(directory)
         if self.vocabulary is not None:
             (directory / VOCABULARY).write_text(json.dumps(self.vocabulary.as_dict(), indent=2), encoding="utf-8")
+        if self.detector is not None:
+            self.detector.save(directory)
 
     def load_adapter(self, directory: Path) -> None:
         """Loads what `save_adapter` wrote into this backbone.
@@ -169,6 +173,7 @@ class Backbone:
             raise BadInput(f"{directory}: unexpected weights {', '.join(loaded.unexpected_keys[:3])}")
         if missing := sorted(self.trainable().keys() & set(loaded.missing_keys)):
             raise BadInput(f"{directory}: {len(missing)} trainable parameters are missing, first {missing[0]}")
+        self.detector = Detector.load(directory)
 
 
 def _read_weights(directory: Path, pattern: str) -> dict[str, Tensor]:
@@ -218,7 +223,9 @@ def load_backbone(
         narrow_layers(causal)
     torch.manual_seed(seed)
     vocabulary = None
-    if method.behavior is not None:
+    if method.behavior is not None and method.behavior.form == "words":
+        vocabulary = BehaviorVocabulary.of_words(tokenizer)
+    elif method.behavior is not None:
         vocabulary = add_behavior_tokens(causal, tokenizer, method.behavior)
     # again, because new rows took random numbers: methods with and without them start from the same adapters
     torch.manual_seed(seed)
@@ -229,6 +236,28 @@ def load_backbone(
     if method.sft is not None and method.sft.gradient_checkpointing:
         causal.gradient_checkpointing_enable({"use_reentrant": False})  # type: ignore[no-untyped-call]
     return backbone
+
+
+def backbone_of(
+    loaded: PreTrainedModel | PeftModel, tokenizer: PreTrainedTokenizerBase, model: cfg.ModelConfig
+) -> Backbone:
+    """A model that somebody else has loaded, with its adapters and behaviour tokens, if any. Nothing of it is replaced.
+
+    Args:
+        model: what it would be to a job.
+
+    Raises:
+        BadInput: the model is not one that can be read token by token.
+    """
+    adapted = loaded if isinstance(loaded, PeftModel) else None
+    causal = cast(PreTrainedModel, loaded if adapted is None else adapted.get_base_model())
+
+    def on_trial(copied: PreTrainedModel, road: Road, ids: tuple[int, ...]) -> Backbone:
+        return _prepared(copied, tokenizer, None, None, 0, road)
+
+    road = choose_road(replace(model, fast=False), causal, "tree", on_trial)
+    vocabulary, attention = BehaviorVocabulary.of(tokenizer), causal.config._attn_implementation
+    return Backbone(causal, tokenizer, vocabulary, adapted, attention, road=road)
 
 
 def _prepared(
@@ -245,7 +274,7 @@ def _prepared(
     if sft is None:
         causal.requires_grad_(False)
     elif sft.tuning != "full":
-        adapted = adapt(causal, sft, vocabulary, first_layer)
+        adapted = adapt(causal, sft, None if vocabulary is None or vocabulary.is_words else vocabulary, first_layer)
     backbone = Backbone(causal, tokenizer, vocabulary, adapted, attention_name, road=road)
     fast.install(backbone)
     return backbone
@@ -264,7 +293,8 @@ def _on_trial(
     sft = method.sft
     if sft is not None and sft.tuning == "qlora":
         sft = replace(sft, tuning="lora")
-    vocabulary = None if method.behavior is None else BehaviorVocabulary(tuple(map(str, ids)), ids)
+    has_rows = method.behavior is not None and method.behavior.form == "token"
+    vocabulary = BehaviorVocabulary(tuple(map(str, ids)), ids) if has_rows else None
     first_layer = min(int(upper), len(decoder_layers(causal)) - 1)
     return _prepared(causal, tokenizer, vocabulary, sft, max(0, first_layer), road)
 

@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 import torch
+from peft.tuners.tuners_utils import BaseTunerLayer
 from torch import nn
 from transformers import PreTrainedModel
 
@@ -95,7 +96,8 @@ def small_copy(causal: PreTrainedModel, max_length_tokens: int) -> PreTrainedMod
             if hasattr(text, "original_max_position_embeddings"):  # which then overrules it
                 text.original_max_position_embeddings = _KNOWN_TOKENS
     quantized = hasattr(config, "quantization_config")
-    plain = not quantized and not causal._hf_peft_config_loaded  # of an adapter of its own the copy would know nothing
+    # of an adapter of its own the copy would know nothing
+    plain = not quantized and not any(isinstance(module, BaseTunerLayer) for module in causal.modules())
     whole = plain and sum(p.numel() for p in causal.parameters()) <= MAX_PARAMETERS
     if quantized:
         del config.quantization_config

@@ -10,7 +10,9 @@ from bsft.report.sweep import Job
 from bsft.report.values import COMMON, OF_RUNS, RowValue, row_values
 from bsft.scoring.result import Result
 
-METHODS = ("baseline", "instructed", "few_shot", "general_sft", "behavior_sft")
+METHODS = (
+    "baseline", "instructed", "few_shot", "general_sft", "classifier", "words", "shuffled_tokens", "behavior_sft",
+)  # fmt: skip
 """The order in which methods are shown; others follow by name."""
 NAIVE = {"always_flag": "always-flag", "never_flag": "never-flag", "majority": "majority", "random": "random"}
 """Naive policies in the order in which they are shown, with their display names."""

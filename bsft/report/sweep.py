@@ -1,4 +1,5 @@
-"""A sweep as it lies on disk: the state of every job, and the results and learning curves of those that are done."""
+"""A sweep as it lies on disk: the state of every job and of its further evaluations, the results and learning curves of
+those that are done."""
 
 import math
 import os
@@ -32,7 +33,7 @@ class JobState:
 
     @property
     def name(self) -> str:
-        return self.run.path.name
+        return self.run.name
 
 
 @dataclass(frozen=True)
@@ -109,11 +110,11 @@ def read_sweep(path: Path) -> Sweep:
         BadInput: no such directory, no job in it, or none that is done.
     """
     sweep = Sweep(path)
-    for run in run_directories(path):
+    for run in (found for own in run_directories(path) for found in (own, *own.evaluations())):
         found = job_state(run)
         if found.state == "done":
             try:
-                sweep.jobs.append(_read_job(run, sweep.problems))
+                sweep.jobs.append(read_job(run, sweep.problems))
                 continue
             except BadInput as error:
                 found = JobState(run, "damaged", str(error), found.step, found.updated_unix_s)
@@ -135,8 +136,8 @@ def _why_nothing(sweep: Sweep) -> str:
     return f"{sweep.path}: no job is done yet ({counts}); bsft status {sweep.path} says more"
 
 
-def _read_job(run: RunDirectory, problems: list[str]) -> Job:
-    """A finished job; a learning curve that cannot be read goes to `problems` and costs nothing else.
+def read_job(run: RunDirectory, problems: list[str]) -> Job:
+    """A finished job or evaluation; a learning curve that cannot be read goes to `problems` and costs nothing else.
 
     Raises:
         BadInput: its results or its configuration cannot be read.
@@ -150,7 +151,7 @@ def _read_job(run: RunDirectory, problems: list[str]) -> Job:
         curve = read_curve(run.path / CURVE)
     except BadInput as error:
         problems.append(str(error))
-    return Job(run.path.name, result, flatten(identity), curve)
+    return Job(run.name, result, flatten(identity), curve)
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

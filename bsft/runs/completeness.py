@@ -12,7 +12,6 @@ from bsft.records.files import write_json
 from bsft.records.untrusted import file_sha256, open_regular, read_json
 from bsft.runs.directory import METRICS, PREDICTIONS, RunDirectory
 
-ADAPTER = "adapter"
 COMPLETE = "complete"
 """In an adapter's directory: the seals of its files, and the seconds that fitting took."""
 
@@ -49,7 +48,7 @@ def flaw_of_done(run: RunDirectory) -> str | None:
     return (
         (_flaw_of_metrics(run.path / METRICS))
         or (_flaw_of_predictions(run.path / PREDICTIONS) if sealed is None else _flaw(run.path, sealed))
-        or (flaw_of_adapter(run.path / ADAPTER) if _is_fitted(run) else None)
+        or (flaw_of_adapter(run.adapter) if _is_fitted(run) else None)
     )
 
 

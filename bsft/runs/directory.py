@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
+from omegaconf import DictConfig
 from pydantic import ConfigDict, Field
 
 from bsft import config as cfg
@@ -27,7 +28,8 @@ from bsft.runs.identity import identity, job_name
 State = Literal["queued", "running", "done", "failed"]
 CONFIG, STATUS, LOG, ENV = "config.yaml", "status.json", "run.log", "env.json"
 METRICS, PREDICTIONS = "metrics.json", "predictions.jsonl"
-_OF_A_RUN = (CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV, "adapter", "checkpoints", "scores")
+ADAPTER, SCORES = "adapter", "scores"
+_OF_A_RUN = (CONFIG, STATUS, METRICS, PREDICTIONS, LOG, ENV, ADAPTER, "checkpoints", SCORES)
 
 # libyaml's is ten times faster, which a sweep of 500 jobs feels
 _YAML_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
@@ -51,13 +53,35 @@ class Status:
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """A job's directory. Every file in it is replaced atomically, so a reader never meets half a file."""
+    """A job's directory, or that of a further evaluation of a run, which uses the run's adapter and is a job otherwise.
+    Every file in it is replaced atomically, so a reader never meets half a file.
+
+    Attributes:
+        owner: the directory of the run that is evaluated; None: this is the run.
+    """
 
     path: Path
+    owner: Path | None = None
 
     @classmethod
     def of(cls, config: cfg.Config) -> RunDirectory:
         return cls(Path(config.root) / config.sweep / job_name(config))
+
+    @property
+    def name(self) -> str:
+        return self.path.name if self.owner is None else f"{self.owner.name}/{SCORES}/{self.path.name}"
+
+    @property
+    def adapter(self) -> Path:
+        return (self.owner or self.path) / ADAPTER
+
+    def evaluation(self, name: str) -> RunDirectory:
+        return RunDirectory(self.path / SCORES / name, owner=self.path)
+
+    def evaluations(self) -> Iterator[RunDirectory]:
+        """What the run was scored on later, by name; the copy of its own scores has no config."""
+        names = sorted(file.parent.name for file in (self.path / SCORES).glob(f"*/{CONFIG}"))
+        return (self.evaluation(name) for name in names if not name.startswith("."))
 
     def status(self) -> Status:
         """The job's state; a missing file means queued.
@@ -89,6 +113,18 @@ class RunDirectory:
         frozen = {"config": masked_tree(cfg.plain(config)), "identity": identity(config)}
         # not waiting for the disk: a sweep freezes hundreds before anything is at stake
         write_atomically(self.path / CONFIG, yaml.dump(frozen, Dumper=_YAML_DUMPER, sort_keys=False), durable=False)
+
+    def frozen_config(self) -> DictConfig:
+        """The config that `config.yaml` recorded, composed again.
+
+        Raises:
+            BadInput: there is none, or it is damaged, or of an earlier version.
+        """
+        file = self.path / CONFIG
+        try:
+            return cfg.recomposed(read_yaml(file)["config"])
+        except (KeyError, cfg.ConfigError) as error:
+            raise BadInput(f"{file}: field config: {error}") from None
 
     def frozen_identity(self) -> dict[str, Any] | None:
         """The identity that `config.yaml` recorded, or None when there is none yet.

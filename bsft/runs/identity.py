@@ -15,7 +15,7 @@ from bsft.model.content import model_content
 from bsft.records.schema import SCHEMA_VERSION
 from bsft.records.secrets import masked_tree
 
-IDENTITY_VERSION = 4
+IDENTITY_VERSION = 5
 """Raised when the same job would get another identity; runs of an earlier one are then other jobs."""
 
 NOT_OF_THE_RESULT = frozenset({
@@ -64,8 +64,11 @@ def _without(tree: dict[str, Any], left_out: frozenset[str], prefix: str = "") -
 
 def job_name(config: cfg.Config) -> str:
     """Readable and unique: `behavior_sft-smollm2_135m-s0-1f3a9c2e`."""
-    digest = hashlib.sha256(json.dumps(identity(config), sort_keys=True).encode()).hexdigest()[:8]
-    return f"{config.method.name}-{config.model.name}-s{config.seed}-{digest}"
+    return f"{config.method.name}-{config.model.name}-s{config.seed}-{short_digest(identity(config))}"
+
+
+def short_digest(identity: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def register_resolver() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor
 from transformers import DynamicCache
 from transformers.cache_utils import DynamicLayer
 
-from bsft.data.prefix_tree import Ints, build_tree, common_length
+from bsft.data.prefix_tree import Ints, PrefixTree, build_tree, common_length
 from bsft.data.render import Candidates
 from bsft.model.attention import TreeLayout
 from bsft.model.backbone import Backbone
@@ -32,7 +32,7 @@ _LOGITS_AT_ONCE = 1 << 24
 class Scored:
     """An item's options under one or more contexts.
 
-    `behavior_probs` are p(token | prompt) normalised over the behaviour tokens, None without tokens.
+    `behavior_probs` are p(token | prompt) normalised over the behaviour tokens, or a detector's; None without either.
     `log_likelihoods[context]` holds one sum per option, in option order; `token_log_probs[context]` what it is summed
     of, where it is known.
     """
@@ -106,6 +106,17 @@ class OptionScorer:
                 on_progress(len(group))
         return scored
 
+    def prompt_states(
+        self, candidates: Sequence[Candidates], on_progress: Callable[[int], None] = lambda n: None
+    ) -> Tensor:
+        """The last state of each prompt, `(N, H)`."""
+        found = []
+        with self._backbone.reading(self._batching), torch.inference_mode():
+            for group in self._groups(candidates):
+                found.append(self._flat_ends(group) if self._batching == "flat" else self._read_prompts(group)[-1])
+                on_progress(len(group))
+        return torch.cat(found)
+
     def _groups(self, candidates: Sequence[Candidates]) -> Iterator[list[Candidates]]:
         """Items of the same cases together, up to about `batch_tokens` tokens of prompts and options."""
         group: list[Candidates] = []
@@ -123,16 +134,22 @@ class OptionScorer:
 
     # --- trees ---
 
-    def _score_trees(self, group: list[Candidates], contexts: Contexts) -> list[Scored]:
-        device = next(self._backbone.causal.parameters()).device
+    def _read_prompts(self, group: list[Candidates]) -> tuple[int, DynamicCache, PrefixTree, Tensor]:
+        """How many ids of the shared prefix were skipped, the cache, the prompts' tree without them, and the state at
+        the end of each, `(N, H)`."""
+        device = self._device
         skip = len(self._prefix)
         if any(common_length(np.asarray(c.prompt_ids[:-1]), self._prefix) < skip for c in group):
             skip = 0
         cache = self._start(skip, device)
         tree = build_tree([c.prompt_ids[skip:] for c in group], [np.arange(skip)] * len(group))
-        depths = np.concatenate([np.arange(skip), tree.depths])
         at_ends = [int(path[-1]) for path in tree.paths]
-        ends = self._read(tree.ids, TreeLayout(tree, np.arange(skip)), cache, device)[at_ends]
+        return skip, cache, tree, self._read(tree.ids, TreeLayout(tree, np.arange(skip)), cache, device)[at_ends]
+
+    def _score_trees(self, group: list[Candidates], contexts: Contexts) -> list[Scored]:
+        device = self._device
+        skip, cache, tree, ends = self._read_prompts(group)
+        depths = np.concatenate([np.arange(skip), tree.depths])
         probs = self._behavior_probs(ends)
         branches = self._branches(group, probs, contexts)
         sequences = [branch.token + branch.option for branch in branches]
@@ -174,18 +191,23 @@ class OptionScorer:
     # --- flat reference ---
 
     def _score_flat(self, group: list[Candidates], contexts: Contexts) -> list[Scored]:
-        device = next(self._backbone.causal.parameters()).device
-        ends = torch.stack([self._read_flat(c.prompt_ids, device)[-1] for c in group])
-        probs = self._behavior_probs(ends)
+        probs = self._behavior_probs(self._flat_ends(group))
         branches = self._branches(group, probs, contexts)
         rows = [(group[item].prompt_ids + token + option, len(option)) for item, _, token, option in branches]
-        table = torch.cat([self._read_flat(row[:-1], device)[-size:] for row, size in rows])
+        table = torch.cat([self._read_flat(row[:-1], self._device)[-size:] for row, size in rows])
         return self._scored(group, probs, branches, table, range(len(table)))
+
+    def _flat_ends(self, group: list[Candidates]) -> Tensor:
+        return torch.stack([self._read_flat(c.prompt_ids, self._device)[-1] for c in group])
 
     def _read_flat(self, ids: Sequence[int], device: torch.device) -> Tensor:
         return self._backbone.hidden_states(torch.tensor([ids], device=device), use_cache=False)[0]
 
     # --- shared ---
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self._backbone.causal.parameters()).device
 
     def _branches(
         self, group: Sequence[Candidates], probs: Sequence[dict[Behavior, float] | None], contexts: Contexts
@@ -196,12 +218,14 @@ class OptionScorer:
         for i, (candidate, own) in enumerate(zip(group, probs, strict=True)):
             for context in contexts(candidate, most_likely(own)):
                 assert context is None or vocabulary is not None
-                token = () if context is None or vocabulary is None else (vocabulary.id_of(context),)
+                token = () if context is None or vocabulary is None else vocabulary.ids_of(context)
                 found += [_Branch(i, context, token, option) for option in candidate.option_ids]
         return found
 
     def _behavior_probs(self, ends: Tensor) -> list[dict[Behavior, float] | None]:
         vocabulary = self._backbone.vocabulary
+        if (detector := self._backbone.detector) is not None:
+            return [dict(zip(BEHAVIORS, row, strict=True)) for row in detector.probabilities(ends).tolist()]
         if vocabulary is None:
             return [None] * len(ends)
         logits = self._backbone.logits(ends)[:, list(vocabulary.ids)].float()

@@ -16,9 +16,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
 
+import numpy as np
+
 from bsft.records.schema import Behavior, Item
 from bsft.scoring.choices import Context, Scored
 from bsft.scoring.metrics import Response
+from bsft.stats.measures import macro_f1
 
 _LEAST = 1e-12
 """Probabilities below it are not told apart."""
@@ -106,11 +109,11 @@ def alarm_of(scored: Scored, context: Context, *, by_token: bool) -> Alarm | Non
 
     Args:
         scored: under `context`, or by token under `token_contexts`.
-        context: under which the flag margin is read.
-        by_token: the model predicts its behaviour token, whose probability is the margin.
+        context: under which the flag margin is read; None where no token stands before a reply.
+        by_token: the margin is the probability of the behaviour token that is predicted, or that a detector gives.
     """
     raised, quiet = context, context
-    if by_token:
+    if by_token and context is not None:
         assert scored.predicted_behavior is not None
         raised, quiet = token_contexts(scored.predicted_behavior)
     with_concern = decide(scored, raised, threshold=-math.inf)
@@ -139,6 +142,19 @@ def without_prior(alarms: Iterable[Alarm], priors: Mapping[str, float]) -> list[
         priors: item id -> margin without the scene.
     """
     return [replace(a, margin=a.margin - priors[a.item.id]) for a in alarms]
+
+
+def best_threshold(alarms: Sequence[Alarm]) -> float | None:
+    """The threshold with the best macro-F1 of raising a concern where one is due, the highest of equals; None unless
+    some items need one and some do not."""
+    margins = np.array([a.margin for a in alarms])
+    due = np.array([a.item.gold_behavior == "proactive" for a in alarms], bool)
+    if due.all() or not due.any():
+        return None
+    thresholds = np.unique(margins)[::-1]
+    gold, raised = due.astype(np.int64), (margins > thresholds[:, None]).astype(np.int64)
+    scores = [macro_f1(gold, each, 2) for each in raised]
+    return float(thresholds[int(np.argmax(scores))])
 
 
 def matched_threshold(alarms: Sequence[Alarm], rate: float) -> float | None:

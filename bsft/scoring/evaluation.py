@@ -76,9 +76,11 @@ class Evaluation:
     """Collects scored items of one run on one split and turns them into files.
 
     Attributes:
-        arm: the primary arm: `predicted` or `forced` for methods with tokens, `none` for those without.
+        arm: the primary arm: `predicted` or `forced` for methods with tokens, `none` for those without, `detected` for
+            one whose detector decides.
         forced: the token of arm `forced`.
         train_labels: label counts of the training split, for the naive policies.
+        threshold: nats above which the primary arm raises concerns; None: as the model prefers.
     """
 
     tasks: Mapping[str, TaskSpec]
@@ -86,17 +88,18 @@ class Evaluation:
     forced: Behavior | None
     train_labels: LabelCounts
     bootstrap_samples: int
+    threshold: float | None = None
 
     def contexts(self, candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
         """What an item has to be scored under for all arms, the primary one included."""
-        if predicted is None:
+        if predicted is None or self.arm == "detected":
             return [None]
         arms = [self._context(arm, candidates.item, predicted) for arm in (self.arm, *ARMS)]
         return list(dict.fromkeys([*arms, *self.alarm_contexts(candidates, predicted)]))
 
     def alarm_contexts(self, candidates: Candidates, predicted: Behavior | None) -> Sequence[Context]:
         """What an item has to be scored under for its alarm."""
-        if self._by_token and predicted is not None:
+        if self.arm == "predicted" and predicted is not None:
             return token_contexts(predicted)
         return [self._context(self.arm, candidates.item, predicted)]
 
@@ -111,10 +114,19 @@ class Evaluation:
 
     @property
     def _by_token(self) -> bool:
-        return self.arm == "predicted"
+        return self.arm in ("predicted", "detected")
 
     def primary_context(self, scored: Scored) -> Context:
+        if self.arm == "predicted" and self.threshold is not None and scored.predicted_behavior is not None:
+            return token_contexts(scored.predicted_behavior)[log_odds(scored) <= self.threshold]
         return self._context(self.arm, scored.candidates.item, scored.predicted_behavior)
+
+    def response(self, scored: Scored) -> Response:
+        """What the primary arm says."""
+        threshold = 0.0 if self.arm == "detected" and self.threshold is None else self.threshold
+        if threshold is not None and (alarms := self.alarms([scored])):
+            return alarms[0].response(threshold)
+        return response_of(scored, self.primary_context(scored))
 
     def _context(self, arm: str, item: Item, predicted: Behavior | None) -> Context:
         return self.forced if arm == "forced" else context_of(arm, item, predicted)
@@ -125,7 +137,7 @@ class Evaluation:
 
     def _line(self, scored: Scored, text: str | None) -> dict[str, Any]:
         item, context = scored.candidates.item, self.primary_context(scored)
-        response = response_of(scored, context)
+        response = self.response(scored)
         options = zip(item.options, scored.log_likelihoods[context], scored.candidates.option_ids, strict=True)
         return {
             "item_id": item.id,
@@ -159,7 +171,7 @@ class Evaluation:
             restated: alarms of items that restate some of the scored ones.
         """
         kept = with_evidence(scored)
-        responses = [response_of(s, self.primary_context(s)) for s in kept]
+        responses = [self.response(s) for s in kept]
         result = evaluate(responses, self.tasks, bootstrap_samples=self.bootstrap_samples)
         items = [s.candidates.item for s in kept]
         return Evaluated(
@@ -195,6 +207,7 @@ class Evaluation:
             over_intervention_by_variant=flags.over_intervention_by_variant(),
             within_item_spread_nats=float(np.median(spreads)) if spreads else None,
             noise_floor=flags.noise_floor(restated),
+            threshold_nats=self.threshold,
             matched=self._matched(responses, alarms, calibration, calibration.alarms) if calibration else None,
             prior_removed=self._prior_removed(responses, alarms, calibration) if calibration else None,
         )
@@ -240,7 +253,7 @@ class Evaluation:
         gold = [s.candidates.item.gold_behavior for s in scored]
         probs = [s.behavior_probs or {} for s in scored]
         arms = {}
-        for arm in ARMS:
+        for arm in ARMS if self.arm != "detected" else ():
             contexts = [context_of(arm, s.candidates.item, s.predicted_behavior) for s in scored]
             arms[arm] = self._as_arm([*map(response_of, scored, contexts)])
         right = [s.predicted_behavior == g for s, g in zip(scored, gold, strict=True)]

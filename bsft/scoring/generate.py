@@ -51,7 +51,7 @@ def generate(
     replies: list[Generated] = []
     with backbone.reading("flat"), backbone.products(), torch.inference_mode():
         for candidate, context in zip(candidates, contexts, strict=True):
-            token = () if context is None or backbone.vocabulary is None else (backbone.vocabulary.id_of(context),)
+            token = () if context is None or backbone.vocabulary is None else backbone.vocabulary.ids_of(context)
             prompt = torch.tensor([candidate.prompt_ids + token], device=device)
             output: Tensor = cast(Any, backbone.causal).generate(
                 input_ids=prompt,

@@ -137,6 +137,8 @@ class FlagReport(_Record):
     """Median over items of how far apart the concerns lie, per token."""
     noise_floor: dict[str, NoiseFloor] = {}
     """By variant of the restatement: `paraphrase`, `other_sex`."""
+    threshold_nats: float | None = None
+    """Above which concerns were raised, where it was chosen on validation items (`method.threshold`)."""
     matched: Matched | None = None
     prior_removed: PriorRemoved | None = None
 

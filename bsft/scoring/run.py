@@ -4,20 +4,22 @@ import logging
 import resource
 import time
 from collections.abc import Iterable, Sequence
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 from bsft import config as cfg
 from bsft.data.render import Candidates
 from bsft.data.selection import select_items
 from bsft.display.progress import progress_bar
+from bsft.records.errors import BadInput
 from bsft.records.files import write_json
 from bsft.records.schema import Behavior, Item, noise_split
 from bsft.records.store import Head
-from bsft.runs.directory import METRICS, PREDICTIONS
+from bsft.runs.directory import METRICS, PREDICTIONS, SCORES
 from bsft.runs.job import Job
 from bsft.scoring.choices import Contexts, OptionScorer, Scored
-from bsft.scoring.decision import Alarm
-from bsft.scoring.evaluation import Calibration, Evaluation, response_of, with_evidence, write_predictions
+from bsft.scoring.decision import Alarm, best_threshold
+from bsft.scoring.evaluation import Calibration, Evaluation, with_evidence, write_predictions
 from bsft.scoring.generate import Generated, generate, generation_metrics
 from bsft.scoring.metrics import label_counts
 from bsft.scoring.result import Cost, Result
@@ -27,6 +29,17 @@ _ARM_OF_MODE = {"predict": "predicted", "force": "forced", "none": "none"}
 
 
 def score(job: Job, *, fit_s: float = 0.0) -> Result:
+    """Scores a job and writes `metrics.json` and `predictions.jsonl` into its directory; see `measure`."""
+    result, lines = measure(job, fit_s=fit_s)
+    own, data = job.directory, job.config.data
+    for target in (own.path,) if own.owner else (own.path / SCORES / f"{data.name}-{data.eval_split}", own.path):
+        write_predictions(target / PREDICTIONS, lines)
+        write_json(target / METRICS, result.to_dict())
+    log.info("macro-F1 %.3f over %d items", result.overall.macro_f1, result.n)
+    return result
+
+
+def measure(job: Job, *, fit_s: float = 0.0) -> tuple[Result, list[dict[str, Any]]]:
     """Scores the evaluation split by likelihood, then (if asked) by generation.
 
     Args:
@@ -34,7 +47,10 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
         fit_s: seconds that fitting took, for the cost.
 
     Returns:
-        What metrics.json holds.
+        What metrics.json holds, and the lines of predictions.jsonl.
+
+    Raises:
+        BadInput: the split has no item that could be scored.
     """
     config, data, recipe = job.config, job.config.data, job.config.trainer.score
     behavior = config.method.behavior if isinstance(config.method, cfg.BehaviorSftConfig) else None
@@ -43,20 +59,27 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
         train = select_items(job.benchmark, data.train_split, data, data.max_train_items).heads()
     evaluation = Evaluation(
         tasks=job.benchmark.tasks,
-        arm="none" if behavior is None else _ARM_OF_MODE[behavior.mode],
+        arm=_ARM_OF_MODE[behavior.mode] if behavior else "detected" if job.backbone.detector else "none",
         forced=cast(Behavior | None, behavior.token) if behavior is not None else None,
         train_labels=label_counts(train),
         bootstrap_samples=recipe.bootstrap_samples,
     )
     start = time.monotonic()
     candidates = job.data.candidates(data.eval_split, data.max_eval_items)
+    if all(c.evidence_lost for c in candidates):
+        raise BadInput(
+            f"data.eval_split={data.eval_split}: all {len(candidates)} items lost their evidence when they "
+            f"were shortened; raise data.scene_tokens (now {data.scene_tokens})"
+        )
     scored = _likelihoods(job, candidates, evaluation.contexts)
     calibration = _calibration(job, evaluation, scored)
+    if config.method.threshold == "validation":
+        evaluation = replace(evaluation, threshold=_best_threshold(config, calibration))
     restated = _restated(job, evaluation, scored)
     score_s = time.monotonic() - start
     generated_for = with_evidence(scored)[: recipe.generate_items]
     replies = _replies(job, evaluation, generated_for)
-    chosen = [response_of(s, evaluation.primary_context(s)).chosen for s in generated_for]
+    chosen = [evaluation.response(s).chosen for s in generated_for]
     result = Result(
         schema=1,
         method=config.method.name,
@@ -74,12 +97,7 @@ def score(job: Job, *, fit_s: float = 0.0) -> Result:
             peak_rss_mb=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
         ),
     )
-    lines = evaluation.predictions(scored, {reply.item.id: reply.text for reply in replies})
-    for target in (job.directory.path / "scores" / f"{data.name}-{data.eval_split}", job.directory.path):
-        write_predictions(target / PREDICTIONS, lines)
-        write_json(target / METRICS, result.to_dict())
-    log.info("macro-F1 %.3f over %d items", result.overall.macro_f1, result.n)
-    return result
+    return result, evaluation.predictions(scored, {reply.item.id: reply.text for reply in replies})
 
 
 def _calibration(job: Job, evaluation: Evaluation, scored: Sequence[Scored]) -> Calibration | None:
@@ -94,6 +112,16 @@ def _calibration(job: Job, evaluation: Evaluation, scored: Sequence[Scored]) -> 
         items = [s.candidates.item for s in scored] + [a.item for a in alarms]
         priors = _priors(job, evaluation, items)
     return Calibration(recipe.matched_over_intervention, alarms, priors)
+
+
+def _best_threshold(config: cfg.Config, calibration: Calibration | None) -> float:
+    found = best_threshold(calibration.alarms) if calibration is not None else None
+    if found is None:
+        raise BadInput(
+            f"method.threshold=validation: data.val_split={config.data.val_split} gives none; it must have items that "
+            "need a concern and items that do not"
+        )
+    return found
 
 
 def _restated(job: Job, evaluation: Evaluation, scored: Sequence[Scored]) -> list[Alarm]:

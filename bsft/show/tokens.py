@@ -59,10 +59,14 @@ def render_tokens(found: Found, benchmark: Benchmark, config: cfg.Config) -> Ren
 
     tokenizer = load_tokenizer(config.model, place_of(config.model))
     method = method_of(config.method)
+    vocabulary = None
+    if method.behavior is not None:
+        form = method.behavior.form
+        vocabulary = (BehaviorVocabulary.of_words if form == "words" else BehaviorVocabulary.add_to)(tokenizer)
     renderer = Renderer(
         tokenizer,
         method,
-        vocabulary=BehaviorVocabulary.add_to(tokenizer) if method.behavior is not None else None,
+        vocabulary=vocabulary,
         exemplars=exemplars_of(benchmark, config, method),
         scene_tokens=config.data.scene_tokens,
         max_length_tokens=config.model.max_length_tokens,

@@ -22,11 +22,12 @@ from safetensors import SafetensorError
 from bsft import config as cfg
 from bsft.data.datamodule import BehaviorBenchDataModule
 from bsft.display.progress import progress_bar
+from bsft.model.detector import Detector
 from bsft.model.module import BehaviorLM, Validate
 from bsft.model.sharding import ShardedStrategy
 from bsft.records.errors import BadInput
 from bsft.records.files import replacing, replacing_directory
-from bsft.runs.completeness import ADAPTER, flaw_of_adapter, seal_adapter, seconds_of_fit
+from bsft.runs.completeness import flaw_of_adapter, seal_adapter, seconds_of_fit
 from bsft.runs.directory import RunDirectory
 from bsft.runs.job import Job
 from bsft.scoring.choices import OptionScorer
@@ -41,18 +42,20 @@ CURVE_COLUMNS = {"train/loss": "loss", "train/lr": "lr", "val/macro_f1": "val_ma
 
 
 def fit(job: Job, logger: RunLogger) -> float:
-    """Fits the backbone's trainable parameters and writes `adapter/`; resumes from the last checkpoint. Returns the
-    seconds it took (of the last attempt, where it was interrupted).
+    """Fits the backbone's trainable parameters and writes `adapter/`, or loads it where it is; resumes from the last
+    checkpoint. Returns the seconds it took (of the last attempt, where it was interrupted).
 
     With `trainer.strategy=fsdp` the backbone is of no use after it: its layers are spread over the processes.
 
     Raises:
-        BadInput: a damaged checkpoint, or a loss that is not finite.
+        BadInput: a damaged checkpoint, a loss that is not finite, or an adapter to be evaluated that is not intact.
     """
-    config, backbone, adapter = job.config, job.backbone, job.directory.path / ADAPTER
+    config, backbone, adapter = job.config, job.backbone, job.directory.adapter
     if (flaw := flaw_of_adapter(adapter)) is None:
         backbone.load_adapter(adapter)
         return seconds_of_fit(adapter)
+    if job.directory.owner is not None:
+        raise BadInput(f"{flaw}; the command that made the run makes it again")
     if adapter.exists():
         log.warning("%s; fitting again from the last checkpoint", flaw)
     start = time.monotonic()
@@ -68,6 +71,8 @@ def fit(job: Job, logger: RunLogger) -> float:
         checkpoint = StepCheckpoint(last, recipe.checkpoint_every_steps, recipe.val_every_steps)
         trainer = _trainer(job, n_steps, logger, [recorder, *patience, checkpoint])
         _run_or_resume(trainer, module, job.data, last)
+    if job.method.detector_l2 is not None and trainer.is_global_zero:
+        backbone.detector = _fitted_detector(job, job.method.detector_l2)
     fit_s = time.monotonic() - start
     if trainer.is_global_zero:
         try:
@@ -134,9 +139,24 @@ def _readable(checkpoint: Path) -> bool:
     return True
 
 
+def _scorer(job: Job) -> OptionScorer:
+    recipe = job.config.trainer.score
+    return OptionScorer(job.backbone, batching=job.data.batching, batch_tokens=recipe.batch_tokens, shared_prefix=())
+
+
+def _fitted_detector(job: Job, l2: float) -> Detector:
+    """Fits a detector on the states that the fitted model has of the items that it was fitted on."""
+    items, rows = job.data.train_items, sorted({i for step in job.data.plan for i in step})
+    assert items is not None
+    candidates = [job.renderer.candidates(items[i], items.twin(i)) for i in rows]
+    job.backbone.module.to(job.device).eval()
+    with progress_bar(f"detector of {job.name}", len(rows)) as advance:
+        states = _scorer(job).prompt_states(candidates, advance)
+    return Detector.fit(states, [c.item.gold_behavior for c in candidates], l2)
+
+
 def _validator(job: Job) -> Validate:
-    batch_tokens = job.config.trainer.score.batch_tokens
-    scorer = OptionScorer(job.backbone, batching=job.data.batching, batch_tokens=batch_tokens, shared_prefix=())
+    scorer = _scorer(job)
     return lambda candidates: validation_metrics(scorer.score(candidates), job.benchmark.tasks)
 
 

@@ -29,7 +29,7 @@ from bsft.records.errors import BadInput
 from bsft.records.escaping import visible
 from bsft.records.files import write_json
 from bsft.records.secrets import masked, masked_arguments
-from bsft.runs.completeness import ADAPTER, is_done, set_done
+from bsft.runs.completeness import is_done, set_done
 from bsft.runs.directory import ENV, LOG, RunDirectory
 from bsft.runs.identity import identity
 from bsft.runs.job import Job
@@ -66,9 +66,18 @@ def run_composed(composed: DictConfig) -> float | None:
     if is_done(directory):
         known: float | None = directory.metrics()["overall"]["macro_f1"]
         return known
-    with _run_log(directory.path / LOG):
-        result = _run_recorded(config, directory)
+    result = run_planned(config, directory)
     return None if result is None else result.overall.macro_f1
+
+
+def run_planned(config: cfg.Config, directory: RunDirectory) -> Result | None:
+    """Runs a job, or an evaluation of a run, whose config lies in its directory; a failure is recorded and raised.
+
+    Returns:
+        What metrics.json holds; None on any rank but the first.
+    """
+    with _run_log(directory.path / LOG):
+        return _run_recorded(config, directory)
 
 
 def _run_recorded(config: cfg.Config, directory: RunDirectory) -> Result | None:
@@ -104,7 +113,7 @@ def run(config: cfg.Config, directory: RunDirectory) -> Result | None:
     seed_everything(config.seed, verbose=False)
     disable_progress_bar()  # type: ignore[no-untyped-call]
     write_json(directory.path / ENV, _environment())
-    log.info("job %s", directory.path.name)
+    log.info("job %s", directory.name)
     job = Job.load(config, directory)
     with open_logger(config, directory.path) as logger:
         fit_s = fit(job, logger) if job.method.needs_fit else 0.0
@@ -112,20 +121,11 @@ def run(config: cfg.Config, directory: RunDirectory) -> Result | None:
             return None
         if is_sharded(job.backbone.module):
             job = job.with_fresh_backbone()
-            job.backbone.load_adapter(directory.path / ADAPTER)
-        job.backbone.module.to(_device(config)).eval()
+            job.backbone.load_adapter(directory.adapter)
+        job.backbone.module.to(job.device).eval()
         result = score(job, fit_s=fit_s)
         logger.summarise(result.to_dict())
     return result
-
-
-def _device(config: cfg.Config) -> torch.device:
-    name = config.trainer.accelerator
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name == "cuda" and not torch.cuda.is_available():
-        raise BadInput("trainer.accelerator=cuda: no CUDA device is visible; use trainer=cpu")
-    return torch.device(name)
 
 
 class _Harmless(logging.Formatter):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from making import items_of
@@ -12,7 +13,7 @@ from small import TASKS
 from bsft.data.render import Candidates
 from bsft.records.schema import Behavior, Item
 from bsft.scoring.choices import Context, Scored
-from bsft.scoring.decision import Alarm, alarm_of, matched_threshold, without_prior
+from bsft.scoring.decision import Alarm, alarm_of, best_threshold, matched_threshold, without_prior
 from bsft.scoring.evaluation import Calibration, Evaluation
 from bsft.scoring.flags import Flags
 from bsft.stats.bootstrap import Bootstrap
@@ -73,6 +74,32 @@ def test_the_threshold_lets_through_at_most_the_wanted_rate(rate: float, expecte
 
 def test_no_threshold_comes_of_problems_alone() -> None:
     assert matched_threshold([alarm(item, 1.0) for item in VALIDATION if due(item)], 0.05) is None
+
+
+def test_the_best_threshold_is_the_highest_with_the_best_macro_f1() -> None:
+    calm, problems = ([i for i in VALIDATION if due(i) is needed][:4] for needed in (False, True))
+    margins = [0.0, 1.0, 2.0, 5.0], [1.5, 3.0, 4.0, 6.0]
+    alarms = [
+        alarm(i, m)
+        for items, own in zip((calm, problems), margins, strict=True)
+        for i, m in zip(items, own, strict=True)
+    ]
+    # above 2 three of four problems and one calm item are flagged: F1 of 0.75 for both; above 1, as many are wrong
+    assert best_threshold(alarms) == 2.0
+    assert best_threshold([a for a in alarms if due(a.item)]) is None
+
+
+def test_a_threshold_decides_what_is_said_and_under_which_token() -> None:
+    """The most likely token is proactive for all, and only the surer ones are above the threshold."""
+    sure: list[dict[Behavior, float]] = [{"reactive": 1 - p, "balanced": 0.0, "proactive": p} for p in (0.6, 0.9)]
+    scored = [read(ITEMS[0], 1.0, probs) for probs in sure]
+    evaluation = Evaluation(tasks=SPECS, arm="predicted", forced=None, train_labels={}, bootstrap_samples=1)
+    assert [evaluation.response(s).flagged for s in scored] == [True, True]
+    evaluation = replace(evaluation, threshold=math.log(0.8 / 0.2))
+    assert [evaluation.response(s).flagged for s in scored] == [False, True]
+    assert [line["behavior"] for line in evaluation.predictions(scored, {})] == ["reactive", "proactive"]
+    plain = Evaluation(tasks=SPECS, arm="none", forced=None, train_labels={}, bootstrap_samples=1, threshold=2.0)
+    assert [plain.response(read(ITEMS[0], margin)).flagged for margin in (1.5, 2.5)] == [False, True]
 
 
 def test_the_prior_is_taken_off_each_item() -> None:

@@ -64,8 +64,13 @@ def first_trained_layer(causal: PreTrainedModel) -> int:
 
 def applies(backbone: Backbone) -> bool:
     """Whether behaviour tokens are trained, and the lowest layer is not."""
-    is_candidate = backbone.road.batching == "tree" and backbone.adapted is not None and backbone.vocabulary is not None
-    return is_candidate and first_trained_layer(backbone.causal) > 0
+    has_rows = backbone.vocabulary is not None and not backbone.vocabulary.is_words
+    return (
+        has_rows
+        and backbone.road.batching == "tree"
+        and backbone.adapted is not None
+        and first_trained_layer(backbone.causal) > 0
+    )
 
 
 def install(backbone: Backbone) -> None:

@@ -31,6 +31,11 @@ class Benchmark:
     manifest: Manifest
     index: ItemIndex
 
+    @classmethod
+    def open(cls, path: Path | str) -> Benchmark:
+        """The benchmark at a path, as `open_benchmark` does."""
+        return open_benchmark(Path(path))
+
     @cached_property
     def tasks(self) -> dict[str, TaskSpec]:
         return {task.name: task for task in self.manifest.tasks}
