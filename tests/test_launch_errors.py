@@ -123,7 +123,8 @@ print("heavy", sorted({HEAVY} & set(sys.modules)))
 
 def test_help_shows_groups_options_and_values_but_no_schema(launched: Launch, tmp_path: Path) -> None:
     told = launched("--help").out
-    assert "  method=     baseline, behavior_sft, few_shot, general_sft, instructed\n" in told
+    methods = "baseline, behavior_sft, classifier, few_shot, general_sft, instructed, shuffled_tokens, words"
+    assert f"  method=     {methods}\n" in told
     assert "experiment= demo" in told and "method.lora.rank=16" in told and "schema" not in told
     assert max(map(len, told.splitlines())) <= 120
     (tmp_path / "mine" / "experiment").mkdir(parents=True)
