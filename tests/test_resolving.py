@@ -113,7 +113,7 @@ def test_globs_match_no_schema(launched: Launch) -> None:
     ended = launched("-m", "method=glob(*)", "trainer=glob(*,exclude=[gpu,ddp,fsdp])")
     assert ended.code == 0 and len(ended.ran) == 16
     assert {name.split("-")[0] for name in ended.ran} == {
-        "baseline", "behavior_sft", "few_shot", "general_sft", "instructed",
+        "baseline", "behavior_sft", "classifier", "few_shot", "general_sft", "instructed", "shuffled_tokens", "words",
     }  # fmt: skip
 
 
