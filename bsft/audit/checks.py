@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 
-from bsft.audit.corpus import Corpus, CorpusItem, mask_numerals
+from bsft.audit.corpus import Corpus, CorpusItem
 from bsft.audit.limits import N_EXAMPLES, Check, Limits, Status
 from bsft.display.progress import progress_bar
 from bsft.importing.near_duplicates import shingles, similar_sets, words
+from bsft.records.numerals import mask_numerals
 
 Rule = Callable[[Corpus, CorpusItem], str | None]
 """What is wrong with an item, or None."""

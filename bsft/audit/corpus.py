@@ -14,6 +14,7 @@ import numpy as np
 from scipy.sparse import csr_matrix
 from sklearn.feature_extraction.text import CountVectorizer
 
+from bsft.records.numerals import mask_numerals
 from bsft.records.schema import Group, Item, TaskSpec, Variant
 
 View = Literal["style", "words", "words and numbers"]
@@ -30,7 +31,6 @@ FRAME_WORDS = frozenset({
 """Words that stay where style is looked at. Articles, prepositions, possessives and what joins nouns go with the nouns
 (a line is *in the* arm, a plaster *on the* arm); negations, comparisons, times and numbers say something too."""
 
-_NUMERAL = re.compile(r"\d+(?:[.,:/]\d+)*")
 _TOKEN = re.compile(
     r"(?P<word>[^\W_]+(?:[-/.,:^*][^\W_]+)*)|(?P<space>\s+)|(?P<stop>[.?!])|(?P<mark>[,;:()\"'’“”–—])|."
 )
@@ -173,11 +173,6 @@ def _row(item: Item, place: Callable[[str], int]) -> CorpusItem:
 
 
 # --- texts ---
-
-
-def mask_numerals(text: str) -> str:
-    """`BP 120/80 at 14:25` becomes `BP 0 at 0`."""
-    return _NUMERAL.sub("0", text)
 
 
 def mask_content(text: str) -> str:

@@ -4,7 +4,6 @@ A pair of twins is one clean scene and one edit. Both have the same wordings and
 """
 
 import random
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -13,9 +12,8 @@ from bsft.bench.left_out import LeftOut
 from bsft.bench.limits import Limits
 from bsft.bench.scene import Scene
 from bsft.bench.spoken import number
+from bsft.records.numerals import mask_numerals
 from bsft.records.schema import Perturbation
-
-_NUMERAL = re.compile(r"\d+(?:[.,:/]\d+)*")
 
 
 @dataclass(frozen=True)
@@ -77,8 +75,8 @@ def draw_edit(pairs: Iterable[tuple[str, str]], rng: random.Random) -> tuple[str
 
 
 def growth(before: str, after: str) -> tuple[int, int]:
-    """Characters and words that an edit adds; a number of more digits is no longer text."""
-    old, new = (_NUMERAL.sub("0", text) for text in (before, after))
+    """Characters and words that an edit adds, numerals masked."""
+    old, new = mask_numerals(before), mask_numerals(after)
     return len(new) - len(old), len(new.split()) - len(old.split())
 
 

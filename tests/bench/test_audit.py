@@ -17,13 +17,14 @@ from planted_defects import N_CASES, TASKS, Benchmark, Plant, clean_benchmark
 
 from bsft.audit.audit import Audit, audit
 from bsft.audit.checks import check_naturalness, check_structure, find_duplicates, naturalness
-from bsft.audit.corpus import Corpus, Texts, mask_content, mask_numerals, read_corpus
+from bsft.audit.corpus import Corpus, Texts, mask_content, read_corpus
 from bsft.audit.limits import Limits, Settings
 from bsft.audit.probes import category_learner
 from bsft.audit.tables import report_of
 from bsft.audit.units import Units, twins_of
 from bsft.cli import main
 from bsft.importing.near_duplicates import shingles
+from bsft.records.numerals import mask_numerals
 from bsft.records.store import write_benchmark
 from bsft.stats.measures import auroc
 

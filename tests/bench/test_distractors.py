@@ -33,7 +33,7 @@ def test_edits_lengthen_a_scene_as_often_as_they_shorten_it(name: str) -> None:
     assert {words for _, words in itertools.starmap(growth, drawn)} == {0}
     characters = [characters for characters, _ in itertools.starmap(growth, drawn)]
     longer, shorter = sum(n > 0 for n in characters), sum(n < 0 for n in characters)
-    assert abs(longer - shorter) < 400 * 0.6, (longer, shorter)
+    assert max(longer, shorter) < 400 * 0.6, (longer, shorter)
 
 
 def test_a_home_medicine_has_one_word_whether_or_not_it_contradicts_the_history() -> None:
@@ -41,7 +41,7 @@ def test_a_home_medicine_has_one_word_whether_or_not_it_contradicts_the_history(
 
 
 def _concerns(items: list[Item]) -> dict[str, dict[bool, Counter[str]]]:
-    """Label -> whether it is due -> how often which act, step or thing to clarify is named."""
+    """Label -> whether it is due -> how often which act is named."""
     named: dict[str, dict[bool, Counter[str]]] = defaultdict(lambda: {True: Counter(), False: Counter()})
     acts = {step.act.lower(): step.label for step in WORDS.problems.steps}
     for item in items:
@@ -62,12 +62,11 @@ def test_what_is_never_due_is_never_named() -> None:
     named = _concerns(items)
     assert set(named) == {step.label for step in WORDS.problems.steps}
     for label, own in named.items():
-        assert own[True], label
-        total_due, total_other = sum(own[True].values()), sum(own[False].values())
+        total_other = sum(own[False].values())
+        assert own[True] and total_other, label
         for act, n in own[False].items():
             if n >= 12 and n / total_other > 0.1:
                 assert own[True][act], f"{act} is named {n} times where it is not due, and never where it is"
-        assert total_due and total_other
 
 
 def test_nobody_is_asked_for_a_pregnancy_test_that_cannot_be_pregnant() -> None:

@@ -1,6 +1,7 @@
 """The allergies on a simulated patient's record: none forbids anything that the case holds, or makes it debatable."""
 
 import random
+from collections.abc import Iterable
 from functools import cache
 
 from bsft.bench.bank.load import Bank, load_bank
@@ -43,6 +44,11 @@ def order_conflicts(bank: Bank, condition: Condition) -> tuple[list[str], list[s
         for i in (0, 1)
     )
     return (first, second) if first and second else None
+
+
+def speak_against(bank: Bank, allergens: Iterable[str], drug: str) -> bool:
+    """Whether one of the allergies on record forbids a drug or makes it debatable."""
+    return any(allergy_conflict(bank, name, [drug]) or allergy_is_debatable(bank, name, [drug]) for name in allergens)
 
 
 def conflicting(bank: Bank, drug: str, age_years: float) -> list[str]:

@@ -33,7 +33,9 @@ FIGURE_SHARE, TREND_SHARE = 0.35, 0.4
 """Share of pairs that show a figure, where one is possible; and how often a trend of the bank is the one shown."""
 ADULT_AGE_YEARS = 18
 N_CASES_ELSEWHERE = 600
+"""Cases whose concerns are the distractors of cases that allow none of the kind."""
 ANYBODY = "anybody"
+"""Stands for a person of any sex and age."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,7 @@ def _due_elsewhere(kinds: Sequence[Kind]) -> Mapping[tuple[str, str], Sequence[C
 
 @cache
 def _cases_elsewhere() -> Sequence[SimulatedCase]:
+    """Of all conditions but those held out, the same for every benchmark."""
     conditions = [condition for condition in load_bank().conditions.values() if not is_heldout(condition)]
     return [
         simulate_case(conditions[i % len(conditions)], case_id=f"elsewhere-{i}", split="train", seed=0, level=1)

@@ -17,8 +17,8 @@ import random
 from typing import TYPE_CHECKING
 
 from bsft.bench.left_out import LeftOut
-from bsft.bench.oracle import allergy_conflict, allergy_is_debatable
 from bsft.bench.problem import Problem, draw_edit
+from bsft.bench.simulated.allergies import speak_against
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.simulated.claims import name_and_age, other_patient
 from bsft.bench.simulated.conversation import ATTENDING, CLINICIANS, NURSE, PHARMACIST, RESIDENT
@@ -76,20 +76,12 @@ def _history_medicine(case: SimulatedCase, rng: random.Random) -> Problem:
     )  # fmt: skip
 
 
-def _is_doubtful(case: SimulatedCase, drug: str) -> bool:
-    """Whether an allergy on record speaks against a drug."""
-    return any(
-        allergy_conflict(case.bank, name, [drug]) or allergy_is_debatable(case.bank, name, [drug])
-        for name in case.allergens
-    )
-
-
 def _time(case: SimulatedCase, rng: random.Random) -> Problem:
     """Two speakers on a time that an act depends on."""
     usable = [
         times
         for times in case.words.situations.times
-        if case.suits(times.applies) and not _is_doubtful(case, times.drug)
+        if case.suits(times.applies) and not speak_against(case.bank, case.allergens, times.drug)
     ]
     if not usable:
         raise LeftOut("no time that matters to the patient")

@@ -21,10 +21,10 @@ from typing import TYPE_CHECKING
 from bsft.bench.bank.reference_schema import Analyte, Vital
 from bsft.bench.left_out import LeftOut
 from bsft.bench.limits import critical_limits, reference_range
-from bsft.bench.oracle import allergy_is_debatable, unsuitable, value_is_critical
+from bsft.bench.oracle import unsuitable, value_is_critical
 from bsft.bench.problem import Problem, value_beyond_limit, value_within_limit
 from bsft.bench.scene import Scene
-from bsft.bench.simulated.allergies import conflicting
+from bsft.bench.simulated.allergies import conflicting, speak_against
 from bsft.bench.simulated.case import SimulatedCase
 from bsft.bench.simulated.claims import value_claim, vital_value
 from bsft.bench.simulated.conversation import ATTENDING, CONSULTANT, NURSE, PHARMACIST, RESIDENT
@@ -126,8 +126,7 @@ def _suits(case: SimulatedCase, entry: Contraindication | KidneyDrug) -> bool:
         and not {condition.id, condition.specialty} & set(entry.unless)
         and not any(word.lower() in case.words_of_case for word in (*entry.unless, *states))
         and entry.drug not in used
-        and not set(case.allergens) & set(conflicting(case.bank, entry.drug, case.person.age_years))
-        and not any(allergy_is_debatable(case.bank, name, [entry.drug]) for name in case.allergens)
+        and not speak_against(case.bank, case.allergens, entry.drug)
         and (HYPERTENSION not in entry.order or case.vital("systolic_bp_mmhg") >= RAISED_SYSTOLIC_MMHG)
         and not (case.takes_no_tablets and ("by mouth" in entry.order or drug.drug_class in SLOWS_THE_STOMACH))
         and (isinstance(entry, KidneyDrug) or _illness_fits(case, entry.illness))
